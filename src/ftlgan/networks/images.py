@@ -1,0 +1,15 @@
+"""Between images as stored (uint8, channels last) and as networks see them (float, channels first)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def to_tensor(faces: np.ndarray, device: str = "cpu") -> Tensor:
+    """uint8 RGB (N, H, W, 3) -> float32 RGB in [0, 1], (N, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(faces)).to(device).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def to_faces(images: Tensor) -> np.ndarray:
+    """RGB about [0, 1], (N, 3, H, W) -> uint8 RGB (N, H, W, 3), clamped and rounded."""
+    return (images.detach() * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()

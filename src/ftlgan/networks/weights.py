@@ -1,0 +1,52 @@
+"""The generator's weights as safetensors: nothing is unpickled, and the file says what it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ftlgan.errors import WeightsError
+from ftlgan.networks.generator import Generator
+
+KEY = "ftlgan"
+"""One key that holds all as JSON: safetensors writes several in no fixed order, and the bytes must repeat."""
+
+
+def save_generator(path: Path, generator: Generator, about: dict[str, Any]) -> None:
+    """Write the weights of a generator.
+
+    Args:
+        path: the file.
+        generator: whose weights to keep.
+        about: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever else
+            identifies the training, e.g. the teacher's name and SHA-256.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
+    save_file(tensors, path, {KEY: json.dumps(about, sort_keys=True)})
+
+
+def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
+    """Build the generator that a file describes, ready for inference.
+
+    Raises:
+        WeightsError: if the file is missing, is not one of ours, or restores another resolution than `res`.
+    """
+    try:
+        with safe_open(path, "pt", device=device) as file:
+            about = json.loads((file.metadata() or {}).get(KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: is missing; train it with `dvc repro train` or get it with `dvc pull`") from None
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: is not a whole safetensors file ({error}); run `dvc repro -f train`") from None
+    if not about:
+        raise WeightsError(f"{path}: holds no FTLGAN generator (no '{KEY}' in its metadata)")
+    if about["res"] != res:
+        raise WeightsError(f"{path}: restores faces of {about['res']} px, but res is {res}; train for res {res}")
+    generator = Generator(res, about["features"], about["blocks"], about["growth"])
+    generator.load_state_dict(tensors)
+    return generator.to(torch.device(device)).eval().requires_grad_(False)

@@ -1,0 +1,33 @@
+"""A face table -> a table of embeddings."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftlgan.faces import SPLITS, count_faces, decode_images, embeddings_schema, stream_faces, write_faces
+from ftlgan.progress import progress
+from ftlgan.recognition import Recognizer
+
+FACES_PER_CALL = 256
+"""Enough to keep every core busy, whatever the recognizer."""
+
+
+def embed_faces(recognizer: Recognizer, faces: Path, embeddings: Path, splits: Sequence[str] = SPLITS) -> None:
+    """Embed the faces of some splits, in their order.
+
+    Args:
+        recognizer: what embeds.
+        faces: folder of a face table with images of 112x112.
+        embeddings: folder to write.
+        splits: whose faces.
+    """
+    schema = embeddings_schema(recognizer.dimension, recognizer.name, recognizer.sha256)
+    rows = progress(_rows(recognizer, faces, splits), f"embed by {recognizer.name}", count_faces(faces, splits))
+    write_faces(embeddings, schema, rows)
+
+
+def _rows(recognizer: Recognizer, faces: Path, splits: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for batch in stream_faces(faces, splits, FACES_PER_CALL):
+        embeddings = recognizer.embed(decode_images(batch["image"]))
+        for row, embedding in zip(batch.select(["face_id", "identity", "split"]).to_pylist(), embeddings, strict=True):
+            yield {**row, "embedding": embedding}

@@ -1,0 +1,28 @@
+"""FTLGAN: the generator that was trained here."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ftlgan.networks.images import to_faces, to_tensor
+from ftlgan.networks.weights import load_generator
+
+
+class Ftlgan:
+    """A trained generator.
+
+    Args:
+        weights: safetensors file of `ftlgan.networks.weights`.
+        res: width and height of the faces that it will be given, pixels.
+        device: `cpu` or `cuda`.
+    """
+
+    def __init__(self, weights: Path, res: int, device: str = "cpu") -> None:
+        self.generator = load_generator(weights, res, device)
+        self.device = device
+
+    def restore(self, lr: np.ndarray) -> np.ndarray:
+        """See `ftlgan.restoration.Restorer`."""
+        with torch.inference_mode():
+            return to_faces(self.generator(to_tensor(lr, self.device)))

@@ -1,0 +1,63 @@
+"""Where raw photos come from, and who trains and who tests."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ftlgan.errors import DataError
+from ftlgan.params import Dataset
+
+Photo = tuple[str, str, bytes]
+"""Identity, file name, and the encoded image as the camera left it."""
+
+
+def fetch(dataset: Dataset, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of the raw face table (`ftlgan.faces.FACES`), in a fixed order, each person in one split.
+
+    Raises:
+        DataError: if the source holds no usable people, or too few for the split.
+    """
+    people, photographs = _open(dataset, seed)
+    splits = split_people(people, dataset.val, dataset.test, seed)
+    for identity, name, image in photographs:
+        yield {"face_id": f"{identity}/{name}", "identity": identity, "split": splits[identity], "image": image}
+
+
+def _open(dataset: Dataset, seed: int) -> tuple[list[str], Iterable[Photo]]:
+    """The people of a source, and their photos."""
+    if dataset.source == "folder":
+        from ftlgan.sources import folder
+
+        people = folder.people(folder.locate(dataset.path), dataset.people, dataset.photos, seed)
+        return list(people), folder.photographs(people)
+    from ftlgan.sources import synthetic
+
+    return synthetic.people(dataset.people), synthetic.photographs(dataset.people, dataset.photos, seed)
+
+
+def shuffled(people: Iterable[str], seed: int) -> list[str]:
+    """People in an order that depends on the seed, where one person more or less leaves the others in order."""
+    return sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+
+
+def split_people(people: Iterable[str], val: float, test: float, seed: int) -> dict[str, str]:
+    """Assign each person, with all photos, to train, val or test.
+
+    Args:
+        people: identities.
+        val: share of people for validation; at least one person.
+        test: share of people for the test; at least two, or there is no impostor pair.
+
+    Raises:
+        DataError: if too few people are left to train on.
+    """
+    order = shuffled(people, seed)
+    n_test = max(2, round(test * len(order)))
+    n_val = max(1, round(val * len(order)))
+    if len(order) - n_test - n_val < 2:
+        raise DataError(
+            f"dataset: {len(order)} people leave {max(0, len(order) - n_test - n_val)} to train on beside {n_val} for val and "
+            f"{n_test} for test, and 2 are needed; add people or lower dataset.val and dataset.test"
+        )
+    names = ["test"] * n_test + ["val"] * n_val + ["train"] * (len(order) - n_test - n_val)
+    return dict(zip(order, names, strict=True))

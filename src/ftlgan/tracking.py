@@ -1,0 +1,437 @@
+"""What MLflow remembers: every execution of the stages `train` and `evaluate` is one run of the experiment `ftlgan`.
+
+    with tracking.run("train", params) as run:
+        run.log(step, {"loss/triplet": 0.31, "val/d_prime": 2.4})
+        run.log_artifact(history)
+
+Nothing that befalls MLflow may hurt the stage, so a run is first written to disk, in `.mlflow-pending/` of the
+repository, and delivered from there: at its start, now and then while it lasts, and at its end. What cannot be
+delivered waits there for the next run, or for `python -m ftlgan.tracking`.
+
+Nothing is lost: the log goes away only when MLflow has all of it. Nothing is doubled: a kill between a delivery and the
+note of it makes the next delivery send the same things again, and MLflow then finds the run by its tag `ftlgan.run`,
+drops the points of a metric that it has (same name, value, time and step) and replaces params and artifacts by
+themselves.
+
+The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/` in the root of the DVC repository: under
+`dvc exp run --temp` the working directory is a copy that is thrown away.
+"""
+
+import json
+import logging
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from filelock import FileLock, Timeout
+from ruamel.yaml import YAML, YAMLError
+
+from ftlgan.errors import FtlganError, one_line_errors
+
+EXPERIMENT = "ftlgan"
+RUN_TAG = "ftlgan.run"  # of every run: the name of the folder that it was delivered from
+SECONDS_BETWEEN_DELIVERIES = 10.0
+SQLITE = "sqlite:///"
+METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # the most that MLflow takes
+
+# Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store;
+# a server that is away is noticed in seconds, not minutes.
+MLFLOW_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+@contextmanager
+def run(stage: str, params: Mapping[str, Any]) -> Iterator["Run"]:
+    """Track one execution of a stage; an exception ends the run as FAILED, Ctrl-C as KILLED.
+
+    Args:
+        stage: name of the run, and of its stage in dvc.yaml where DVC does not tell.
+        params: what the stage was run with; nested mappings become dotted names (`train.steps`).
+    """
+    log = Run(stage, params)
+    try:
+        yield log
+    except BaseException as error:
+        log.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    log.end("FINISHED")
+
+
+class Run:
+    """The log of the stage that is being executed; made by `run`."""
+
+    def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
+        self._root = repository_root()
+        self._spool = Spool(pending_folder(self._root) / uuid.uuid4().hex)
+        self._spool.create({"stage": stage, "time": now(), "tags": provenance(stage)})
+        self._spool.append({"params": flatten(params)})
+        self._store: Store | None = None
+        self._step = 0
+        self._next_delivery = 0.0
+        self._deliver()
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log the values of one step under the time of this call; cheap enough for every step.
+
+        Args:
+            step: of training, ascending.
+            values: by name. NaN stays NaN; MLflow's databases keep an infinite value as the largest float.
+        """
+        self._step = step
+        point = {"step": step, "time": now()}
+        self._spool.append(*({"metric": mend(name), "value": float(value), **point} for name, value in values.items()))
+        if time.monotonic() >= self._next_delivery:
+            self._deliver()
+
+    def log_final(self, values: Mapping[str, float]) -> None:
+        """Log values that stand for the whole run, at the last step logged."""
+        self.log(self._step, values)
+
+    def log_figure(self, path: Path) -> None:
+        """Log an image file, as it is now, into the run's folder `figures`."""
+        self._spool.keep(path, "figures")
+
+    def log_artifact(self, path: Path) -> None:
+        """Log a file or a folder as it is now."""
+        self._spool.keep(path)
+
+    def end(self, status: str) -> None:
+        """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver what is left of its log."""
+        self._spool.append({"status": status, "time": now()})
+        if self._deliver():
+            self._spool.remove()
+        self._spool.lock.release()
+
+    def _deliver(self) -> bool:
+        """Deliver what is new, older logs first. Once this has failed, only the end of the run tries again."""
+        try:
+            with silence():
+                if self._store is None:
+                    self._store = Store(self._root)
+                    for line, delivered in deliver_older(self._store, self._root):
+                        if not delivered:
+                            warn(line)
+                started = time.monotonic()
+                self._store.deliver(self._spool)
+                seconds = time.monotonic() - started
+        except Exception as error:  # of any kind: the stage must go on
+            if self._next_delivery < math.inf:
+                warn(
+                    f"{shown_uri(self._root)} does not take the log of this run ({brief(error)}). The stage goes on; "
+                    f"the log is kept in {self._spool.folder} and will be delivered when the stage ends, at the next "
+                    "run, or by `python -m ftlgan.tracking`"
+                )
+            self._store, self._next_delivery = None, math.inf
+            return False
+        # A slow server is asked less often, so that deliveries take at most a twentieth of the stage's time.
+        self._next_delivery = time.monotonic() + max(SECONDS_BETWEEN_DELIVERIES, 20 * seconds)
+        return True
+
+
+class Spool:
+    """The log of one run on disk: `events.jsonl`, `artifacts/`, and `delivered.json`, how far MLflow has it.
+
+    The lock beside the folder is held by the process that writes the log, or delivers it for one that died.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.lock = FileLock(folder.with_suffix(".lock"))
+        self._events = folder / "events.jsonl"
+        self._delivered = folder / "delivered.json"
+
+    def create(self, start: dict[str, Any]) -> None:
+        self.lock.acquire()  # before there is a folder that another process might take for a dead one's
+        self.folder.mkdir()
+        self.append(start)
+
+    def append(self, *events: dict[str, Any]) -> None:
+        with self._events.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(event) + "\n" for event in events))
+
+    def keep(self, path: Path, folder: str = "") -> None:
+        """Append an artifact: a copy, because the stage may change the file, or DVC remove it."""
+        copy = self.folder / "artifacts" / folder / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, copy, dirs_exist_ok=True)
+        else:
+            shutil.copy2(path, copy)
+        self.append({"artifact": copy.relative_to(self.folder).as_posix()})
+
+    def events(self, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+        """Yield the events from a byte position on, each with the position behind it."""
+        if not self._events.exists():
+            return
+        with self._events.open("rb") as file:
+            file.seek(position)
+            for line in file:
+                if not line.endswith(b"\n"):  # cut short when its process was killed
+                    return
+                position += len(line)
+                yield json.loads(line), position
+
+    def last_write(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._events.stat().st_mtime * 1000)
+
+    def delivered(self, run_id: str) -> int:
+        """Return the position up to which this very run of MLflow has the log."""
+        try:
+            note = json.loads(self._delivered.read_text())
+        except FileNotFoundError:
+            return 0
+        return note["position"] if note["run_id"] == run_id else 0
+
+    def note_delivered(self, run_id: str, position: int) -> None:
+        new = self._delivered.with_suffix(".new")
+        new.write_text(json.dumps({"run_id": run_id, "position": position}))
+        new.replace(self._delivered)
+
+    def remove(self) -> None:
+        self._events.unlink(missing_ok=True)  # first: a folder without events has nothing left to deliver
+        shutil.rmtree(self.folder)
+        self.lock.release()
+        Path(self.lock.lock_file).unlink(missing_ok=True)
+
+
+class Store:
+    """The place where MLflow keeps runs, opened; made where it does not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        for name, value in MLFLOW_DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient  # takes seconds
+
+        uri = tracking_uri(root)
+        lock, artifacts = nullcontext(), None
+        if uri.startswith(SQLITE):
+            database = Path(uri.removeprefix(SQLITE))
+            database.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{database}.lock", timeout=60)  # processes that create one database at once break it
+            artifacts = (database.parent / "mlartifacts").as_uri()
+        with lock:
+            self._client = MlflowClient(tracking_uri=uri)
+            experiment = self._client.get_experiment_by_name(EXPERIMENT)
+            self._experiment_id = (
+                experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT, artifacts)
+            )
+
+    def deliver(self, spool: Spool, status: str = "RUNNING") -> str:
+        """Send what MLflow does not have of a log.
+
+        Args:
+            spool: a log with at least its first event.
+            status: of a run whose log has no end.
+
+        Returns:
+            The status that the run has now.
+        """
+        from mlflow.entities import Metric, Param
+
+        run_id = self._run_id(spool)
+        position, ended = spool.delivered(run_id), spool.last_write()
+        metrics: list[Metric] = []
+
+        def send_metrics() -> None:
+            self._client.log_batch(run_id, metrics=metrics)
+            metrics.clear()
+            spool.note_delivered(run_id, position)
+
+        for event, end in spool.events(position):
+            match event:
+                case {"metric": name, "value": value, "time": milliseconds, "step": step}:
+                    metrics.append(Metric(name, value, milliseconds, step))
+                case {"params": params}:
+                    pairs = [Param(name, value) for name, value in params.items()]
+                    for first in range(0, len(pairs), PARAMS_PER_BATCH):
+                        self._client.log_batch(run_id, params=pairs[first : first + PARAMS_PER_BATCH])
+                case {"artifact": path}:
+                    folder = PurePosixPath(path).relative_to("artifacts").parent
+                    self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
+                case {"status": status, "time": ended}:
+                    break  # not noted as delivered: a delivery that is repeated must see it again
+                case _:
+                    pass  # the start, which `_run_id` has read
+            position = end
+            if len(metrics) == METRICS_PER_BATCH:
+                send_metrics()
+        send_metrics()
+        if status != "RUNNING":
+            self._client.set_terminated(run_id, status, ended)
+        return status
+
+    def _run_id(self, spool: Spool) -> str:
+        """Find the run that an earlier delivery of this log made, or make it."""
+        uid = spool.folder.name
+        found = self._client.search_runs([self._experiment_id], f"tags.`{RUN_TAG}` = '{uid}'")
+        if found:
+            return found[0].info.run_id
+        start, _ = next(spool.events())
+        tags = {**start["tags"], RUN_TAG: uid}
+        return self._client.create_run(self._experiment_id, start["time"], tags, start["stage"]).info.run_id
+
+
+def deliver_older(store: Store, root: Path) -> Iterator[tuple[str, bool]]:
+    """Deliver the logs that dead processes left; yields a line on each, and whether it was delivered."""
+    for folder in sorted(path for path in pending_folder(root).glob("*") if path.is_dir()):
+        spool = Spool(folder)
+        try:
+            spool.lock.acquire(blocking=False)
+        except Timeout:
+            continue  # its process lives, or another one delivers it
+        start = next((event for event, _ in spool.events()), None)
+        if start is None:  # killed before its first event, or while it was removed
+            spool.remove()
+            continue
+        title = f"{start['stage']} of {datetime.fromtimestamp(start['time'] / 1000):%Y-%m-%d %H:%M:%S}"
+        try:
+            status = store.deliver(spool, status="KILLED")
+        except Exception as error:  # one log that MLflow refuses must not keep back the others
+            spool.lock.release()
+            yield f"{title}: {brief(error)}; kept in {folder}, which may be deleted to give it up", False
+        else:
+            spool.remove()
+            yield f"{title}: delivered, {status}", True
+
+
+def repository_root() -> Path:
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
+
+
+def pending_folder(root: Path) -> Path:
+    return root / ".mlflow-pending"
+
+
+def tracking_uri(root: Path) -> str:
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    return f"{SQLITE}{root / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
+
+
+def provenance(stage: str) -> dict[str, str]:
+    """Return the tags that identify the result of a stage: code, experiment, and data.
+
+    `git.dirty` says whether tracked files differ from the commit, apart from those that DVC itself rewrites while a
+    pipeline runs: the data in dvc.lock are identified by the tags `dvc.<path>`, their MD5 there.
+    """
+    tags = {f"dvc.{name.lower()}": os.environ.get(f"DVC_{name}") for name in ("STAGE", "EXP_NAME", "EXP_BASELINE_REV")}
+    tags["git.commit"] = git("rev-parse", "HEAD")
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", ":!metrics")
+    tags["git.dirty"] = None if changes is None else str(bool(changes)).lower()
+    tags |= {f"dvc.{path}": md5 for path, md5 in input_hashes(os.environ.get("DVC_STAGE") or stage).items()}
+    return {mend(name): value for name, value in tags.items() if value}
+
+
+def input_hashes(stage: str) -> dict[str, str]:
+    """Return the MD5 that dvc.lock has of every output that a stage of dvc.yaml depends on, by path.
+
+    The stage's own entry in dvc.lock is of an earlier time while it runs; those of the stages before it are fresh. A
+    dependency is matched with the outputs inside of it (`data/probes` with `data/probes/bicubic`, of a matrix stage)
+    and the output that it is inside of. Of a template only the folders before `${` count.
+    """
+    declared, locked = stages_in(Path("dvc.yaml")), stages_in(Path("dvc.lock"))
+    dependencies: list[str] = declared.get(stage.partition("@")[0], {}).get("deps", [])
+    literal = [path.partition("${")[0].rpartition("/")[0] if "${" in path else path for path in dependencies]
+    inputs = [PurePosixPath(path) for path in literal if path]
+    outputs = {out["path"]: out.get("md5", "") for entry in locked.values() for out in entry.get("outs", [])}
+    return {
+        path: md5
+        for path, md5 in outputs.items()
+        if any(PurePosixPath(path).is_relative_to(one) or one.is_relative_to(path) for one in inputs)
+    }
+
+
+def stages_in(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return (YAML(typ="safe").load(file) or {}).get("stages", {})
+    except (OSError, YAMLError):
+        return {}
+
+
+def git(*command: str) -> str | None:
+    """Return what git prints; None without git, a repository or a commit."""
+    try:
+        return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested params as MLflow wants them: `{"train": {"steps": 800}}` is `{"train.steps": "800"}`."""
+    flat: dict[str, str] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[mend(prefix + name)] = str(value)
+    return flat
+
+
+def mend(name: str) -> str:
+    """Return the nearest name that MLflow takes on every system: `FNMR@1e-3` becomes `FNMR_1e-3`."""
+    parts = re.sub(r"[^\w./ -]", "_", name).split("/")
+    return "/".join(part for part in parts if part.strip("."))[:250] or "_"
+
+
+def now() -> int:
+    """Milliseconds since 1970, as MLflow counts."""
+    return time.time_ns() // 1_000_000
+
+
+def shown_uri(root: Path) -> str:
+    """The tracking URI without a password."""
+    return "MLflow at " + re.sub(r"//[^/@]*@", "//", tracking_uri(root))
+
+
+def brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+
+
+def warn(message: str) -> None:
+    print(f"WARNING: {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep MLflow, Alembic and urllib3 from writing their progress and tracebacks between those of the stage."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(level)
+
+
+@one_line_errors
+def main() -> None:
+    """Deliver what is pending, and print a line a run."""
+    root = repository_root()
+    with silence():
+        try:
+            store = Store(root)
+        except Exception as error:
+            raise FtlganError(f"{shown_uri(root)} cannot be opened: {brief(error)}") from error
+        for line, _ in deliver_older(store, root):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

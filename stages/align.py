@@ -1,0 +1,30 @@
+"""Find the main face of each photo and align it; what gives no face goes to the rejects, with the reason."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+
+from ftlgan.alignment import aligned_rows
+from ftlgan.errors import one_line_errors
+from ftlgan.faces import ALIGNED, REJECTS, count_faces, stream_faces, write_faces, write_table
+from ftlgan.params import load_params
+from ftlgan.progress import progress
+
+RAW = Path("data/raw")
+
+
+@one_line_errors
+def main() -> None:
+    align = load_params().align
+    photos = progress((row for batch in stream_faces(RAW) for row in batch.to_pylist()), "align", count_faces(RAW))
+    rejects: list[dict[str, str]] = []
+    write_faces(Path("data/aligned"), ALIGNED, aligned_rows(photos, align.detection_score, align.face_width, rejects))
+    count = Counter(reject["reason"].split(":")[0] for reject in rejects)
+    print(f"align: {len(rejects)} photos rejected", *(f"{n} {reason}" for reason, n in count.most_common()), sep="; ", file=sys.stderr)
+    write_table(Path("data/rejects.parquet"), pa.Table.from_pylist(rejects, REJECTS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Bring the raw photos in, as they are, and divide the people among train, val and test."""
+
+from pathlib import Path
+
+from ftlgan.errors import one_line_errors
+from ftlgan.faces import FACES, write_faces
+from ftlgan.params import load_params
+from ftlgan.progress import progress
+from ftlgan.sources import fetch
+
+
+@one_line_errors
+def main() -> None:
+    params = load_params()
+    photos = progress(fetch(params.dataset, params.seed), "fetch", unit="photo")
+    write_faces(Path("data/raw"), FACES, photos)
+
+
+if __name__ == "__main__":
+    main()

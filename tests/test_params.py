@@ -1,0 +1,111 @@
+"""params.yaml: what is wrong is said in one line, with the key, the value and what is allowed."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ftlgan.errors import ParamsError
+from ftlgan.params import check_params, load_params
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+
+
+@pytest.fixture
+def tree() -> dict[str, Any]:
+    return YAML(typ="safe", pure=True).load(PARAMS)
+
+
+def test_the_shipped_params_are_valid() -> None:
+    assert load_params(PARAMS).res == 14
+
+
+def test_a_number_in_scientific_notation_is_a_number() -> None:
+    assert load_params(PARAMS).train.learning_rate == 5e-4
+
+
+def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
+    lines = PARAMS.read_text().splitlines()
+    assert lines[0].startswith("res:")
+    assert [line for line in lines if line.strip() and "#" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("res", 15, ["res", "15", "14, 28 or 56"]),
+        ("res", "14", ["res", "'14'", "14, 28 or 56"]),
+        ("seed", -1, ["seed", "-1", "greater than or equal to 0"]),
+        ("methods", ["bicubic", "esrgan"], ["methods.1", "esrgan", "'bicubic' or 'ftlgan'"]),
+        ("methods", ["bicubic", "bicubic"], ["methods", "twice"]),
+        ("methods", [], ["methods", "[]", "at least 1"]),
+        ("resolution", 14, ["resolution", "unknown key", "14", "res"]),
+        ("dataset.sauce", "folder", ["dataset.sauce", "unknown key", "source"]),
+        ("dataset.source", "lfv", ["dataset.source", "lfv", "'folder'"]),
+        ("dataset.people", 0, ["dataset.people", "0", "3"]),
+        ("dataset.photos", 1, ["dataset.photos", "1", "2"]),
+        ("dataset.test", 0.001, ["dataset", "0.001", "fewer than 2 test people", "raise"]),
+        ("dataset.test", 0.95, ["dataset", "1.05", "below 1"]),
+        ("dataset.test", 0, ["dataset.test", "0", "greater than 0"]),
+        ("dataset", None, ["dataset", "empty", "source, path, people, photos, val, test"]),
+        ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
+        ("recognition.teacher", "dlib", ["recognition.teacher", "dlib", "'sface'"]),
+        ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
+        ("losses.pixel", -1, ["losses.pixel", "-1", "greater than or equal to 0"]),
+        ("train.steps", 1.5, ["train.steps", "1.5", "integer"]),
+        ("train.learning_rate", "fast", ["train.learning_rate", "'fast'", "number"]),
+        ("train.learning_rate", float("nan"), ["train.learning_rate", "nan"]),
+        ("evaluate.confidence", 1, ["evaluate.confidence", "1", "less than 1"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
+    tree: dict[str, Any], key: str, value: Any, said: list[str]
+) -> None:
+    *sections, name = key.split(".")
+    section = tree
+    for part in sections:
+        section = section[part]
+    section[name] = value
+    with pytest.raises(ParamsError) as error:
+        check_params(tree)
+    message = str(error.value)
+    assert "\n" not in message
+    assert [part for part in said if part not in message] == []
+
+
+def test_losses_that_are_all_off_are_refused(tree: dict[str, Any]) -> None:
+    tree["losses"] = dict.fromkeys(tree["losses"], 0)
+    with pytest.raises(ParamsError, match="every weight is 0"):
+        check_params(tree)
+
+
+def test_a_missing_key_is_named(tree: dict[str, Any]) -> None:
+    del tree["train"]["steps"]
+    with pytest.raises(ParamsError, match=r"train\.steps: is missing"):
+        check_params(tree)
+
+
+def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
+    for section in [name for name, value in tree.items() if isinstance(value, dict)]:
+        for key in tree[section]:
+            broken = copy.deepcopy(tree)
+            del broken[section][key]
+            with pytest.raises(ParamsError, match=f"{section}.{key}"):
+                check_params(broken)
+
+
+@pytest.mark.parametrize("text", ["", "res: [14", "- 14\n"])
+def test_a_file_that_is_no_mapping_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError) as error:
+        load_params(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="there is no such file"):
+        load_params(tmp_path / "params.yaml")

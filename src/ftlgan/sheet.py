@@ -19,7 +19,7 @@ def read_sheet(data: Path, methods: Sequence[str], people: int) -> dict[str, lis
     Returns:
         A column of faces, uint8 RGB, for each heading.
     """
-    tables = {"HR": data / "aligned", "LR": data / "degraded", **{method: data / "restored" / method for method in methods}}
+    tables = {"hr": data / "aligned", "lr": data / "degraded", **{method: data / "restored" / method for method in methods}}
     identities = read_faces(data / "degraded", ["identity"], ["test"])["identity"].to_numpy()
     rows = np.unique(identities, return_index=True)[1][:people]
     return {

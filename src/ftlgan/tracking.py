@@ -28,11 +28,11 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 from ruamel.yaml import YAML, YAMLError
@@ -42,6 +42,7 @@ from ftlgan.errors import FtlganError, one_line_errors
 EXPERIMENT = "ftlgan"
 RUN_TAG = "ftlgan.run"  # of every run: the name of the folder that it was delivered from
 SECONDS_BETWEEN_DELIVERIES = 10.0
+PENDING = ".mlflow-pending"
 SQLITE = "sqlite:///"
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # the most that MLflow takes
 
@@ -56,7 +57,7 @@ MLFLOW_DEFAULTS = {
 
 
 @contextmanager
-def run(stage: str, params: Mapping[str, Any]) -> Iterator["Run"]:
+def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
     """Track one execution of a stage; an exception ends the run as FAILED, Ctrl-C as KILLED.
 
     Args:
@@ -77,7 +78,7 @@ class Run:
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         self._root = repository_root()
-        self._spool = Spool(pending_folder(self._root) / uuid.uuid4().hex)
+        self._spool = Spool(self._root / PENDING / uuid.uuid4().hex)
         self._spool.create({"stage": stage, "time": now(), "tags": provenance(stage)})
         self._spool.append({"params": flatten(params)})
         self._store: Store | None = None
@@ -123,18 +124,16 @@ class Run:
             with silence():
                 if self._store is None:
                     self._store = Store(self._root)
-                    for line, delivered in deliver_older(self._store, self._root):
-                        if not delivered:
-                            warn(line)
+                    deliver_older(self._store, self._root)
                 started = time.monotonic()
                 self._store.deliver(self._spool)
                 seconds = time.monotonic() - started
         except Exception as error:  # of any kind: the stage must go on
             if self._next_delivery < math.inf:
                 warn(
-                    f"{shown_uri(self._root)} does not take the log of this run ({brief(error)}). The stage goes on; "
-                    f"the log is kept in {self._spool.folder} and will be delivered when the stage ends, at the next "
-                    "run, or by `python -m ftlgan.tracking`"
+                    f"MLflow at {shown_uri(self._root)} does not take the log of this run ({brief(error)}). The stage "
+                    f"goes on; the log is kept in {self._spool.folder} and will be delivered when the stage ends, at "
+                    "the next run, or by `python -m ftlgan.tracking`"
                 )
             self._store, self._next_delivery = None, math.inf
             return False
@@ -155,6 +154,11 @@ class Spool:
         self.lock = FileLock(folder.with_suffix(".lock"))
         self._events = folder / "events.jsonl"
         self._delivered = folder / "delivered.json"
+
+    @property
+    def last_write(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._events.stat().st_mtime * 1000)
 
     def create(self, start: dict[str, Any]) -> None:
         self.lock.acquire()  # before there is a folder that another process might take for a dead one's
@@ -187,15 +191,11 @@ class Spool:
                 position += len(line)
                 yield json.loads(line), position
 
-    def last_write(self) -> int:
-        """Milliseconds since 1970."""
-        return int(self._events.stat().st_mtime * 1000)
-
     def delivered(self, run_id: str) -> int:
         """Return the position up to which this very run of MLflow has the log."""
         try:
             note = json.loads(self._delivered.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # ValueError: cut short when the machine went down
             return 0
         return note["position"] if note["run_id"] == run_id else 0
 
@@ -227,7 +227,7 @@ class Store:
             lock = FileLock(f"{database}.lock", timeout=60)  # processes that create one database at once break it
             artifacts = (database.parent / "mlartifacts").as_uri()
         with lock:
-            self._client = MlflowClient(tracking_uri=uri)
+            self._client: Any = MlflowClient(tracking_uri=uri)  # half typed
             experiment = self._client.get_experiment_by_name(EXPERIMENT)
             self._experiment_id = (
                 experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT, artifacts)
@@ -246,7 +246,7 @@ class Store:
         from mlflow.entities import Metric, Param
 
         run_id = self._run_id(spool)
-        position, ended = spool.delivered(run_id), spool.last_write()
+        position, ended = spool.delivered(run_id), spool.last_write
         metrics: list[Metric] = []
 
         def send_metrics() -> None:
@@ -268,7 +268,7 @@ class Store:
                 case {"status": status, "time": ended}:
                     break  # not noted as delivered: a delivery that is repeated must see it again
                 case _:
-                    pass  # the start, which `_run_id` has read
+                    pass  # the first event, which `_run_id` reads
             position = end
             if len(metrics) == METRICS_PER_BATCH:
                 send_metrics()
@@ -288,35 +288,31 @@ class Store:
         return self._client.create_run(self._experiment_id, start["time"], tags, start["stage"]).info.run_id
 
 
-def deliver_older(store: Store, root: Path) -> Iterator[tuple[str, bool]]:
-    """Deliver the logs that dead processes left; yields a line on each, and whether it was delivered."""
-    for folder in sorted(path for path in pending_folder(root).glob("*") if path.is_dir()):
+def deliver_older(store: Store, root: Path) -> list[str]:
+    """Deliver the logs that dead processes left, and return a line on each; warn of those that MLflow refuses."""
+    lines: list[str] = []
+    for folder in sorted(path for path in (root / PENDING).glob("*") if path.is_dir()):
         spool = Spool(folder)
         try:
             spool.lock.acquire(blocking=False)
         except Timeout:
             continue  # its process lives, or another one delivers it
-        start = next((event for event, _ in spool.events()), None)
-        if start is None:  # killed before its first event, or while it was removed
-            spool.remove()
-            continue
-        title = f"{start['stage']} of {datetime.fromtimestamp(start['time'] / 1000):%Y-%m-%d %H:%M:%S}"
         try:
-            status = store.deliver(spool, status="KILLED")
-        except Exception as error:  # one log that MLflow refuses must not keep back the others
-            spool.lock.release()
-            yield f"{title}: {brief(error)}; kept in {folder}, which may be deleted to give it up", False
-        else:
+            start = next((event for event, _ in spool.events()), None)
+            if start is not None:  # else killed before its first event, or while it was removed
+                status = store.deliver(spool, status="KILLED")
+                lines.append(
+                    f"{start['stage']} of {datetime.fromtimestamp(start['time'] // 1000)}: delivered, {status}"
+                )
             spool.remove()
-            yield f"{title}: delivered, {status}", True
+        except Exception as error:  # one log that MLflow refuses must not keep back the others
+            warn(f"{folder} cannot be delivered ({brief(error)}); delete it to give that run up")
+            spool.lock.release()
+    return lines
 
 
 def repository_root() -> Path:
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd())
-
-
-def pending_folder(root: Path) -> Path:
-    return root / ".mlflow-pending"
+    return Path(os.environ.get("DVC_ROOT", "")).resolve()
 
 
 def tracking_uri(root: Path) -> str:
@@ -332,7 +328,9 @@ def provenance(stage: str) -> dict[str, str]:
     """
     tags = {f"dvc.{name.lower()}": os.environ.get(f"DVC_{name}") for name in ("STAGE", "EXP_NAME", "EXP_BASELINE_REV")}
     tags["git.commit"] = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", ":!metrics")
+    changes = git(
+        "--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", ":!metrics"
+    )
     tags["git.dirty"] = None if changes is None else str(bool(changes)).lower()
     tags |= {f"dvc.{path}": md5 for path, md5 in input_hashes(os.environ.get("DVC_STAGE") or stage).items()}
     return {mend(name): value for name, value in tags.items() if value}
@@ -358,10 +356,12 @@ def input_hashes(stage: str) -> dict[str, str]:
 
 
 def stages_in(file: Path) -> dict[str, dict[str, Any]]:
+    yaml: Any = YAML(typ="safe")
     try:
-        return (YAML(typ="safe").load(file) or {}).get("stages", {})
+        content: dict[str, Any] = yaml.load(file) or {}
     except (OSError, YAMLError):
         return {}
+    return content.get("stages", {})
 
 
 def git(*command: str) -> str | None:
@@ -377,7 +377,7 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in params.items():
         if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
+            flat |= flatten(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
         else:
             flat[mend(prefix + name)] = str(value)
     return flat
@@ -385,8 +385,8 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def mend(name: str) -> str:
     """Return the nearest name that MLflow takes on every system: `FNMR@1e-3` becomes `FNMR_1e-3`."""
-    parts = re.sub(r"[^\w./ -]", "_", name).split("/")
-    return "/".join(part for part in parts if part.strip("."))[:250] or "_"
+    parts = re.sub(r"[^\w./ -]", "_", name[:250]).split("/")
+    return "/".join(part for part in parts if part.strip(".")) or "_"
 
 
 def now() -> int:
@@ -395,12 +395,17 @@ def now() -> int:
 
 
 def shown_uri(root: Path) -> str:
-    """The tracking URI without a password."""
-    return "MLflow at " + re.sub(r"//[^/@]*@", "//", tracking_uri(root))
+    return without_password(tracking_uri(root))
 
 
 def brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    """Return the innermost reason that the message of an exception gives, on one line."""
+    reason = str(error).partition("\n")[0].rpartition("Caused by ")[2]
+    return without_password(f"{type(error).__name__}: {reason}")[:300]
+
+
+def without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def warn(message: str) -> None:
@@ -408,7 +413,7 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def silence() -> Iterator[None]:
+def silence() -> Generator[None]:
     """Keep MLflow, Alembic and urllib3 from writing their progress and tracebacks between those of the stage."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -424,13 +429,13 @@ def silence() -> Iterator[None]:
 def main() -> None:
     """Deliver what is pending, and print a line a run."""
     root = repository_root()
-    with silence():
-        try:
+    try:
+        with silence():
             store = Store(root)
-        except Exception as error:
-            raise FtlganError(f"{shown_uri(root)} cannot be opened: {brief(error)}") from error
-        for line, _ in deliver_older(store, root):
-            print(line, flush=True)
+            lines = deliver_older(store, root)
+    except Exception as error:
+        raise FtlganError(f"MLflow at {shown_uri(root)} does not open ({brief(error)})") from error
+    print("\n".join(lines) or "nothing to deliver")
 
 
 if __name__ == "__main__":

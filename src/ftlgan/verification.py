@@ -80,7 +80,7 @@ def roc(genuine: ArrayLike, impostor: ArrayLike, points: int = 400) -> tuple[Flo
     return fpr[kept], tpr[kept]
 
 
-def score_density(genuine: ArrayLike, impostor: ArrayLike, bins: int = 100) -> tuple[Floats, Floats, Floats]:
+def score_density(genuine: ArrayLike, impostor: ArrayLike, bins: int = 200) -> tuple[Floats, Floats, Floats]:
     """Histograms of both kinds of cosines over equal bins of [-1, 1], the same for all methods. Scores as for `auc`.
 
     Returns:

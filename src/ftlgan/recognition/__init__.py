@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 NAMES = ("sface", "dlib")
+"""Every recognizer, for `load`."""
 DIFFERENTIABLE = ("sface",)
-FACE_SHAPE = (112, 112, 3)
-"""Height, width and RGB channels of a face that is aligned to the ArcFace template."""
+"""Those that can be in a loss, for `differentiable`."""
 
 
 class Recognizer(Protocol):
@@ -90,7 +90,7 @@ def check_faces(faces: np.ndarray) -> None:
     Raises:
         DataError: if `faces` is not uint8 of shape (N, 112, 112, 3).
     """
-    if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1:] != FACE_SHAPE:
+    if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1:] != (112, 112, 3):
         found = f"{faces.dtype} of shape {faces.shape}"
         raise DataError(f"faces are {found}, but recognition takes uint8 of shape (N, 112, 112, 3): align them first")
 

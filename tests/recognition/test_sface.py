@@ -1,0 +1,81 @@
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from ftlgan.recognition.sface import FILE, PACKAGE, SHA256, SFace, SFaceNetwork
+from ftlgan.weights import packaged
+
+
+@pytest.fixture(scope="module")
+def sface() -> SFace:
+    return SFace()
+
+
+@pytest.fixture
+def network() -> SFaceNetwork:
+    return SFaceNetwork()
+
+
+def as_tensor(faces: np.ndarray) -> torch.Tensor:
+    return torch.tensor(faces).permute(0, 3, 1, 2) / 255
+
+
+def test_undoing_the_quantisation_changes_nothing(sface: SFace, faces: np.ndarray):
+    model = onnx.load(packaged(PACKAGE, FILE, SHA256))
+    del model.graph.input[1:]  # weights that are listed as inputs too
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    as_shipped = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for face, embedding in zip(faces, sface.embed(faces), strict=True):
+        (feature,) = as_shipped.run(None, {"data": face.transpose(2, 0, 1)[None].astype(np.float32)})
+        np.testing.assert_allclose(embedding, feature[0] / np.linalg.norm(feature), atol=1e-5)
+
+
+def test_both_forms_give_the_same_embeddings(sface: SFace, network: SFaceNetwork, faces: np.ndarray):
+    np.testing.assert_allclose(network(as_tensor(faces)).numpy(), sface.embed(faces), atol=1e-4)
+
+
+def test_a_batch_is_its_faces_one_by_one(network: SFaceNetwork, faces: np.ndarray):
+    batch = as_tensor(faces)
+    alone = torch.cat([network(face[None]) for face in batch])
+    torch.testing.assert_close(network(batch), alone, atol=1e-5, rtol=0)
+
+
+def test_the_gradient_reaches_every_face_and_no_weight(network: SFaceNetwork, faces: np.ndarray):
+    batch = as_tensor(faces).requires_grad_()
+    network(batch)[:, 0].sum().backward()
+    assert batch.grad is not None
+    assert batch.grad.isfinite().all()
+    assert batch.grad.flatten(1).norm(dim=1).min() > 0
+    assert not any(weight.requires_grad for weight in network.buffers())
+
+
+def test_the_gradient_tells_how_the_embedding_changes(network: SFaceNetwork, faces: np.ndarray):
+    network = network.double()
+    face = as_tensor(faces[-1:]).double().requires_grad_()
+    target = network(as_tensor(faces[:1]).double())
+    (gradient,) = torch.autograd.grad((network(face) * target).sum(), face)
+    step = 1e-6 * gradient / gradient.norm()
+    with torch.no_grad():
+        change = ((network(face + step) - network(face - step)) * target).sum() / 2e-6
+    torch.testing.assert_close(change, gradient.norm(), rtol=1e-3, atol=0)
+
+
+def test_no_parent_can_change_or_store_the_weights(network: SFaceNetwork, faces: np.ndarray):
+    batch = as_tensor(faces)
+    before = network(batch)
+    parent = nn.ModuleDict({"teacher": network}).train().requires_grad_(True)
+    assert not list(parent.parameters())
+    assert not parent.state_dict()
+    after = network(batch)
+    assert not after.requires_grad
+    torch.testing.assert_close(after, before, atol=0, rtol=0)
+
+
+def test_the_weights_follow_the_module(network: SFaceNetwork, faces: np.ndarray):
+    double = SFaceNetwork().to(torch.float64)(as_tensor(faces).double())
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), network(as_tensor(faces)), atol=1e-5, rtol=0)

@@ -1,0 +1,151 @@
+"""Only what is stale reruns: dvc.yaml beside the code, and the real DVC on a tiny data set."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+sys.path.insert(0, str(Path(__file__).parent))
+from closure import CANNOT_CHANGE_AN_OUTPUT, ROOT, SRC, code_deps
+from conftest import Project, executed, new_project
+
+STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+EVERY_STAGE = {
+    *("locate", "fetch", "align", "gallery", "triplets", "degrade", "train"),
+    *("restore@bicubic", "restore@ftlgan", "embed@bicubic", "embed@ftlgan", "evaluate"),
+}
+AFTER_DEGRADE = EVERY_STAGE - {"locate", "fetch", "align", "gallery", "triplets"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(stage: str) -> None:
+    code = {dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))}
+    assert code == code_deps(ROOT / "stages" / f"{stage}.py")
+
+
+def test_what_is_left_out_of_the_deps_exists() -> None:
+    for module in CANNOT_CHANGE_AN_OUTPUT:
+        base = SRC.joinpath(*module.split("."))
+        assert base.with_suffix(".py").exists() or (base / "__init__.py").exists()
+    assert (SRC / "ftlgan" / "__init__.py").read_text().count("\n") == 1, "more than a docstring"
+
+
+def test_the_closure_holds_what_python_really_imports() -> None:
+    script = ROOT / "stages" / "degrade.py"
+    code = f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='imported'); print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    ours = {name for name in printed.split() if name.split(".")[0] == "ftlgan"} - set(CANNOT_CHANGE_AN_OUTPUT)
+    deps = {dep.removeprefix("src/").removesuffix(".py").replace("/", ".") for dep in code_deps(script)}
+    assert ours == deps - {"stages.degrade"}
+
+
+def test_the_first_run_runs_every_stage_and_the_second_none(project: Project, reproduced: Project) -> None:
+    assert executed(reproduced.printed) == EVERY_STAGE  # pyright: ignore[reportAttributeAccessIssue]
+    assert executed(project.dvc("repro")) == set()
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+def test_another_res_runs_what_depends_on_it_and_going_back_runs_nothing(project: Project) -> None:
+    before = (project.root / "metrics/verification.csv").read_text()
+    assert executed(project.dvc("exp", "run", "-S", "res=56")) == AFTER_DEGRADE
+    assert (project.root / "metrics/verification.csv").read_text() != before
+    assert executed(project.dvc("exp", "run", "-S", "res=14")) == set()
+    assert (project.root / "metrics/verification.csv").read_text() == before
+
+
+def test_another_margin_mines_and_trains_but_does_not_degrade(project: Project) -> None:
+    ran = executed(project.dvc("exp", "run", "-S", "triplets.margin=0.4"))
+    assert {"triplets", "train", "restore@ftlgan"} <= ran
+    assert ran.isdisjoint({"locate", "fetch", "align", "gallery", "degrade", "embed@bicubic"})
+
+
+def test_another_colour_retrains_nothing(project: Project) -> None:
+    figures = project.root / "src/ftlgan/figures.py"
+    figures.write_text(figures.read_text() + "\n# another colour\n")
+    assert executed(project.dvc("repro")) == {"evaluate"}
+
+
+def test_what_cannot_change_an_output_reruns_nothing(project: Project) -> None:
+    for name in ("tracking", "progress", "errors", "params"):
+        module = project.root / f"src/ftlgan/{name}.py"
+        module.write_text(module.read_text() + "\n# another word\n")
+    assert executed(project.dvc("repro")) == set()
+
+
+def _add(photos: Path) -> None:
+    shutil.copy(next(photos.rglob("0001.jpg")), next(photos.rglob("0000.jpg")).with_name("new.jpg"))
+
+
+def _change(photos: Path) -> None:
+    shutil.copy(photos / "person-0000/0001.jpg", photos / "person-0000/0000.jpg")
+
+
+def _remove(photos: Path) -> None:
+    (photos / "person-0000/0000.jpg").unlink()
+
+
+@pytest.mark.parametrize("change", [_add, _change, _remove])
+def test_a_photo_added_changed_or_removed_makes_fetch_stale(project: Project, change: object) -> None:
+    assert callable(change)
+    change(project.photos)
+    status = json.loads(project.dvc("status", "--json"))
+    assert list(status) == ["fetch"]
+    assert status["fetch"] == [{"changed deps": {"../photos": "modified"}}]
+
+
+@pytest.mark.parametrize("where", ["--temp", "--queue"])
+def test_a_relative_path_means_the_same_folder_in_a_copy_of_the_project(project: Project, where: str) -> None:
+    printed = project.dvc("exp", "run", where, "--name", "elsewhere", "-S", "evaluate.sheet=1")
+    if where == "--queue":
+        project.dvc("queue", "start")
+        printed = project.dvc("queue", "logs", "elsewhere", "--follow")
+    assert executed(printed) == {"locate", "evaluate"}
+    lock = project.run("git", "show", "elsewhere:dvc.lock")
+    deps = YAML(typ="safe", pure=True).load(lock)["stages"]["fetch"]["deps"]
+    here = YAML(typ="safe", pure=True).load(project.root / "dvc.lock")["stages"]["fetch"]["deps"]
+    assert deps == here
+
+
+def test_a_photo_changed_before_a_run_in_a_copy_is_seen_there(project: Project) -> None:
+    project.dvc("exp", "run", "--temp", "-S", "evaluate.sheet=1")
+    _change(project.photos)
+    printed = project.dvc("exp", "run", "--temp", "--name", "elsewhere", "-S", "evaluate.sheet=2")
+    assert "fetch" in executed(printed)
+
+
+def test_two_clones_give_the_same_lock(reproduced: Project, tmp_path: Path, photos: Path) -> None:
+    clone = new_project(tmp_path / "clone", photos)
+    clone.dvc("repro")
+    assert (clone.root / "dvc.lock").read_bytes() == (reproduced.root / "dvc.lock").read_bytes()
+
+
+def test_the_headline_and_the_table_have_every_method(project: Project) -> None:
+    headline = json.loads((project.root / "metrics/metrics.json").read_text())
+    assert {name: set(figures) for name, figures in headline.items()} == dict.fromkeys(
+        ("hr", "bicubic", "ftlgan"), {"d_prime", "auc", "eer"}
+    )
+    with (project.root / "metrics/verification.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == (
+        "res method judge protocol people genuine impostor d_prime d_prime_lo d_prime_hi auc auc_lo auc_hi eer".split()
+    )
+    found = {(row["method"], row["judge"], row["protocol"]) for row in rows}
+    methods = {("hr", "hr-hr"), *((m, p) for m in ("bicubic", "ftlgan") for p in ("lr-hr", "lr-lr"))}
+    assert found == {(method, judge, protocol) for method, protocol in methods for judge in ("sface", "dlib")}
+    dlib = {r["method"]: float(r["d_prime"]) for r in rows if r["judge"] == "dlib" and r["protocol"] != "lr-lr"}
+    assert {name: figures["d_prime"] for name, figures in headline.items()} == pytest.approx(dlib, abs=1e-4)
+
+
+def test_dvc_shows_plots_metrics_and_experiments(project: Project) -> None:
+    page = project.dvc("plots", "show")
+    html = Path(page.strip().removeprefix("file://")).read_text()
+    for title in ("ROC of lr-hr", "Genuine and impostor", "Losses before weighting", "faces.png"):
+        assert title in html
+    assert "bicubic.csv" in html
+    shown = project.dvc("exp", "show", "--csv")
+    assert "bicubic.d_prime" in shown.splitlines()[0]

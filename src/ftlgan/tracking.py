@@ -46,12 +46,13 @@ PENDING = ".mlflow-pending"
 SQLITE = "sqlite:///"
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # the most that MLflow takes
 
-# Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store;
-# a server that is away is noticed in seconds, not minutes.
+# Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store; a
+# server that is away is noticed in seconds, not minutes; and no request is repeated below us, where the repetition of
+# one that was only slow to answer would create a run twice.
 MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
@@ -219,6 +220,7 @@ class Store:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient  # takes seconds
 
+        self._run_ids: dict[str, str] = {}
         uri = tracking_uri(root)
         lock, artifacts = nullcontext(), None
         if uri.startswith(SQLITE):
@@ -280,12 +282,14 @@ class Store:
     def _run_id(self, spool: Spool) -> str:
         """Find the run that an earlier delivery of this log made, or make it."""
         uid = spool.folder.name
-        found = self._client.search_runs([self._experiment_id], f"tags.`{RUN_TAG}` = '{uid}'")
-        if found:
-            return found[0].info.run_id
-        start, _ = next(spool.events())
-        tags = {**start["tags"], RUN_TAG: uid}
-        return self._client.create_run(self._experiment_id, start["time"], tags, start["stage"]).info.run_id
+        if uid not in self._run_ids:
+            runs = self._client.search_runs([self._experiment_id], f"tags.`{RUN_TAG}` = '{uid}'")
+            if not runs:
+                start, _ = next(spool.events())
+                tags = {**start["tags"], RUN_TAG: uid}
+                runs = [self._client.create_run(self._experiment_id, start["time"], tags, start["stage"])]
+            self._run_ids[uid] = runs[0].info.run_id
+        return self._run_ids[uid]
 
 
 def deliver_older(store: Store, root: Path) -> list[str]:

@@ -169,6 +169,9 @@ def bootstrap(comparison: Comparison, replicates: int = 1000, seed: int = 0) -> 
     The draws depend on nothing but the people, who of them has a genuine pair, and the seed: two methods tested on the
     same photos meet the same draws, and can be compared draw by draw. Time grows with replicates x pairs.
 
+    Percentile intervals at 95% held the truth of simulated people for d' 94 to 96 times in 100, with 15 to 100 people;
+    for an AUC of 0.98 only 88 times with 15 people, 90 with 30 and 94 with 100.
+
     Raises:
         DataError: no variation in a draw's scores.
 

@@ -53,17 +53,6 @@ def test_the_gradient_reaches_every_face_and_no_weight(network: SFaceNetwork, fa
     assert not any(weight.requires_grad for weight in network.buffers())
 
 
-def test_the_gradient_tells_how_the_embedding_changes(network: SFaceNetwork, faces: np.ndarray):
-    network = network.double()
-    face = as_tensor(faces[-1:]).double().requires_grad_()
-    target = network(as_tensor(faces[:1]).double())
-    (gradient,) = torch.autograd.grad((network(face) * target).sum(), face)
-    step = 1e-6 * gradient / gradient.norm()
-    with torch.no_grad():
-        change = ((network(face + step) - network(face - step)) * target).sum() / 2e-6
-    torch.testing.assert_close(change, gradient.norm(), rtol=1e-3, atol=0)
-
-
 def test_no_parent_can_change_or_store_the_weights(network: SFaceNetwork, faces: np.ndarray):
     batch = as_tensor(faces)
     before = network(batch)
@@ -75,7 +64,7 @@ def test_no_parent_can_change_or_store_the_weights(network: SFaceNetwork, faces:
     torch.testing.assert_close(after, before, atol=0, rtol=0)
 
 
-def test_the_weights_follow_the_module(network: SFaceNetwork, faces: np.ndarray):
-    double = SFaceNetwork().to(torch.float64)(as_tensor(faces).double())
-    assert double.dtype == torch.float64
-    torch.testing.assert_close(double.float(), network(as_tensor(faces)), atol=1e-5, rtol=0)
+def test_all_that_the_network_computes_with_follows_it_to_a_device(network: SFaceNetwork):
+    embeddings = network.to("meta")(torch.empty(2, 3, 112, 112, device="meta"))
+    assert embeddings.device.type == "meta"
+    assert embeddings.shape == (2, 128)

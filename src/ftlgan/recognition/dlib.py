@@ -37,8 +37,8 @@ CHIP_LANDMARKS = np.array(
         (0.4901123135679, 0.6277975316475),
     ]
 )
-"""Outer and inner corner of the eye on the right of the image, then of the other one, and base of the nose, in a chip of
-side 1 without padding. Source: `get_face_chip_details` in dlib/image_transforms/interpolation.h."""
+"""Outer and inner corner of the eye on the right of the image, of the eye on the left, and base of the nose, in a chip
+of side 1 without padding. Source: `get_face_chip_details` in dlib/image_transforms/interpolation.h."""
 FACE_LANDMARKS = np.array([(79.5, 53.4), (65.8, 53.8), (30.9, 53.7), (44.6, 54.0), (55.4, 80.4)])
 """The same points in a face aligned to the ArcFace template, in pixels. Our measurement: the mean of what dlib's
 shape_predictor_5_face_landmarks finds in 3,034 photos of 1,200 people of LFW, aligned by YuNet's landmarks; standard

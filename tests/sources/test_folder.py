@@ -1,0 +1,97 @@
+"""The user's own photos: what is taken, what is left, and what is said of a folder that won't do."""
+
+from pathlib import Path
+
+import pytest
+
+from ftlgan.errors import DataError
+from ftlgan.params import Dataset
+from ftlgan.sources import fetch, folder
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Ten people; person 0 has one photo, the others three, in all the suffixes that are read, and files that are not."""
+    for person in range(10):
+        home = tmp_path / f"person {person}"
+        home.mkdir()
+        for name in ("a.jpg", "b.PNG", "c.webp")[: 1 if person == 0 else None]:
+            (home / name).write_bytes(f"{person} {name}".encode())
+        (home / "notes.txt").write_text("not a photo")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "a.jpg").write_bytes(b"")
+    (tmp_path / "photo.jpg").write_bytes(b"of nobody")
+    return tmp_path
+
+
+def dataset(path: Path, people: int | None = None, photos: int | None = None) -> Dataset:
+    return Dataset(source="folder", path=str(path), people=people, photos=photos, val=0.2, test=0.3)
+
+
+def test_photos_are_taken_as_they_are_with_their_person(album: Path) -> None:
+    rows = list(fetch(dataset(album), seed=0))
+    assert len(rows) == 28
+    assert {row["identity"] for row in rows} == {f"person {i}" for i in range(10)}
+    row = next(row for row in rows if row["face_id"] == "person 3/b.PNG")
+    assert row["image"] == b"3 b.PNG"
+
+
+def test_a_person_is_never_in_two_splits(album: Path) -> None:
+    pairs = {(row["identity"], row["split"]) for row in fetch(dataset(album), seed=0)}
+    assert len(pairs) == 10
+    assert {split for _, split in pairs} == {"train", "val", "test"}
+
+
+def test_the_same_folder_gives_the_same_rows_in_the_same_order(album: Path) -> None:
+    assert list(fetch(dataset(album), seed=0)) == list(fetch(dataset(album), seed=0))
+
+
+def test_caps_are_kept_and_people_with_pairs_go_first(album: Path) -> None:
+    for seed in range(5):
+        chosen = folder.people(album, 9, 2, seed)
+        assert "person 0" not in chosen
+        assert [len(photos) for photos in chosen.values()] == [2] * 9
+
+
+def test_another_seed_chooses_other_people(album: Path) -> None:
+    assert len({tuple(folder.people(album, 4, None, seed)) for seed in range(5)}) > 1
+
+
+def test_a_folder_without_folders_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match="has no folders with photos .* one folder per person"):
+        folder.people(tmp_path, None, None, 0)
+
+
+@pytest.mark.parametrize(("name", "said"), [("nowhere", "does not exist"), ("photo.jpg", "is a file")])
+def test_a_path_that_is_no_folder_is_one_line(album: Path, name: str, said: str) -> None:
+    with pytest.raises(DataError, match=f"dataset.path: .*{name} {said}"):
+        folder.locate(str(album / name))
+
+
+def test_a_copy_of_the_project_sees_the_folder_of_the_original(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = album / "project"
+    copy = project / ".dvc/tmp/exps/copy"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    folder.link_into_copy("../person 1", project)
+    assert sorted(path.name for path in folder.locate("../person 1").iterdir()) == ["a.jpg", "b.PNG", "c.webp", "notes.txt"]
+    folder.link_into_copy("../person 1", project)  # another run finds the link
+    assert folder.locate("../person 1").samefile(album / "person 1")
+
+
+def test_nothing_is_linked_outside_the_project(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = album / "deep/er/project"
+    copy = project / "copy"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    with pytest.raises(DataError, match="too far up"):
+        folder.link_into_copy("../../../person 1", project)
+
+
+def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(album)
+    before = sorted(album.rglob("*"))
+    folder.link_into_copy("person 1", album)
+    assert sorted(album.rglob("*")) == before

@@ -1,0 +1,90 @@
+"""The face table: whole, in order, and the same bytes for the same rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftlgan import faces
+from ftlgan.errors import DataError
+from ftlgan.faces import FACES, embeddings_of, embeddings_schema, read_faces, stream_faces, write_faces
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    splits = ("train", "val", "test")
+    return [
+        {"face_id": f"p{i // 2}/{i}", "identity": f"p{i // 2}", "split": splits[i % 3], "image": bytes([i % 256]) * (i + 1)}
+        for i in range(count)
+    ]
+
+
+def test_what_was_written_is_read_in_order(tmp_path: Path) -> None:
+    assert write_faces(tmp_path, FACES, iter(rows(10))) == 10
+    assert read_faces(tmp_path).to_pylist() == rows(10)
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_faces(tmp_path / name, FACES, rows(50))
+    assert (tmp_path / "a/part-00000.parquet").read_bytes() == (tmp_path / "b/part-00000.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(("limit", "value", "shards"), [("FACES_PER_SHARD", 4, 3), ("BYTES_PER_SHARD", 20, 3)])
+def test_a_full_shard_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, shards: int
+) -> None:
+    monkeypatch.setattr(faces, limit, value)
+    write_faces(tmp_path, FACES, rows(10))
+    assert len(faces.shards(tmp_path)) == shards
+    assert read_faces(tmp_path).to_pylist() == rows(10)
+
+
+def test_no_rows_give_a_table_without_rows(tmp_path: Path) -> None:
+    write_faces(tmp_path, FACES, [])
+    assert read_faces(tmp_path).num_rows == 0
+
+
+def test_a_stream_gives_the_chosen_splits_in_small_batches(tmp_path: Path) -> None:
+    write_faces(tmp_path, FACES, rows(20))
+    batches = list(stream_faces(tmp_path, ["test"], size=3))
+    assert max(batch.num_rows for batch in batches) == 3
+    assert [row for batch in batches for row in batch.to_pylist()] == [row for row in rows(20) if row["split"] == "test"]
+    assert faces.count_faces(tmp_path, ["test"]) == 6
+
+
+def test_chosen_columns_come_without_the_split_that_chose_them(tmp_path: Path) -> None:
+    write_faces(tmp_path, FACES, rows(6))
+    assert read_faces(tmp_path, ["face_id"], ["val"]).to_pydict() == {"face_id": ["p0/1", "p2/4"]}
+
+
+def test_embeddings_keep_their_values_and_say_whose_they_are(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    who = [{"face_id": str(i), "identity": "p", "split": "test"} for i in range(5)]
+    write_faces(tmp_path, embeddings_schema(8, "sface", "ab12"), [{**w, "embedding": v} for w, v in zip(who, vectors, strict=True)])
+    table = read_faces(tmp_path, splits=["test"])
+    np.testing.assert_array_equal(embeddings_of(table), vectors)
+    assert table.schema.metadata == {b"recognizer": b"sface", b"sha256": b"ab12"}
+
+
+def test_a_png_keeps_every_pixel() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(faces.decode_png(faces.encode_png(image)), image)
+
+
+def test_a_missing_table_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no face table; run `dvc repro`"):
+        read_faces(tmp_path)
+
+
+def test_a_truncated_shard_is_one_line(tmp_path: Path) -> None:
+    write_faces(tmp_path, FACES, rows(10))
+    shard = tmp_path / "part-00000.parquet"
+    shard.write_bytes(shard.read_bytes()[:-10])
+    with pytest.raises(DataError, match=r"part-00000\.parquet: is not a whole Parquet file"):
+        read_faces(tmp_path)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    write_faces(tmp_path, FACES, rows(1))
+    with pytest.raises(DataError, match="has no column landmarks"):
+        read_faces(tmp_path, ["landmarks"])

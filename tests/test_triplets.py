@@ -1,0 +1,124 @@
+"""Mining: every row is a triplet, semi-hard where it can be, and the same for the same seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ftlgan.errors import DataError
+from ftlgan.faces import write_table
+from ftlgan.triplets import TRIPLETS, Mining, mine, read_triplets, semi_hard
+
+MINING = Mining(positives=2, negatives=3, hardest=6, margin=0.5)
+Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@pytest.fixture
+def faces() -> Faces:
+    """12 people with 4 faces each, somewhat alike, in 8 dimensions; one more with a single face."""
+    rng = np.random.default_rng(0)
+    identities = np.array([f"p{i // 4}" for i in range(48)] + ["alone"])
+    people, who = np.unique(identities, return_inverse=True)
+    vectors = rng.normal(size=(len(people), 8))[who] + 0.7 * rng.normal(size=(49, 8))
+    embeddings = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.array([f"{identity}/{i}" for i, identity in enumerate(identities)]), identities, embeddings
+
+
+def test_every_row_is_a_triplet_with_its_true_distances(faces: Faces) -> None:
+    ids, identities, embeddings = faces
+    place = {face_id: i for i, face_id in enumerate(ids)}
+    for row in mine(*faces, MINING, seed=0).to_pylist():
+        a, p, n = (place[row[name]] for name in ("anchor", "positive", "negative"))
+        assert a != p
+        assert identities[a] == identities[p] == row["identity"] != identities[n] == row["negative_identity"]
+        assert row["positive_distance"] == pytest.approx(np.linalg.norm(embeddings[a] - embeddings[p]), abs=1e-5)
+        assert row["negative_distance"] == pytest.approx(np.linalg.norm(embeddings[a] - embeddings[n]), abs=1e-5)
+
+
+def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
+    """With `negatives` = `hardest`, nothing is left to chance: the nearest semi-hard ones, in a plain loop."""
+    ids, identities, embeddings = faces
+    mining = Mining(positives=1, negatives=4, hardest=4, margin=0.5)
+    table = mine(*faces, mining, seed=0).to_pandas()
+    place = {face_id: i for i, face_id in enumerate(ids)}
+    for (anchor, positive), group in table.groupby(["anchor", "positive"]):
+        a, p = place[anchor], place[positive]
+        limit = np.linalg.norm(embeddings[a] - embeddings[p])
+        others = [(np.linalg.norm(embeddings[a] - embeddings[n]), ids[n]) for n in range(49) if identities[n] != identities[a]]
+        band = [name for distance, name in sorted(others) if limit < distance < limit + 0.5]
+        if len(band) >= 4:
+            assert set(group["negative"]) == set(band[:4])
+
+
+def test_each_anchor_has_as_many_triplets_as_asked(faces: Faces) -> None:
+    counts = mine(*faces, MINING, seed=0).to_pandas().groupby("anchor").size()
+    assert set(counts) == {2 * 3}
+    assert len(counts) == 48, "the face without a second photo is no anchor"
+
+
+def test_who_has_one_photo_may_still_be_a_negative(faces: Faces) -> None:
+    mining = Mining(positives=3, negatives=40, hardest=48, margin=2)
+    assert "alone" in mine(*faces, mining, seed=0)["negative_identity"].to_pylist()
+
+
+def test_the_seed_decides(faces: Faces) -> None:
+    assert mine(*faces, MINING, seed=0).equals(mine(*faces, MINING, seed=0))
+    assert not mine(*faces, MINING, seed=0).equals(mine(*faces, MINING, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("positive", "expected"),
+    [
+        (0.25, [0.3, 0.5, 0.7]),  # the nearest three of the five in the band
+        (0.75, [0.9, 1.1]),  # the two farther ones, both in the band, are all that is asked for
+        (1.0, [0.9, 1.1]),  # one farther one: the next nearer fills up
+        (1.9, [0.9, 1.1]),  # nobody is farther: the farthest
+    ],
+)
+def test_candidates_are_semi_hard_and_filled_up(positive: float, expected: list[float]) -> None:
+    distances = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 1.1])
+    mining = Mining(positives=1, negatives=2, hardest=3, margin=0.7)
+    assert distances[semi_hard(distances, positive, mining)].tolist() == expected
+
+
+def test_beyond_the_margin_the_nearest_fill_up() -> None:
+    distances = np.array([1.5, 1.6, 1.7])
+    assert distances[semi_hard(distances, 0.2, Mining(1, 2, 3, 0.1))].tolist() == [1.5, 1.6]
+
+
+@pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"]])
+def test_people_without_a_triplet_are_one_line(identities: list[str]) -> None:
+    with pytest.raises(DataError, match=r"2 training faces of \d people hold no triplet"):
+        mine(np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32), MINING, 0)
+
+
+def test_a_table_is_read_as_it_was_written(faces: Faces, tmp_path: Path) -> None:
+    table = mine(*faces, MINING, seed=0)
+    write_table(tmp_path / "t.parquet", table)
+    assert read_triplets(tmp_path / "t.parquet").equals(table)
+
+
+def test_a_table_of_another_schema_is_one_line(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.parquet", pa.table({"anchor": ["a"]}))
+    with pytest.raises(DataError, match=r"t\.parquet: its columns are anchor"):
+        read_triplets(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (("a", "b", "c", "p", "p", 0.1, 0.2), "row 0"),
+        (("a", "a", "c", "p", "q", 0.1, 0.2), "row 0"),
+    ],
+)
+def test_a_row_that_is_no_triplet_is_named(tmp_path: Path, row: tuple[object, ...], said: str) -> None:
+    write_table(tmp_path / "t.parquet", pa.table([[value] for value in row], schema=TRIPLETS))
+    with pytest.raises(DataError, match=f"{said} .* is no triplet"):
+        read_triplets(tmp_path / "t.parquet")
+
+
+def test_an_empty_table_is_one_line(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.parquet", TRIPLETS.empty_table())
+    with pytest.raises(DataError, match="holds no triplets"):
+        read_triplets(tmp_path / "t.parquet")

@@ -22,7 +22,12 @@ def main() -> None:
     rejects: list[dict[str, str]] = []
     write_faces(Path("data/aligned"), ALIGNED, aligned_rows(photos, align.detection_score, align.face_width, rejects))
     count = Counter(reject["reason"].split(":")[0] for reject in rejects)
-    print(f"align: {len(rejects)} photos rejected", *(f"{n} {reason}" for reason, n in count.most_common()), sep="; ", file=sys.stderr)
+    print(
+        f"align: {len(rejects)} photos rejected",
+        *(f"{n} {reason}" for reason, n in count.most_common()),
+        sep="; ",
+        file=sys.stderr,
+    )
     write_table(Path("data/rejects.parquet"), pa.Table.from_pylist(rejects, REJECTS))
 
 

@@ -40,7 +40,10 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     reasons.value_counts().rename_axis("reason").rename("photos").to_csv(METRICS / "rejects.csv")
 
     scores = {r.method: r.comparison for r in evaluation.primary(results, black_box)}
-    for name, columns, curve in (("roc", ("fpr", "tpr"), roc), ("scores", ("score", "genuine", "impostor"), score_density)):
+    for name, columns, curve in (
+        ("roc", ("fpr", "tpr"), roc),
+        ("scores", ("score", "genuine", "impostor"), score_density),
+    ):
         (METRICS / name).mkdir(parents=True, exist_ok=True)
         for method, comparison in scores.items():
             values = curve(comparison.genuine, comparison.impostor)
@@ -52,8 +55,12 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     figures.save(figures.score_figure(scores, title), METRICS / "scores.png")
     figures.save(figures.contact_sheet(read_sheet(Path("data"), params.methods, settings.sheet)), METRICS / "faces.png")
 
-    print(table[table.protocol != evaluation.LR_LR].drop(columns="protocol").to_string(index=False, float_format="%.3f"))
-    run.log_final({f"{r.judge}.{r.protocol}.{r.method}.{k}": v for r in results for k, v in r.figures.scalars().items()})
+    print(
+        table[table.protocol != evaluation.LR_LR].drop(columns="protocol").to_string(index=False, float_format="%.3f")
+    )
+    run.log_final(
+        {f"{r.judge}.{r.protocol}.{r.method}.{k}": v for r in results for k, v in r.figures.scalars().items()}
+    )
     for path in sorted(METRICS.glob("*.*")):
         run.log_artifact(path)
 

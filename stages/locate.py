@@ -1,4 +1,4 @@
-"""Find the folder of photos that `dataset.path` means, also from a copy of the project (`dvc exp run --temp`, the queue)."""
+"""Find the folder of photos that `dataset.path` means, also from a copy of the project (`--temp`, the queue)."""
 
 import os
 from pathlib import Path

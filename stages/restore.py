@@ -23,8 +23,7 @@ def rows(restorer: restoration.Restorer) -> Iterator[dict[str, Any]]:
 
 @one_line_errors
 def main() -> None:
-    params = load_params()
-    method = next(name for name in params.methods if name == sys.argv[1])
+    params, method = load_params(), sys.argv[1]
     restorer = restoration.load(method, Path("data/model"), params.res, params.train.device)
     faces = progress(rows(restorer), f"restore by {method}", count_faces(DEGRADED, ["test"]))
     write_faces(Path("data/restored") / method, FACES, faces)

@@ -23,7 +23,9 @@ def test_it_has_the_size_that_was_asked_for(face: np.ndarray, res: int) -> None:
 @pytest.mark.parametrize("res", [14, 28, 56])
 def test_it_is_antialiased_as_torchs_is(face: np.ndarray, res: int) -> None:
     image = torch.from_numpy(face).permute(2, 0, 1)[None].float()
-    reference = F.interpolate(image, size=(res, res), mode="bicubic", antialias=True)[0].permute(1, 2, 0).round().clamp(0, 255)
+    reference = (
+        F.interpolate(image, size=(res, res), mode="bicubic", antialias=True)[0].permute(1, 2, 0).round().clamp(0, 255)
+    )
     assert np.abs(degrade(face, res).astype(int) - reference.numpy()).max() <= 1
 
 

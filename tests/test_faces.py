@@ -13,7 +13,12 @@ from ftlgan.faces import FACES, embeddings_of, embeddings_schema, read_faces, st
 def rows(count: int) -> list[dict[str, object]]:
     splits = ("train", "val", "test")
     return [
-        {"face_id": f"p{i // 2}/{i}", "identity": f"p{i // 2}", "split": splits[i % 3], "image": bytes([i % 256]) * (i + 1)}
+        {
+            "face_id": f"p{i // 2}/{i}",
+            "identity": f"p{i // 2}",
+            "split": splits[i % 3],
+            "image": bytes([i % 256]) * (i + 1),
+        }
         for i in range(count)
     ]
 
@@ -48,7 +53,9 @@ def test_a_stream_gives_the_chosen_splits_in_small_batches(tmp_path: Path) -> No
     write_faces(tmp_path, FACES, rows(20))
     batches = list(stream_faces(tmp_path, ["test"], size=3))
     assert max(batch.num_rows for batch in batches) == 3
-    assert [row for batch in batches for row in batch.to_pylist()] == [row for row in rows(20) if row["split"] == "test"]
+    assert [row for batch in batches for row in batch.to_pylist()] == [
+        row for row in rows(20) if row["split"] == "test"
+    ]
     assert faces.count_faces(tmp_path, ["test"]) == 6
 
 
@@ -60,7 +67,11 @@ def test_chosen_columns_come_without_the_split_that_chose_them(tmp_path: Path) -
 def test_embeddings_keep_their_values_and_say_whose_they_are(tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
     who = [{"face_id": str(i), "identity": "p", "split": "test"} for i in range(5)]
-    write_faces(tmp_path, embeddings_schema(8, "sface", "ab12"), [{**w, "embedding": v} for w, v in zip(who, vectors, strict=True)])
+    write_faces(
+        tmp_path,
+        embeddings_schema(8, "sface", "ab12"),
+        [{**w, "embedding": v} for w, v in zip(who, vectors, strict=True)],
+    )
     table = read_faces(tmp_path, splits=["test"])
     np.testing.assert_array_equal(embeddings_of(table), vectors)
     assert table.schema.metadata == {b"recognizer": b"sface", b"sha256": b"ab12"}

@@ -26,7 +26,10 @@ def test_pixel_is_the_mean_absolute_difference(batch: Batch) -> None:
 
 
 def test_identity_is_one_minus_the_cosine(batch: Batch) -> None:
-    naive = [1 - sum(a * b for a, b in zip(x, y, strict=True)) for x, y in zip(batch.anchor.tolist(), batch.twin.tolist(), strict=True)]
+    naive = [
+        1 - sum(a * b for a, b in zip(x, y, strict=True))
+        for x, y in zip(batch.anchor.tolist(), batch.twin.tolist(), strict=True)
+    ]
     assert identity_loss(batch.anchor, batch.twin).item() == pytest.approx(sum(naive) / 5, rel=1e-5)
 
 
@@ -56,7 +59,9 @@ def test_an_anchor_on_its_positive_has_a_finite_gradient() -> None:
 
 def test_the_total_is_the_weighted_sum(batch: Batch) -> None:
     total, terms = total_loss(batch, Weights(pixel=2, identity=3, triplet=5, margin=0.5))
-    assert total.item() == pytest.approx(2 * terms["pixel"].item() + 3 * terms["identity"].item() + 5 * terms["triplet"].item())
+    assert total.item() == pytest.approx(
+        2 * terms["pixel"].item() + 3 * terms["identity"].item() + 5 * terms["triplet"].item()
+    )
 
 
 def test_a_term_of_weight_zero_is_not_computed(batch: Batch) -> None:

@@ -337,11 +337,14 @@ def test_a_server_gets_everything_and_values_that_are_no_numbers(
         run.log_figure(Path("roc.png"))
         for step, value in enumerate([math.nan, math.inf, -math.inf, 0.5]):
             run.log(step, {"loss": value})
+        for step in range(1200):  # more than a server takes at once, as are the params
+            run.log(step, {"auc": step})
     assert capfd.readouterr() == ("", "")
     [found] = runs(server)
     assert len(found.data.params) == 154
     nan, high, low, half = (value for _, value in history(server, found, "loss"))
     assert math.isnan(nan)
+    assert history(server, found, "auc") == [(step, step) for step in range(1200)]
     assert (high, low, half) == (sys.float_info.max, -sys.float_info.max, 0.5)
     [figure] = client(server).list_artifacts(found.info.run_id, "figures")
     assert figure.path == "figures/roc.png"

@@ -45,7 +45,9 @@ def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
     for (anchor, positive), group in table.groupby(["anchor", "positive"]):
         a, p = place[anchor], place[positive]
         limit = np.linalg.norm(embeddings[a] - embeddings[p])
-        others = [(np.linalg.norm(embeddings[a] - embeddings[n]), ids[n]) for n in range(49) if identities[n] != identities[a]]
+        others = [
+            (np.linalg.norm(embeddings[a] - embeddings[n]), ids[n]) for n in range(49) if identities[n] != identities[a]
+        ]
         band = [name for distance, name in sorted(others) if limit < distance < limit + 0.5]
         if len(band) >= 4:
             assert set(group["negative"]) == set(band[:4])

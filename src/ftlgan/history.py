@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-COLUMNS = ("step", "total", "pixel", "identity", "triplet", "val_d_prime")
+COLUMNS: tuple[str, ...] = ("step", "total", "pixel", "identity", "triplet", "val_d_prime")
 
 
 class History:
@@ -28,5 +28,7 @@ class History:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.file.close()

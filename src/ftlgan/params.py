@@ -44,13 +44,23 @@ class Dataset(Section):
     @model_validator(mode="after")
     def leaves_people_to_train(self) -> Self:
         if self.val + self.test >= 1:
-            raise ValueError(f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on")
+            raise ValueError(
+                f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def synthetic_people_are_counted(self) -> Self:
+        if self.source == "synthetic" and not (self.people and self.photos):
+            raise ValueError("people and photos are numbers for the source synthetic: it could draw people for ever")
         return self
 
     @model_validator(mode="after")
     def has_test_pairs(self) -> Self:
         if self.people is not None and round(self.test * self.people) < 2:
-            raise ValueError(f"test: {self.test:g} of {self.people} people leaves fewer than 2 test people; raise test or people")
+            raise ValueError(
+                f"test: {self.test:g} of {self.people} people leaves fewer than 2 test people; raise test or people"
+            )
         return self
 
 
@@ -173,24 +183,25 @@ def check_params(tree: Any, name: str = "params.yaml") -> Params:
 
 def _one_line(problem: ErrorDetails) -> str:
     """The key, the value and what is allowed."""
-    key = ".".join(str(part) for part in problem["loc"])
-    value, kind = problem["input"], problem["type"]
+    place, value, kind = problem["loc"], problem["input"], problem["type"]
+    key = ".".join(str(part) for part in place)
     if kind == "missing":
-        return f"{key}: is missing; see the comments in params.yaml under version control"
+        return f"{key}: is missing; known here: {_known_keys(place[:-1])}"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key (value {value!r}); known here: {', '.join(_known_keys(problem['loc'][:-1]))}"
+        return f"{key}: unknown key (value {value!r}); known here: {_known_keys(place[:-1])}"
     if kind == "model_type":
-        return f"{key or 'the file'}: {'is empty' if value is None else repr(value)}; expected the keys {', '.join(_known_keys(problem['loc']))}"
+        found = "is empty" if value is None else f"is {value!r}"
+        return f"{key or 'the file'}: {found}; expected the keys {_known_keys(place)}"
     if kind == "value_error":
         message = problem["msg"].removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
     return f"{key}: {value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+def _known_keys(location: tuple[int | str, ...]) -> str:
     model: type[BaseModel] = Params
     for part in location:
         annotation = model.model_fields[str(part)].annotation
         assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
         model = annotation
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return ", ".join(field.alias or name for name, field in model.model_fields.items())

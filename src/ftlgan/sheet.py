@@ -19,10 +19,16 @@ def read_sheet(data: Path, methods: Sequence[str], people: int) -> dict[str, lis
     Returns:
         A column of faces, uint8 RGB, for each heading.
     """
-    tables = {"hr": data / "aligned", "lr": data / "degraded", **{method: data / "restored" / method for method in methods}}
+    tables = {
+        "hr": data / "aligned",
+        "lr": data / "degraded",
+        **{method: data / "restored" / method for method in methods},
+    }
     identities = read_faces(data / "degraded", ["identity"], ["test"])["identity"].to_numpy()
     rows = np.unique(identities, return_index=True)[1][:people]
     return {
-        heading: [decode_png(image) for image in read_faces(folder, ["image"], ["test"]).take(rows)["image"].to_pylist()]
+        heading: [
+            decode_png(image) for image in read_faces(folder, ["image"], ["test"]).take(rows)["image"].to_pylist()
+        ]
         for heading, folder in tables.items()
     }

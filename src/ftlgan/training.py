@@ -1,6 +1,7 @@
 """The loop: step, validate, keep the best.
 
-A step costs one forward pass of the frozen teacher, not three: positives and negatives are constants, looked up in the gallery.
+A step costs one forward pass of the frozen teacher, not three: positives and negatives are constants, looked up in the
+gallery.
 """
 
 import math
@@ -43,6 +44,18 @@ class Faces:
 
 
 @dataclass(frozen=True)
+class TrainingSet:
+    """What to learn from, and what to validate on."""
+
+    train: Faces
+    """Faces of the training people."""
+    val: Faces
+    """Faces of other people."""
+    triplets: np.ndarray
+    """int64 (T, 3): anchor, positive and negative as rows of `train`; see `triplet_index`."""
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long, how fast and on what."""
 
@@ -56,6 +69,8 @@ class Schedule:
     validate_every: int
     """Steps."""
     device: str
+    seed: int
+    """Of the order of triplets and of what is mirrored."""
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, from 0: linear warm-up, then half a cosine down to 0."""
@@ -75,7 +90,9 @@ def read_training_faces(degraded: Path, aligned: Path, gallery: Path, split: str
     face_ids = {folder: table["face_id"].to_numpy() for folder, table in tables.items()}
     for folder in (aligned, gallery):
         if not np.array_equal(face_ids[degraded], face_ids[folder]):
-            raise DataError(f"{folder}: does not hold the {split} faces of {degraded} in the same order; run `dvc repro`")
+            raise DataError(
+                f"{folder}: does not hold the {split} faces of {degraded} in the same order; run `dvc repro`"
+            )
     return Faces(
         face_ids=face_ids[degraded],
         identities=tables[degraded]["identity"].to_numpy(),
@@ -97,77 +114,63 @@ Log = Callable[[int, dict[str, float]], None]
 
 
 def fit(
-    generator: Generator,
-    teacher: nn.Module,
-    train: Faces,
-    val: Faces,
-    triplets: pa.Table,
-    weights: Weights,
-    schedule: Schedule,
-    seed: int,
-    log: Log,
+    generator: Generator, teacher: nn.Module, data: TrainingSet, weights: Weights, schedule: Schedule, log: Log
 ) -> float:
     """Train the generator in place; it ends in the state of the best validation d'.
 
     Args:
         generator: on `schedule.device`.
         teacher: frozen, differentiable recognizer on `schedule.device`: RGB in [0, 1] -> unit embeddings.
-        train: faces of the training people.
-        val: faces of other people.
-        triplets: rows of `ftlgan.triplets.TRIPLETS` among the training faces.
+        data: what to learn from and what to validate on.
         weights: of the loss terms.
         schedule: how long, how fast and on what.
-        seed: of the order of triplets and the flips.
         log: receives each step's losses and, at each validation, `val_d_prime`; step 0 is the untrained network.
 
     Returns:
         The best validation d'.
 
     Raises:
-        DataError: if a triplet names a face that is not in `train`, or a loss is not finite.
+        DataError: if a loss is not finite.
     """
-    index = triplet_index(triplets, train.face_ids)
     optimizer = torch.optim.Adam(generator.parameters(), lr=schedule.learning_rate)
-    best = validation_d_prime(generator, teacher, val, schedule.device)
-    kept = _state(generator)
+    best, kept = validation_d_prime(generator, teacher, data.val, schedule.device), _state(generator)
     log(0, {"val_d_prime": best})
-    bar = progress(_batches(index, schedule, seed), "train", schedule.steps, "step")
-    for step, rows in enumerate(bar):
+    bar = progress(_batches(data.triplets, schedule), "train", schedule.steps, "step")
+    for step, triplets in enumerate(bar, start=1):
         for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step)
-        losses = _step(generator, teacher, optimizer, _flipped(seed, step, len(rows)), train, rows, weights, schedule.device)
+            group["lr"] = schedule.rate(step - 1)
+        total, terms = total_loss(_forward(generator, teacher, data.train, triplets, schedule, step), weights)
+        losses = {name: term.item() for name, term in {"total": total, **terms}.items()}
         if not math.isfinite(losses["total"]):
-            raise DataError(f"train: the loss is not finite at step {step + 1} ({losses}); lower train.learning_rate")
-        if (step + 1) % schedule.validate_every == 0 or step + 1 == schedule.steps:
-            losses["val_d_prime"] = validation_d_prime(generator, teacher, val, schedule.device)
+            raise DataError(f"train: the loss is not finite at step {step} ({losses}); lower train.learning_rate")
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        if step % schedule.validate_every == 0 or step == schedule.steps:
+            losses["val_d_prime"] = validation_d_prime(generator, teacher, data.val, schedule.device)
             if losses["val_d_prime"] > best:
                 best, kept = losses["val_d_prime"], _state(generator)
-        log(step + 1, losses)
+        log(step, losses)
         bar.set_postfix_str(f"loss {losses['total']:.3f}, best d' {best:.3f}", refresh=False)
     generator.load_state_dict(kept)
     return best
 
 
-def _step(
-    generator: Generator,
-    teacher: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    flipped: np.ndarray,
-    train: Faces,
-    rows: np.ndarray,
-    weights: Weights,
-    device: str,
-) -> dict[str, float]:
-    """One step of the optimiser on triplets `rows` (B, 3) of indices into `train`; the losses before it."""
-    anchor, positive, negative = rows.T
-    hr = to_tensor(_flip(train.hr[anchor], flipped), device)
-    restored = generator(to_tensor(_flip(train.lr[anchor], flipped), device))
-    twin, pos, neg = (torch.from_numpy(train.embeddings[i]).to(device) for i in (anchor, positive, negative))
-    total, terms = total_loss(Batch(restored, hr, teacher(restored), twin, pos, neg), weights)
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    optimizer.step()
-    return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
+def _forward(
+    generator: Generator, teacher: nn.Module, faces: Faces, triplets: np.ndarray, schedule: Schedule, step: int
+) -> Batch:
+    """Restore and embed the anchors of some triplets (B, 3), half of them mirrored."""
+    anchor, positive, negative = triplets.T
+    mirrored = np.random.default_rng([schedule.seed, step, 1]).random(len(anchor)) < 0.5
+    restored = generator(to_tensor(_mirror(faces.lr[anchor], mirrored), schedule.device))
+    constants = (torch.from_numpy(faces.embeddings[rows]).to(schedule.device) for rows in (anchor, positive, negative))
+    hr = to_tensor(_mirror(faces.hr[anchor], mirrored), schedule.device)
+    return Batch(restored, hr, teacher(restored), *constants)
+
+
+def _mirror(faces: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Mirror some faces, (N, H, W, 3)."""
+    return np.where(mirrored[:, None, None, None], faces[:, :, ::-1], faces)
 
 
 def triplet_index(triplets: pa.Table, face_ids: np.ndarray) -> np.ndarray:
@@ -177,38 +180,29 @@ def triplet_index(triplets: pa.Table, face_ids: np.ndarray) -> np.ndarray:
         DataError: if one is not there.
     """
     place = {face_id: i for i, face_id in enumerate(face_ids)}
+    roles = ("anchor", "positive", "negative")
     try:
-        return np.array([[place[face_id] for face_id in triplets[name].to_pylist()] for name in TRIPLET]).T
+        return np.array([[place[face_id] for face_id in triplets[role].to_pylist()] for role in roles]).T
     except KeyError as missing:
         raise DataError(f"triplets: face {missing} is not among the training faces; run `dvc repro triplets`") from None
 
 
-TRIPLET = ("anchor", "positive", "negative")
-
-
-def _batches(index: np.ndarray, schedule: Schedule, seed: int) -> Iterator[np.ndarray]:
+def _batches(index: np.ndarray, schedule: Schedule) -> Iterator[np.ndarray]:
     """Batches of triplets (B, 3): every triplet once an epoch, in an order that depends on seed and epoch alone."""
     size = min(schedule.batch, len(index))
     per_epoch = len(index) // size
     for step in range(schedule.steps):
         epoch, batch = divmod(step, per_epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(index))
+        order = np.random.default_rng([schedule.seed, epoch]).permutation(len(index))
         yield index[order[batch * size : (batch + 1) * size]]
-
-
-def _flipped(seed: int, step: int, size: int) -> np.ndarray:
-    """Which faces of a step are mirrored: bool (B,)."""
-    return np.random.default_rng([seed, step, 1]).random(size) < 0.5
-
-
-def _flip(faces: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """Mirror some faces, (N, H, W, 3)."""
-    return np.where(flipped[:, None, None, None], faces[:, :, ::-1], faces)
 
 
 def validation_d_prime(generator: Generator, teacher: nn.Module, val: Faces, device: str) -> float:
     """lr-hr d' by the teacher, of faces rounded to 8 bits as they would be stored."""
-    probes = [_restore_and_embed(generator, teacher, val.lr[i : i + FACES_PER_PASS], device) for i in range(0, len(val.lr), FACES_PER_PASS)]
+    probes = [
+        _restore_and_embed(generator, teacher, val.lr[i : i + FACES_PER_PASS], device)
+        for i in range(0, len(val.lr), FACES_PER_PASS)
+    ]
     scores = compare(np.concatenate(probes), val.embeddings, val.identities)
     return d_prime(scores.genuine, scores.impostor)
 

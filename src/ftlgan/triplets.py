@@ -1,8 +1,8 @@
 """Mining anchor / positive / negative in the teacher's embedding space.
 
-Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015): a negative is semi-hard when it is farther than the positive, but
-by less than the margin. The paper (Pulgar and Mery) leaves the mining open; that it is offline, on the high-resolution
-embeddings, and recorded, is our choice: a triplet set can be read, diffed and shared.
+Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015): a negative is semi-hard when it is farther than the
+positive, but by less than the margin. The paper (Pulgar and Mery) leaves the mining open; that it is offline, on the
+high-resolution embeddings, and recorded, is our choice: a triplet set can be read, diffed and shared.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ TRIPLETS = pa.schema(
         pa.field("negative_distance", pa.float32(), False),
     ]
 )
-"""face_id of each, who anchor and positive and who the negative show, and the distances from the anchor at mining time."""
+"""face_id of each, whom anchor and positive show, whom the negative, and their distances from the anchor when mined."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, m
     people, who = np.unique(identities, return_inverse=True)
     if len(people) < 2 or np.bincount(who).max() < 2:
         raise DataError(
-            f"triplets: {len(face_ids)} training faces of {len(people)} people hold no triplet; it takes 2 people, one with 2 photos"
+            f"triplets: {len(face_ids)} training faces of {len(people)} people hold no triplet; "
+            "it takes 2 people, one of them with 2 photos"
         )
     rows = [
         (anchor, positive, negative, distances[positive], distances[negative])
@@ -70,7 +71,9 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, m
         for distances in [_distances(embeddings, anchor)]
         for positive, negative in _of_anchor(anchor, who, distances, mining, np.random.default_rng([seed, anchor]))
     ]
-    anchor, positive, negative, positive_distance, negative_distance = (np.array(column) for column in zip(*rows, strict=True))
+    anchor, positive, negative, positive_distance, negative_distance = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
     columns = [face_ids[anchor], face_ids[positive], face_ids[negative], identities[anchor], identities[negative]]
     distances = [positive_distance.astype(np.float32), negative_distance.astype(np.float32)]
     return pa.table([pa.array(column) for column in [*columns, *distances]], schema=TRIPLETS)
@@ -99,8 +102,8 @@ def _of_anchor(
 def semi_hard(sorted_distances: np.ndarray, positive_distance: float, mining: Mining) -> slice:
     """The negatives to draw from, as a slice of those sorted by distance.
 
-    The `hardest` nearest that are farther than the positive and within the margin of it. Fewer than `negatives` of those
-    (the people are easy to tell apart, or the positive is far off): the nearest farther ones beyond the margin
+    The `hardest` nearest that are farther than the positive and within the margin of it. Fewer than `negatives` of
+    those (the people are easy to tell apart, or the positive is far off): the nearest farther ones beyond the margin
     fill up, and where nobody is farther than the positive, the farthest.
     """
     start = int(np.searchsorted(sorted_distances, positive_distance, side="right"))
@@ -117,12 +120,19 @@ def read_triplets(path: Path) -> pa.Table:
     """
     table = read_table(path)
     if not table.schema.equals(TRIPLETS):
-        raise DataError(f"{path}: its columns are {', '.join(table.schema.names)}; expected those of ftlgan.triplets.TRIPLETS")
+        raise DataError(
+            f"{path}: its columns are {', '.join(table.schema.names)}; expected those of ftlgan.triplets.TRIPLETS"
+        )
     if not table.num_rows:
         raise DataError(f"{path}: holds no triplets; run `dvc repro triplets`")
-    column = {name: table[name].to_numpy(zero_copy_only=False) for name in ("anchor", "positive", "identity", "negative_identity")}
+    column = {
+        name: table[name].to_numpy(zero_copy_only=False)
+        for name in ("anchor", "positive", "identity", "negative_identity")
+    }
     wrong = (column["identity"] == column["negative_identity"]) | (column["anchor"] == column["positive"])
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"{path}: row {row} (anchor {column['anchor'][row]}) is no triplet; mine it anew: `dvc repro -f triplets`")
+        raise DataError(
+            f"{path}: row {row} (anchor {column['anchor'][row]}) is no triplet; mine it anew: `dvc repro -f triplets`"
+        )
     return table

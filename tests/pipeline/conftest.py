@@ -31,7 +31,12 @@ class Project:
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in the project's root; what it printed."""
         bin_ = str(Path(sys.executable).parent)
-        quiet = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+        quiet = {
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@b",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@b",
+        }
         outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
         env = outside | quiet | {"PATH": bin_ + os.pathsep + os.environ["PATH"], "DVC_NO_ANALYTICS": "1"}
         done = subprocess.run(command, cwd=self.root, env=env, text=True, capture_output=True, check=False)

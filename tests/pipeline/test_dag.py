@@ -126,14 +126,12 @@ def test_two_clones_give_the_same_lock(reproduced: Project, tmp_path: Path, phot
 
 def test_the_headline_and_the_table_have_every_method(project: Project) -> None:
     headline = json.loads((project.root / "metrics/metrics.json").read_text())
-    assert {name: set(figures) for name, figures in headline.items()} == dict.fromkeys(
-        ("hr", "bicubic", "ftlgan"), {"d_prime", "auc", "eer"}
-    )
+    assert list(headline) == ["hr", "bicubic", "ftlgan"]
+    assert all(list(figures) == ["d_prime", "auc", "eer"] for figures in headline.values())
     with (project.root / "metrics/verification.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == (
-        "res method judge protocol people genuine impostor d_prime d_prime_lo d_prime_hi auc auc_lo auc_hi eer".split()
-    )
+    merits = "people,genuine,impostor,d_prime,d_prime_lo,d_prime_hi,auc,auc_lo,auc_hi,eer"
+    assert ",".join(rows[0]) == f"res,method,judge,protocol,{merits}"
     found = {(row["method"], row["judge"], row["protocol"]) for row in rows}
     methods = {("hr", "hr-hr"), *((m, p) for m in ("bicubic", "ftlgan") for p in ("lr-hr", "lr-lr"))}
     assert found == {(method, judge, protocol) for method, protocol in methods for judge in ("sface", "dlib")}

@@ -11,7 +11,7 @@ from ftlgan.sources import fetch, folder
 
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
-    """Ten people; person 0 has one photo, the others three, in all the suffixes that are read, and files that are not."""
+    """Ten people; person 0 has one photo, the others three, in all the suffixes that are read; and other files."""
     for person in range(10):
         home = tmp_path / f"person {person}"
         home.mkdir()
@@ -60,7 +60,7 @@ def test_another_seed_chooses_other_people(album: Path) -> None:
 
 def test_a_folder_without_folders_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match="has no folders with photos .* one folder per person"):
+    with pytest.raises(DataError, match=r"has no folders with photos .* one folder per person"):
         folder.people(tmp_path, None, None, 0)
 
 
@@ -76,7 +76,12 @@ def test_a_copy_of_the_project_sees_the_folder_of_the_original(album: Path, monk
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
     folder.link_into_copy("../person 1", project)
-    assert sorted(path.name for path in folder.locate("../person 1").iterdir()) == ["a.jpg", "b.PNG", "c.webp", "notes.txt"]
+    assert sorted(path.name for path in folder.locate("../person 1").iterdir()) == [
+        "a.jpg",
+        "b.PNG",
+        "c.webp",
+        "notes.txt",
+    ]
     folder.link_into_copy("../person 1", project)  # another run finds the link
     assert folder.locate("../person 1").samefile(album / "person 1")
 

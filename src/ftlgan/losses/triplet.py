@@ -15,7 +15,7 @@ def triplet_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: flo
         negative: unit embeddings of photos of other people, (N, D).
         margin: > 0; unit embeddings are at most 2 apart.
 
-    Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), with D instead of its square, as the paper's T(A, N, P).
+    Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), with D instead of its square.
     """
     return (_distance(anchor, positive) - _distance(anchor, negative) + margin).clamp(min=0).mean()
 

@@ -1,9 +1,9 @@
 """The generator: a residual-in-residual dense trunk at the low resolution, then sub-pixel upsampling to 112x112.
 
-Sources: Wang et al., "ESRGAN" (2018) for RRDB and residual scaling; Shi et al., "Real-time single image and video super-resolution
-using an efficient sub-pixel convolutional neural network" (2016). The paper (Pulgar and Mery) leaves the network
-open: this one, and its bicubic skip, are our choice. The skip makes an untrained network equal bicubic interpolation, so
-that training starts from the baseline that it has to beat.
+Sources: Wang et al., "ESRGAN" (2018) for RRDB and residual scaling; Shi et al., "Real-time single image and video
+super-resolution using an efficient sub-pixel convolutional neural network" (2016). The paper (Pulgar and Mery) leaves
+the network open: this one, and its bicubic skip, are our choice. The skip makes an untrained network equal bicubic
+interpolation, so that training starts from the baseline that it has to beat.
 """
 
 import math
@@ -60,7 +60,7 @@ class Generator(nn.Module):
         stages = int(math.log2(HR // res))
         self.head = _conv(3, features)
         self.trunk = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)), _conv(features, features))
-        # Half the trunk's channels from here on: at 112x112 a channel costs (112 / res)^2 times as much as in the trunk.
+        # Half the trunk's channels from here on: at 112x112 a channel costs (112 / res)^2 times what it does there.
         width = features // 2
         doubling = [(features if i == 0 else width) for i in range(stages)]
         self.upsample = nn.Sequential(*(_double(channels, width) for channels in doubling))

@@ -4,16 +4,17 @@ A recognizer in a loss is a *teacher*; one that scores a result is a *judge*. A 
 fairer one, because it cannot have been fooled by what the loss has learnt.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import numpy as np
 
 from ftlgan.errors import DataError, ParamsError
+from ftlgan.params import RecognizerName
 
 if TYPE_CHECKING:
     from torch import nn
 
-NAMES = ("sface", "dlib")
+NAMES: tuple[str, ...] = get_args(RecognizerName)
 """Every recognizer, for `load`."""
 DIFFERENTIABLE = ("sface",)
 """Those that can be in a loss, for `differentiable`."""

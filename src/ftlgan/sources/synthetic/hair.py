@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-JOINTS = 7  # points along a lock
-FACE_DEPTH, FACE_HALF_WIDTH, HAIRLINE = 0.02, 0.064, 0.045  # what falling locks leave free, metres
+JOINTS = 8  # points along a lock
+FACE_DEPTH, FACE_HALF_WIDTH, FOREHEAD = 0.015, 0.056, 0.035  # what must stay free, metres
+SKULL_CENTER = np.array([0.0, 0.07, 0.015])
+CROWN = np.array([0.0, 0.11, 0.10])
+EARS_TOP = 0.0  # from here up locks lie on the head, from here down they hang
+NAPE = -0.08
 
 
 @dataclass(frozen=True)
@@ -18,14 +22,20 @@ class Style:
     length: float
     """Metres."""
 
-    lift: float
-    """How much a lock stands up from the skin when it leaves it; 1 is as much as it lies along it."""
+    volume: float
+    """How far the tips of the uppermost locks stand off the head, as a share of its radius."""
 
     comb: tuple[float, float, float]
     """Where the comb pulls, as a direction; locks also fall away from the crown."""
 
     parting: float
     """Where locks part to the left and to the right, x in metres."""
+
+    parted: float
+    """How strongly they part."""
+
+    nape: float
+    """Share of the length that the barber leaves at the nape."""
 
     weight: float
     """How fast a lock turns downwards, 0..1 a joint."""
@@ -76,10 +86,9 @@ def grow(
         rng: where the locks grow and how they differ.
     """
     roots, normals = _sow(vertices, faces, density, style.locks, rng)
-    skull = _skull(vertices[density > 0.5])
-    points = _fall(roots, normals, style, skull, rng)
-    colors = color * np.exp(rng.normal(0, 0.22, (len(roots), 1)))
-    return _ribbons(points, skull[0], style.width, colors.astype(np.float32))
+    points = _fall(roots, normals, style, _skull(vertices[density > 0.5]), rng)
+    colors = color * np.exp(rng.normal(0, 0.22, (len(points), 1)))
+    return _ribbons(points, style.width, colors.astype(np.float32))
 
 
 def _sow(
@@ -96,63 +105,67 @@ def _sow(
     return roots, crosses[chosen] / areas[chosen, None]
 
 
-def _skull(scalp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and half axes of the ellipsoid through the top, the back and the sides of the scalp."""
-    back, top = scalp[:, 1].max(), scalp[:, 2].max()
-    half_width = np.abs(scalp[:, 0]).max()
-    center = np.array([0.0, 0.07, 0.015])
-    return center, np.array([half_width, back - center[1], top - center[2]])
+def _skull(scalp: np.ndarray) -> np.ndarray:
+    """Half axes of the ellipsoid around SKULL_CENTER through the sides, the back and the top of the scalp."""
+    return np.abs(scalp - SKULL_CENTER).max(axis=0) * (1, 0, 1) + (0, scalp[:, 1].max() - SKULL_CENTER[1], 0)
 
 
 def _fall(
-    roots: np.ndarray,
-    normals: np.ndarray,
-    style: Style,
-    skull: tuple[np.ndarray, np.ndarray],
-    rng: np.random.Generator,
+    roots: np.ndarray, normals: np.ndarray, style: Style, skull: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Points of the locks from root to tip, shape (L, JOINTS, 3)."""
-    lengths = style.length * rng.uniform(0.75, 1.1, (len(roots), 1))
-    step = lengths / (JOINTS - 1)
-    down = np.array([0.0, 0.0, -1.0])
-    aside = np.sign(roots[:, :1] - style.parting) * np.array([1.0, 0.0, 0.0])
-    from_crown = roots - np.array([style.parting / 2, 0.11, 0.10])
-    pull = np.array(style.comb) + 0.6 * aside + from_crown / np.linalg.norm(from_crown, axis=1, keepdims=True)
-    pull -= (pull * normals).sum(axis=1, keepdims=True) * normals
-    direction = pull / np.linalg.norm(pull, axis=1, keepdims=True) + style.lift * normals
-    direction += rng.normal(0, 0.15, direction.shape)
+    cut = np.interp(roots[:, 2:], (NAPE, EARS_TOP + 0.03), (style.nape, 1))
+    step = style.length * cut * rng.uniform(0.75, 1.1, (len(roots), 1)) / (JOINTS - 1)
+    layer = style.volume * rng.uniform(0.1, 1, (len(roots), 1))
     phase, pace = rng.uniform(0, 2 * np.pi, (len(roots), 1)), rng.uniform(0.7, 1.3, (len(roots), 1))
-    rise = rng.uniform(1.01, 1.10, (len(roots), 1))  # locks lie above one another
+    direction = _combed(roots, normals, style) + rng.normal(0, 0.12, roots.shape)
+    root_depth = _depth(roots, skull)
 
     points = [roots]
     for joint in range(1, JOINTS):
-        direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        along = joint / (JOINTS - 1)
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         wave = style.curl * np.cos(phase + 2.4 * pace * joint) * np.cross(direction, normals)
-        grown = _outside_face(_outside_skull(points[-1] + step * direction + wave, skull, rise), roots)
-        direction = (grown - points[-1]) / step + style.weight * down
+        surface = root_depth + (1 - root_depth) * along  # the skull is an ellipsoid only roughly
+        grown = _on_skull(points[-1] + step * direction + wave, surface + layer * np.sqrt(along), skull)
+        direction = (grown - points[-1]) / step - (0, 0, style.weight)
         points.append(grown)
-    return np.stack(points, axis=1)
+    locks = np.stack(points, axis=1)
+    return locks[~_hides_face(locks)]
 
 
-def _outside_skull(points: np.ndarray, skull: tuple[np.ndarray, np.ndarray], rise: np.ndarray) -> np.ndarray:
-    center, axes = skull
-    depth = np.linalg.norm((points - center) / axes, axis=1, keepdims=True) / rise
-    return np.where(depth < 1, center + (points - center) / np.maximum(depth, 0.3), points)
+def _combed(roots: np.ndarray, normals: np.ndarray, style: Style) -> np.ndarray:
+    """Where locks point when they leave the skin: along it, with the comb, off the parting and the crown."""
+    from_crown = roots - CROWN
+    pull = from_crown / np.linalg.norm(from_crown, axis=1, keepdims=True) + style.comb
+    pull[:, 0] += style.parted * np.sign(roots[:, 0] - style.parting)
+    pull -= (pull * normals).sum(axis=1, keepdims=True) * normals
+    return pull / np.linalg.norm(pull, axis=1, keepdims=True)
 
 
-def _outside_face(points: np.ndarray, roots: np.ndarray) -> np.ndarray:
-    """Push aside what would hang before the face."""
-    before_face = (points[:, 1] < FACE_DEPTH) & (points[:, 2] < HAIRLINE) & (np.abs(points[:, 0]) < FACE_HALF_WIDTH)
-    side = np.where(np.abs(points[:, :1]) > 0.01, np.sign(points[:, :1]), np.sign(roots[:, :1] + 1e-9))
-    aside = np.concatenate([side * FACE_HALF_WIDTH, np.maximum(points[:, 1:2], -0.01), points[:, 2:]], axis=1)
-    return np.where(before_face[:, None], aside, points)
+def _depth(points: np.ndarray, skull: np.ndarray) -> np.ndarray:
+    """Distance from the centre of the skull, 1 on its surface, shape (L, 1)."""
+    return np.linalg.norm((points - SKULL_CENTER) / skull, axis=1, keepdims=True)
 
 
-def _ribbons(points: np.ndarray, center: np.ndarray, width: float, colors: np.ndarray) -> Ribbons:
+def _on_skull(points: np.ndarray, height: np.ndarray, skull: np.ndarray) -> np.ndarray:
+    """Keep locks at their height over the skull, or farther out where they hang."""
+    depth = _depth(points, skull)
+    hangs = (points[:, 2:] < EARS_TOP) & (depth > height)
+    return np.where(hangs, points, SKULL_CENTER + (points - SKULL_CENTER) * height / depth)
+
+
+def _hides_face(locks: np.ndarray) -> np.ndarray:
+    """Which locks fall over the face at a joint or midway between two, shape (L,)."""
+    x, y, z = np.concatenate([locks, (locks[:, 1:] + locks[:, :-1]) / 2], axis=1).transpose(2, 0, 1)
+    return ((y < FACE_DEPTH) & (np.abs(x) < FACE_HALF_WIDTH) & (z < FOREHEAD)).any(axis=1)
+
+
+def _ribbons(points: np.ndarray, width: float, colors: np.ndarray) -> Ribbons:
     """Flat bands along the points, broad side outwards, narrowing to the tip."""
     locks, joints, _ = points.shape
     along = np.gradient(points, axis=1)
-    outwards = points - center
+    outwards = points - SKULL_CENTER
     across = np.cross(along, outwards)
     across /= np.linalg.norm(across, axis=2, keepdims=True) + 1e-9
     normals = np.cross(across, along)
@@ -161,7 +174,7 @@ def _ribbons(points: np.ndarray, center: np.ndarray, width: float, colors: np.nd
     vertices = np.stack([points - half, points + half], axis=2).reshape(-1, 3)
 
     first = (np.arange(locks)[:, None] * joints + np.arange(joints - 1)).ravel()[:, None] * 2
-    faces = np.concatenate([first + (0, 2, 1), first + (1, 2, 3)])
+    faces = np.concatenate([first + np.array([0, 2, 1]), first + np.array([1, 2, 3])])
     # Tips catch more light than roots, which stand in each other's shadow.
     shades = colors[:, None] * np.linspace(0.75, 1.15, joints)[None, :, None]
     return Ribbons(

@@ -20,6 +20,7 @@ HAIRS = np.array([[0.014, 0.011, 0.009], [0.07, 0.036, 0.017], [0.30, 0.19, 0.09
 HAIR_CHANCES = (0.42, 0.36, 0.16, 0.06)
 GREY_HAIR = np.array([0.45, 0.44, 0.43])
 
+SPREAD, MOST = 0.25, 0.7  # of a local change of shape: beyond, faces turn into caricatures
 IRIS_RADIUS, PUPIL_RADIUS = 0.0062, 0.0028
 # The hairline from the forehead past the temple, around the ear and down to the nape: its height by depth.
 HAIRLINE_DEPTHS = (-0.030, -0.005, 0.020, 0.045, 0.060, 0.085, 0.100, 0.130, 0.170)
@@ -49,6 +50,7 @@ class _Traits:
 
     male: bool
     age: float
+    fair: bool
     ancestry: np.ndarray
     skin: np.ndarray
     hair: np.ndarray
@@ -74,7 +76,7 @@ def draw_identity(model: HumanModel, rng: np.random.Generator) -> Identity:
     colors = _mix(colors, traits.hair, 0.7 * beard * jaw)
     colors = _mix(colors, 0.8 * traits.hair, 0.95 * scalp)
     colors = _mix(colors, 0.3 * traits.skin, 0.35 * model.bust.eyelids)
-    _paint_eyes(colors, model.bust, rng)
+    _paint_eyes(colors, model.bust, traits, rng)
 
     hair = [(scalp, _hairstyle(traits, rng))] if scalp.max() > 0.5 else []
     if beard > 0.7:
@@ -94,10 +96,10 @@ def _draw_traits(rng: np.random.Generator) -> _Traits:
     african, asian, caucasian = ancestry
     melanin = np.clip(0.15 * caucasian + 0.35 * asian + 0.9 * african + rng.normal(0, 0.1), 0, 1)
     skin = LIGHTEST_SKIN ** (1 - melanin) * DARKEST_SKIN**melanin * rng.uniform(0.95, 1.05, 3)
-    fair = HAIRS[rng.choice(len(HAIRS), p=HAIR_CHANCES)]
-    hair = fair if caucasian > 0.5 else HAIRS[0] * rng.uniform(0.8, 2.0)
+    fair = bool(caucasian > 0.5)
+    hair = HAIRS[rng.choice(len(HAIRS), p=HAIR_CHANCES) if fair else 0] * rng.uniform(0.8, 1.5)
     grey = np.clip(rng.normal(4 * (age - 0.82), 0.25), 0, 1)
-    return _Traits(male, age, ancestry, skin, hair * (1 - grey) + GREY_HAIR * grey)
+    return _Traits(male, age, fair, ancestry, skin, hair * (1 - grey) + GREY_HAIR * grey)
 
 
 def _phenotypes(traits: _Traits, rng: np.random.Generator) -> dict[str, float]:
@@ -119,9 +121,9 @@ def _local_changes(labels: Iterable[str], rng: np.random.Generator) -> dict[str,
     for label in labels:
         left = "l-" + label.removeprefix("r-")
         if label.startswith("r-") and left in changes:
-            changes[label] = np.clip(changes[left] + rng.normal(0, 0.04), -1, 1)
+            changes[label] = changes[left] + np.clip(rng.normal(0, 0.04), -0.1, 0.1)
         else:
-            changes[label] = np.clip(rng.normal(0, 0.35), -1, 1)
+            changes[label] = np.clip(rng.normal(0, SPREAD), -MOST, MOST)
     return changes
 
 
@@ -132,7 +134,7 @@ def _scalp(bust: Bust, traits: _Traits, rng: np.random.Generator) -> np.ndarray:
     corners = recession * np.exp(-(((np.abs(x) - 0.035) / 0.02) ** 2) - ((y - 0.0) / 0.04) ** 2)
     line = np.interp(y, HAIRLINE_DEPTHS, HAIRLINE_HEIGHTS) + np.where(y < 0.03, recession, 0) + corners
     ragged = 0.002 * _noise(bust.template, 150, 2, rng)
-    grows = _above(z + ragged, line, 0.002) * _above(z, -0.10, 0.002) * (1 - bust.ears) * ~bust.eyeballs
+    grows = soft_step((z + ragged - line) / 0.002) * soft_step((z + 0.10) / 0.002) * (1 - bust.ears) * ~bust.eyeballs
     bald = traits.male and rng.random() < 0.10
     return np.zeros_like(grows) if bald else grows
 
@@ -141,7 +143,7 @@ def _jaw(bust: Bust) -> np.ndarray:
     """Where a beard grows, shape (V,), 0..1."""
     x, y, z = bust.template.T
     upper_edge = -0.046 + 1.2 * np.maximum(np.abs(x) - 0.030, 0)
-    on_face = _above(upper_edge, z, 0.003) * _above(z, -0.118, 0.004) * _above(0.045, y, 0.004)
+    on_face = soft_step((upper_edge - z) / 0.003) * soft_step((z + 0.118) / 0.004) * soft_step((0.045 - y) / 0.004)
     return on_face * (1 - bust.lips) * (1 - bust.ears)
 
 
@@ -152,19 +154,51 @@ def _draw_beard(rng: np.random.Generator) -> float:
 
 def _hairstyle(traits: _Traits, rng: np.random.Generator) -> Style:
     parting = rng.choice((-0.03, 0.0, 0.03)) + rng.normal(0, 0.005)
-    curl = rng.uniform(0.0, 0.003) + (0.004 if traits.ancestry[0] > 0.5 else 0)
-    if traits.male or rng.random() < 0.2:  # short
-        comb = ((0.0, -1.2, 0.0), (0.0, 1.5, 0.3), (1.2, -0.3, 0.0))[rng.choice(3)]
-        length, lift = rng.uniform(0.012, 0.045), rng.uniform(0.3, 0.9)
-        return Style(length, lift, comb, parting, 0.2, curl, 0.0030, 4500)
-    if rng.random() < 0.25:  # tied back
-        return Style(rng.uniform(0.07, 0.10), 0.12, (0.0, 3.0, 0.3), 0.0, 0.05, curl / 3, 0.0032, 4500)
-    length = rng.uniform(0.14, 0.34)
-    return Style(length, rng.uniform(0.15, 0.35), (0.0, 0.8, 0.0), parting, 0.55, curl, 0.0042, 4500)
+    curl = rng.uniform(0.0, 0.002) + (0.004 if traits.ancestry[0] > 0.5 else 0)
+    if traits.male or rng.random() < 0.15:
+        comb = ((0.0, -1.2, 0.0), (0.0, 2.0, 0.3), (1.5, -0.3, 0.0))[rng.choice(3)]
+        length = rng.uniform(0.012, 0.05)
+        return Style(
+            length=length,
+            volume=length * rng.uniform(2, 4),
+            comb=comb,
+            parting=parting,
+            parted=0.4,
+            nape=0.25,
+            weight=0.1,
+            curl=curl / 2,
+            width=0.0034,
+            locks=3500,
+        )
+    tied = rng.random() < 0.25
+    length = rng.uniform(0.05, 0.07) if tied else rng.uniform(0.14, 0.36)
+    return Style(
+        length=length,
+        volume=0.06 if tied else rng.uniform(0.1, 0.25),
+        comb=(0.0, 3.0, 0.3) if tied else (0.0, 1.2, 0.0),
+        parting=parting,
+        parted=0.0 if tied else 1.5,
+        nape=0.4 if tied else 1.0,
+        weight=0.1 if tied else 1.5,
+        curl=curl / 3 if tied else curl,
+        width=0.0036 if tied else 0.0048,
+        locks=3500,
+    )
 
 
 def _beard_style(rng: np.random.Generator) -> Style:
-    return Style(rng.uniform(0.008, 0.02), 0.6, (0.0, 0.0, -1.5), 0.0, 0.3, 0.0005, 0.0018, 3000)
+    return Style(
+        length=rng.uniform(0.006, 0.014),
+        volume=0.1,
+        comb=(0.0, 0.0, -1.5),
+        parting=0.0,
+        parted=0.0,
+        nape=1.0,
+        weight=0.3,
+        curl=0.0005,
+        width=0.0018,
+        locks=2000,
+    )
 
 
 def _skin(template: np.ndarray, traits: _Traits, rng: np.random.Generator) -> np.ndarray:
@@ -174,7 +208,7 @@ def _skin(template: np.ndarray, traits: _Traits, rng: np.random.Generator) -> np
     cheeks = np.exp(-(((np.abs(x) - 0.038) / 0.018) ** 2) - ((z + 0.032) / 0.018) ** 2)
     nose = np.exp(-((x / 0.012) ** 2) - ((z + 0.035) / 0.012) ** 2)
     red = rng.uniform(0, 0.25) * cheeks + rng.uniform(0, 0.2) * nose
-    freckles = rng.uniform(0, 0.25) * _above(_noise(template, 900, 1, rng), 1.2, 0.15)
+    freckles = rng.uniform(0, 0.25) * soft_step((_noise(template, 900, 1, rng) - 1.2) / 0.15)
     colors = traits.skin * (1 + blotches) * (1 - red[:, None] * (0.0, 0.6, 0.5))
     return colors * (1 - freckles[:, None] * (0.6, 0.9, 1.0))
 
@@ -190,16 +224,16 @@ def _brows(bust: Bust, rng: np.random.Generator) -> np.ndarray:
     x, y, z = bust.template.T
     outwards = np.abs(x) - 0.0295
     height, arch = rng.uniform(0.016, 0.021), rng.uniform(0.0, 0.005)
-    thickness, half_length = rng.uniform(0.0022, 0.0040), rng.uniform(0.017, 0.022)
+    thickness, half_length = rng.uniform(0.0026, 0.0048), rng.uniform(0.018, 0.023)
     middle = height + arch * (1 - ((outwards - 0.005) / 0.02) ** 2)
     taper = np.interp(outwards, (-0.02, 0.005, 0.025), (1.0, 0.9, 0.45))
-    line = np.exp(-(((z - middle) / (thickness * taper)) ** 2)) * _above(half_length, np.abs(outwards), 0.0015)
+    line = np.exp(-(((z - middle) / (thickness * taper)) ** 2)) * soft_step((half_length - np.abs(outwards)) / 0.0015)
     hairy = 1 + 0.25 * _noise(bust.template, 1200, 1, rng)
-    return np.clip(line * hairy * rng.uniform(0.6, 1.0), 0, 1) * (y < 0.03)
+    return np.clip(line * hairy * rng.uniform(0.75, 1.15), 0, 1) * (y < 0.03)
 
 
-def _paint_eyes(colors: np.ndarray, bust: Bust, rng: np.random.Generator) -> None:
-    iris = IRISES[rng.choice(len(IRISES), p=IRIS_CHANCES)] * rng.uniform(0.8, 1.2)
+def _paint_eyes(colors: np.ndarray, bust: Bust, traits: _Traits, rng: np.random.Generator) -> None:
+    iris = (IRISES[rng.choice(len(IRISES), p=IRIS_CHANCES)] if traits.fair else IRISES[0]) * rng.uniform(0.8, 1.4)
     colors[bust.eyeballs] = EYE_WHITE
     for side in (-1, 1):
         eye = bust.eyeballs & (side * bust.template[:, 0] > 0)
@@ -214,9 +248,9 @@ def _mix(colors: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray
     return colors * (1 - share[:, None]) + other * share[:, None]
 
 
-def _above(value: np.ndarray | float, limit: np.ndarray | float, softness: float) -> np.ndarray:
-    """Nearly 1 where the value is above the limit, nearly 0 below, half at the limit."""
-    return 1 / (1 + np.exp(-np.clip((np.asarray(value) - limit) / softness, -30, 30)))
+def soft_step(distance: np.ndarray) -> np.ndarray:
+    """0 far below zero, 1 far above, half at zero (the logistic function): a painted edge `distance` widths away."""
+    return 1 / (1 + np.exp(-np.clip(distance, -30, 30)))
 
 
 def _noise(points: np.ndarray, frequency: float, octaves: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""The embedded default source: people who do not exist, so that the pipeline runs without a photo of anybody.
+
+`anatomy` is the human model, `identity` draws a person from it, `hair` grows their hair, `scene` takes their photos.
+"""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ftlgan.errors import DataError
+
+if TYPE_CHECKING:
+    from ftlgan.sources.synthetic.anatomy import Bust
+    from ftlgan.sources.synthetic.identity import Identity
+
+AHEAD = 4  # photos in flight for each process: enough that none waits, few enough that memory does not grow
+
+
+def people(count: int) -> list[str]:
+    """Names of the first people, `person-0000` and on."""
+    return [f"person-{person:04d}" for person in range(count)]
+
+
+def photographs(people: int, photos: int, seed: int, processes: int | None = None) -> Iterator[tuple[str, str, bytes]]:
+    """Photograph people who do not exist, person after person.
+
+    Person k depends on (seed, k) alone, photo j of them on (seed, k, j) alone: whoever asks for more people or photos
+    gets the first ones again, to the byte. The processes are started by spawning: a script that calls this needs the
+    usual `if __name__ == "__main__":`.
+
+    Args:
+        people: how many people, at least 1.
+        photos: how many photos of each, at least 1.
+        seed: which people and photos, at least 0.
+        processes: how many draw at a time, 1 GB of memory each; by default one a core. Never changes a byte.
+
+    Returns:
+        Identity, file name and JPEG file of each photo (250 x 250 pixels, the face about 100 wide).
+
+    Raises:
+        DataError: if a number is too small; while iterating, if a process dies.
+    """
+    for name, value, least in (("people", people, 1), ("photos", photos, 1), ("seed", seed, 0)):
+        if value < least:
+            raise DataError(f"dataset: {name} is {value} and must be at least {least} for synthetic faces")
+    return _photographs(people, photos, seed, processes or _cores())
+
+
+def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator[tuple[str, str, bytes]]:
+    from ftlgan.sources.synthetic.anatomy import HumanModel
+    from ftlgan.sources.synthetic.identity import draw_identity
+
+    # The model is built here and nowhere else, however many processes there are: for the first time it takes a minute
+    # and 4 GB. The processes get the bust alone, and need neither anny nor torch.
+    model = HumanModel()
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, count * photos), context, _prepare, (model.bust,))
+    taken: deque[tuple[str, str, Future[bytes]]] = deque()
+    try:
+        for k, name in enumerate(people(count)):
+            identity = draw_identity(model, _generator(seed, k))
+            for j in range(photos):
+                taken.append((name, f"{j:04d}.jpg", pool.submit(_photograph, identity, seed, k, j)))
+                if len(taken) > AHEAD * processes:
+                    identity_name, file_name, photo = taken.popleft()
+                    yield identity_name, file_name, photo.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "dataset: a process that draws synthetic faces died, perhaps for want of memory (1 GB each); "
+            "run again with less running beside it"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _result(identity: str, name: str, photo: "Future[bytes]") -> tuple[str, str, bytes]:
+    return identity, name, photo.result()
+
+
+_bust: "Bust"  # of a process of the pool
+
+
+def _prepare(bust: "Bust") -> None:
+    global _bust  # noqa: PLW0603 - once per process, instead of with every photo
+    _bust = bust
+
+
+def _photograph(identity: "Identity", seed: int, k: int, j: int) -> bytes:
+    from ftlgan.sources.synthetic.scene import photograph
+
+    return photograph(_bust, identity, _generator(seed, k, j))
+
+
+def _generator(seed: int, *key: int) -> np.random.Generator:
+    """Independent random numbers for each key. A list [seed, k, 0] as seed would repeat those of [seed, k]."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,174 @@
+"""Photo -> aligned face: the right face, the right way up, and a reason where there is none."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from insightface.utils.face_align import arcface_dst
+from PIL import Image
+
+from ftlgan.alignment import ONLY_PHOTO, AlignedFace, Aligner, NoFaceError, aligned_rows, crop, read_photo
+from ftlgan.errors import DataError
+from ftlgan.faces import ALIGNED, decode_png
+
+Save = Callable[..., bytes]
+
+
+def encode(image: np.ndarray, format_: str = "png", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def aligner() -> Aligner:
+    return Aligner(detection_score=0.7, face_width=30)
+
+
+@pytest.fixture(scope="module")
+def image(photo: bytes) -> np.ndarray:
+    return read_photo(photo)
+
+
+def test_a_face_is_put_on_the_template(aligner: Aligner, image: np.ndarray) -> None:
+    face = aligner(encode(image))
+    assert face.image.shape == (112, 112, 3)
+    assert face.image.dtype == np.uint8
+    assert 0.7 <= face.detection_score <= 1
+    again = aligner.detector  # the landmarks of the aligned face are where the template has them
+    again.setInputSize((224, 224))
+    _, found = again.detect(cv2.copyMakeBorder(face.image[..., ::-1], 56, 56, 56, 56, cv2.BORDER_REPLICATE))
+    assert np.abs(found[0, 4:14].reshape(5, 2) - 56 - arcface_dst).max() < 6
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(aligner: Aligner, image: np.ndarray, orientation: int) -> None:
+    stored = {
+        1: image,
+        2: image[:, ::-1],
+        3: image[::-1, ::-1],
+        4: image[::-1],
+        5: image.swapaxes(0, 1),
+        6: np.rot90(image),
+        7: image[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(image, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    np.testing.assert_array_equal(read_photo(encode(np.ascontiguousarray(stored), exif=exif)), image)
+
+
+@pytest.mark.parametrize(
+    ("format_", "options"), [("png", {}), ("jpeg", {"quality": 95}), ("webp", {"quality": 95}), ("tiff", {})]
+)
+def test_every_format_is_read(aligner: Aligner, image: np.ndarray, format_: str, options: dict[str, Any]) -> None:
+    assert np.abs(read_photo(encode(image, format_, **options)).astype(int) - image).mean() < 4
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "I;16"])
+def test_every_mode_becomes_rgb(image: np.ndarray, mode: str) -> None:
+    buffer = io.BytesIO()
+    source = Image.fromarray(image)
+    picture = (
+        Image.fromarray(np.asarray(source.convert("L")).astype(np.uint16) * 257)
+        if mode == "I;16"
+        else source.convert(mode)
+    )
+    picture.save(buffer, "tiff")
+    photo = read_photo(buffer.getvalue())
+    assert photo.shape == image.shape
+    assert np.abs(photo.astype(int).mean(axis=2) - image.mean(axis=2)).mean() < 12
+
+
+def test_a_large_photo_gives_the_same_face_as_a_small_one(aligner: Aligner, image: np.ndarray) -> None:
+    large = cv2.resize(image, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
+    small, big = aligner(encode(image)), aligner(encode(large))
+    assert np.abs(big.landmarks / 8 - small.landmarks).max() < 4
+    assert np.abs(big.image.astype(int) - small.image).mean() < 12
+
+
+def test_a_large_face_is_not_aliased() -> None:
+    """A fine checkerboard becomes grey, not moire."""
+    board = (np.indices((1120, 1120)).sum(axis=0) // 3 % 2 * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+    face = crop(board, arcface_dst * 10)
+    assert face[8:-8, 8:-8].std() < 20
+
+
+def test_of_several_faces_the_one_nearest_the_centre_is_taken(aligner: Aligner, image: np.ndarray) -> None:
+    width = image.shape[1]
+    three = np.concatenate([image, image, image], axis=1)
+    assert width < aligner(encode(three)).landmarks[:, 0].mean() < 2 * width
+
+
+def test_a_much_larger_face_outweighs_the_centre(aligner: Aligner, image: np.ndarray) -> None:
+    height, width = image.shape[:2]
+    canvas = np.full((height, int(width * 1.6), 3), 127, np.uint8)
+    canvas[:, :width] = image
+    small = cv2.resize(image, (width // 3, height // 3), interpolation=cv2.INTER_AREA)
+    canvas[: small.shape[0], width : width + small.shape[1]] = small
+    assert Aligner(0.7, 10)(encode(canvas)).landmarks[:, 0].mean() < width
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda image: b"a text, not a photo", "unreadable: not an image"),
+        (lambda image: b"", "unreadable: not an image"),
+        (lambda image: encode(image, "jpeg")[:2000], "unreadable: image file is truncated"),
+        (lambda image: encode(image)[:5000], "unreadable: "),
+        (lambda image: encode(np.full((250, 250, 3), 127, np.uint8)), "no face found"),
+        (lambda image: encode(np.full((1, 1, 3), 127, np.uint8)), "no face found"),
+        (
+            lambda image: encode(cv2.resize(image, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)),
+            "face too small: ",
+        ),
+    ],
+)
+def test_what_gives_no_face_gives_a_reason(
+    aligner: Aligner, image: np.ndarray, make: Callable[[np.ndarray], bytes], reason: str
+) -> None:
+    with pytest.raises(NoFaceError) as error:
+        aligner(make(image))
+    assert str(error.value).startswith(reason)
+    assert "\n" not in str(error.value)
+
+
+def row(identity: str, name: str, photo: bytes) -> dict[str, Any]:
+    return {"face_id": f"{identity}/{name}", "identity": identity, "split": "train", "image": photo}
+
+
+def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes) -> None:
+    rows = [row("a", str(i), photo if i % 3 else b"nothing") for i in range(30)]
+    rejects: list[dict[str, str]] = []
+    aligned = list(aligned_rows(rows, 0.7, 30, rejects))
+    assert [r["face_id"] for r in aligned] == [r["face_id"] for r in rows if r["image"] == photo]
+    assert [set(r) for r in aligned] == [set(ALIGNED.names)] * 20
+    assert decode_png(aligned[0]["image"]).shape == (112, 112, 3)
+    assert [r["face_id"] for r in rejects] == [r["face_id"] for r in rows if r["image"] != photo]
+    assert {r["reason"] for r in rejects} == {"unreadable: not an image"}
+
+
+def test_who_is_left_with_one_photo_is_rejected(photo: bytes) -> None:
+    rejects: list[dict[str, str]] = []
+    rows = [row("pair", "0", photo), row("pair", "1", photo), row("alone", "0", photo), row("alone", "1", b"")]
+    aligned = list(aligned_rows(rows, 0.7, 30, rejects))
+    assert [r["identity"] for r in aligned] == ["pair", "pair"]
+    assert {r["face_id"]: r["reason"] for r in rejects} == {
+        "alone/0": ONLY_PHOTO,
+        "alone/1": "unreadable: not an image",
+    }
+
+
+def test_photos_of_which_none_can_be_used_are_one_line() -> None:
+    with pytest.raises(DataError, match="none of 1 photos could be used; the first: unreadable: not an image"):
+        list(aligned_rows([row("a", "0", b"")], 0.7, 30, []))
+
+
+def test_the_same_photo_gives_the_same_face(photo: bytes) -> None:
+    one, two = Aligner(0.7, 30)(photo), Aligner(0.7, 30)(photo)
+    assert isinstance(one, AlignedFace)
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.landmarks, two.landmarks)

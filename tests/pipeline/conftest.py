@@ -1,98 +1,16 @@
-"""A copy of the project, with a tiny configuration, run once a session by the real DVC."""
+"""A project in which the real DVC has run, once a session."""
 
-import os
-import re
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
-
-ROOT = Path(__file__).parents[2]
-FILES = [".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "src", "stages"]
-TINY = {
-    "dataset": {"source": "folder", "path": "../photos", "people": None, "photos": None, "val": 0.2, "test": 0.3},
-    "triplets": {"positives": 1, "negatives": 2, "hardest": 5},
-    "generator": {"features": 8, "blocks": 1, "growth": 4},
-    "train": {"steps": 4, "batch": 4, "validate": 2, "warmup": 1},
-    "evaluate": {"replicates": 100, "sheet": 2},
-}
-
-
-@dataclass
-class Project:
-    """A clone of the project, beside a folder `photos`."""
-
-    root: Path
-
-    def run(self, *command: str, check: bool = True) -> str:
-        """Run a command in the project's root; what it printed."""
-        bin_ = str(Path(sys.executable).parent)
-        quiet = {
-            "GIT_AUTHOR_NAME": "a",
-            "GIT_AUTHOR_EMAIL": "a@b",
-            "GIT_COMMITTER_NAME": "a",
-            "GIT_COMMITTER_EMAIL": "a@b",
-        }
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
-        env = outside | quiet | {"PATH": bin_ + os.pathsep + os.environ["PATH"], "DVC_NO_ANALYTICS": "1"}
-        done = subprocess.run(command, cwd=self.root, env=env, text=True, capture_output=True, check=False)
-        printed = done.stdout + done.stderr
-        assert done.returncode == 0 or not check, printed
-        return printed
-
-    def dvc(self, *arguments: str, check: bool = True) -> str:
-        return self.run("dvc", *arguments, check=check)
-
-    def commit(self) -> None:
-        self.run("git", "add", "-A")
-        self.run("git", "commit", "-qm", "state", "--allow-empty")
-
-    @property
-    def photos(self) -> Path:
-        return self.root.parent / "photos"
-
-    def copy_to(self, folder: Path) -> "Project":
-        """The same project and photos elsewhere, with cache and results."""
-        shutil.copytree(self.root.parent, folder, symlinks=True)
-        return Project(folder / self.root.name)
-
-
-def executed(printed: str) -> set[str]:
-    """The stages that DVC says it ran."""
-    return set(re.findall(r"Running stage '([^']+)'", printed))
-
-
-def new_project(folder: Path, photos: Path) -> Project:
-    """A clone with the tiny configuration, in which nothing has run."""
-    project = Project(folder / "project")
-    for name in FILES:
-        target = project.root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target)
-    yaml = YAML()
-    params = yaml.load(project.root / "params.yaml")
-    for section, values in TINY.items():
-        params[section].update(values)
-    yaml.dump(params, project.root / "params.yaml")
-    (project.root / "data").mkdir()
-    shutil.copytree(photos, project.photos)
-    project.run("git", "init", "-q")
-    project.commit()
-    return project
+from project import Project, new_project
 
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Project:
     """A project in which `dvc repro` has run and the result is committed. Read only: see `project`."""
     project = new_project(tmp_path_factory.mktemp("reproduced") / "here", photos)
-    project.printed = project.dvc("repro")  # pyright: ignore[reportAttributeAccessIssue]
+    project.printed = project.dvc("repro")
     project.commit()
     return project
 

@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
-
-sys.path.insert(0, str(Path(__file__).parent))
 from closure import CANNOT_CHANGE_AN_OUTPUT, ROOT, SRC, code_deps
-from conftest import Project, executed, new_project
+from project import Project, executed, new_project
+from ruamel.yaml import YAML
 
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 EVERY_STAGE = {
@@ -45,7 +43,7 @@ def test_the_closure_holds_what_python_really_imports() -> None:
 
 
 def test_the_first_run_runs_every_stage_and_the_second_none(project: Project, reproduced: Project) -> None:
-    assert executed(reproduced.printed) == EVERY_STAGE  # pyright: ignore[reportAttributeAccessIssue]
+    assert executed(reproduced.printed) == EVERY_STAGE
     assert executed(project.dvc("repro")) == set()
     assert project.run("git", "status", "--porcelain") == ""
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,29 +17,29 @@ import numpy as np
 from ftlgan.errors import DataError
 
 if TYPE_CHECKING:
-    from ftlgan.sources.synthetic.anatomy import Bust
+    from ftlgan.sources.synthetic.anatomy import Bust, HumanModel
     from ftlgan.sources.synthetic.identity import Identity
 
-AHEAD = 4  # photos in flight for each process: enough that none waits, few enough that memory does not grow
+AHEAD = 4  # photos under way for each process: enough that none waits, few enough that memory does not grow
 
 
 def people(count: int) -> list[str]:
-    """Names of the first people, `person-0000` and on."""
-    return [f"person-{person:04d}" for person in range(count)]
+    """Names of the first `count` people: `person-0000`, `person-0001`, ..."""
+    return [f"person-{k:04d}" for k in range(count)]
 
 
 def photographs(people: int, photos: int, seed: int, processes: int | None = None) -> Iterator[tuple[str, str, bytes]]:
     """Photograph people who do not exist, person after person.
 
     Person k depends on (seed, k) alone, photo j of them on (seed, k, j) alone: whoever asks for more people or photos
-    gets the first ones again, to the byte. The processes are started by spawning: a script that calls this needs the
-    usual `if __name__ == "__main__":`.
+    gets the first ones again, to the byte. The processes are spawned: a script that calls this needs the usual
+    `if __name__ == "__main__":`.
 
     Args:
         people: how many people, at least 1.
         photos: how many photos of each, at least 1.
         seed: which people and photos, at least 0.
-        processes: how many draw at a time, 1 GB of memory each; by default one a core. Never changes a byte.
+        processes: how many draw at a time; by default one a core. Never changes a byte.
 
     Returns:
         Identity, file name and JPEG file of each photo (250 x 250 pixels, the face about 100 wide).
@@ -48,46 +49,48 @@ def photographs(people: int, photos: int, seed: int, processes: int | None = Non
     """
     for name, value, least in (("people", people, 1), ("photos", photos, 1), ("seed", seed, 0)):
         if value < least:
-            raise DataError(f"dataset: {name} is {value} and must be at least {least} for synthetic faces")
+            raise DataError(f"{name} is {value}; synthetic faces need at least {least}")
     return _photographs(people, photos, seed, processes or _cores())
 
 
 def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator[tuple[str, str, bytes]]:
     from ftlgan.sources.synthetic.anatomy import HumanModel
-    from ftlgan.sources.synthetic.identity import draw_identity
 
-    # The model is built here and nowhere else, however many processes there are: for the first time it takes a minute
-    # and 4 GB. The processes get the bust alone, and need neither anny nor torch.
+    # Built here and nowhere else, however many processes there are: the first time it takes a minute and 4 GB. The
+    # processes get the bust, and load neither anny nor torch.
     model = HumanModel()
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, count * photos), context, _prepare, (model.bust,))
-    taken: deque[tuple[str, str, Future[bytes]]] = deque()
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _prepare, (model.bust,))
+    requests = _request(pool, model, count, photos, seed)
     try:
-        for k, name in enumerate(people(count)):
-            identity = draw_identity(model, _generator(seed, k))
-            for j in range(photos):
-                taken.append((name, f"{j:04d}.jpg", pool.submit(_photograph, identity, seed, k, j)))
-                if len(taken) > AHEAD * processes:
-                    identity_name, file_name, photo = taken.popleft()
-                    yield identity_name, file_name, photo.result()
+        ahead = deque(islice(requests, AHEAD * processes))
+        while ahead:
+            name, file_name, photo = ahead.popleft()
+            yield name, file_name, photo.result()
+            ahead.extend(islice(requests, 1))
     except BrokenProcessPool as error:
         raise DataError(
-            "dataset: a process that draws synthetic faces died, perhaps for want of memory (1 GB each); "
-            "run again with less running beside it"
+            "a process that draws synthetic faces died, perhaps for want of memory; run again with less running beside it"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _result(identity: str, name: str, photo: "Future[bytes]") -> tuple[str, str, bytes]:
-    return identity, name, photo.result()
+def _request(
+    pool: ProcessPoolExecutor, model: "HumanModel", count: int, photos: int, seed: int
+) -> Iterator[tuple[str, str, "Future[bytes]"]]:
+    from ftlgan.sources.synthetic.identity import draw_identity
+
+    for k, name in enumerate(people(count)):
+        identity = draw_identity(model, _generator(seed, k))
+        for j in range(photos):
+            yield name, f"{j:04d}.jpg", pool.submit(_photograph, identity, seed, k, j)
 
 
 _bust: "Bust"  # of a process of the pool
 
 
 def _prepare(bust: "Bust") -> None:
-    global _bust  # noqa: PLW0603 - once per process, instead of with every photo
+    global _bust  # noqa: PLW0603 - sent once to each process and not with each photo
     _bust = bust
 
 
@@ -98,7 +101,7 @@ def _photograph(identity: "Identity", seed: int, k: int, j: int) -> bytes:
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
-    """Independent random numbers for each key. A list [seed, k, 0] as seed would repeat those of [seed, k]."""
+    """Independent random numbers for each key; seeded with a plain list, [seed, k] and [seed, k, 0] would be the same."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 

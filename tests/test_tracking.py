@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftlgan import tracking
+from ftlgan import provenance, tracking
 
 PARAMS = {"res": 14, "train": {"steps": 800, "rate": 1e-4}, "methods": ["bicubic", "ftlgan"]}
 
@@ -369,7 +369,7 @@ stages:
     outs: [data/probes.txt]
   evaluate:
     cmd: >-
-      python -c "import json; from ftlgan import tracking; json.dump(tracking.provenance('x'), open('tags', 'w'))"
+      python -c "import json; from ftlgan import provenance; json.dump(provenance.provenance('x'), open('tags', 'w'))"
     deps: [data/degraded/0.parquet, data/probes]
     outs: [tags]
 """.replace("python", sys.executable)
@@ -388,7 +388,7 @@ stages:
 def test_a_dependency_that_is_a_template_stands_for_its_folder(root: Path) -> None:
     Path("dvc.yaml").write_text("stages: {embed: {matrix: {}, deps: ['data/restored/${item.method}', '${any}/x']}}")
     Path("dvc.lock").write_text("stages: {a: {outs: [{path: data/restored/b, md5: '1'}, {path: data/c, md5: '2'}]}}")
-    assert tracking.input_hashes("embed@b") == {"data/restored/b": "1"}
+    assert provenance.input_hashes("embed@b") == {"data/restored/b": "1"}
 
 
 @pytest.mark.parametrize("content", [None, "", "stages: {", "<<<<<<< HEAD\nstages:\n=======\n"])
@@ -396,7 +396,7 @@ def test_a_lock_that_cannot_be_read_costs_only_its_tags(root: Path, content: str
     Path("dvc.yaml").write_text("stages: {train: {deps: [data/aligned]}}")
     if content is not None:
         Path("dvc.lock").write_text(content)
-    assert tracking.provenance("train") == {}
+    assert provenance.provenance("train") == {}
 
 
 def test_commit_experiment_and_changed_code_are_tagged(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,9 +412,9 @@ def test_commit_experiment_and_changed_code_are_tagged(root: Path, monkeypatch: 
 
     Path("dvc.lock").write_text("stages: {}")  # DVC's doing, in the midst of a pipeline
     expected = {"git.commit": commit, "git.dirty": "false", "dvc.exp_name": "wise-owl", "dvc.exp_baseline_rev": commit}
-    assert tracking.provenance("train") == expected
+    assert provenance.provenance("train") == expected
     Path("code.py").write_text("2")
-    assert tracking.provenance("train") == expected | {"git.dirty": "true"}
+    assert provenance.provenance("train") == expected | {"git.dirty": "true"}
     with tracking.run("train", PARAMS):
         pass
     assert (expected | {"git.dirty": "true"}).items() <= runs(database(root))[0].data.tags.items()

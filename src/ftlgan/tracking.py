@@ -23,7 +23,6 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 import uuid
@@ -35,16 +34,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from filelock import FileLock, Timeout
-from ruamel.yaml import YAML, YAMLError
 
 from ftlgan.errors import FtlganError, one_line_errors
+from ftlgan.provenance import provenance
 
 EXPERIMENT = "ftlgan"
 RUN_TAG = "ftlgan.run"  # of every run: the name of the folder that it was delivered from
 SECONDS_BETWEEN_DELIVERIES = 10.0
 PENDING = ".mlflow-pending"
 SQLITE = "sqlite:///"
-METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100  # the most that MLflow takes
+METRICS_PER_BATCH = 1000  # what MLflow takes in one request
 
 # Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store; a
 # server that is away is noticed in seconds, not minutes; and no request is repeated below us, where the repetition of
@@ -80,7 +79,9 @@ class Run:
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         self._root = repository_root()
         self._spool = Spool(self._root / PENDING / uuid.uuid4().hex)
-        self._spool.create({"stage": stage, "time": now(), "tags": provenance(stage)})
+        self._spool.create(
+            {"stage": stage, "time": now(), "tags": {mend(tag): value for tag, value in provenance(stage).items()}}
+        )
         self._spool.append({"params": flatten(params)})
         self._store: Store | None = None
         self._step = 0
@@ -261,9 +262,7 @@ class Store:
                 case {"metric": name, "value": value, "time": milliseconds, "step": step}:
                     metrics.append(Metric(name, value, milliseconds, step))
                 case {"params": params}:
-                    pairs = [Param(name, value) for name, value in params.items()]
-                    for first in range(0, len(pairs), PARAMS_PER_BATCH):
-                        self._client.log_batch(run_id, params=pairs[first : first + PARAMS_PER_BATCH])
+                    self._client.log_batch(run_id, params=[Param(name, value) for name, value in params.items()])
                 case {"artifact": path}:
                     folder = PurePosixPath(path).relative_to("artifacts").parent
                     self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
@@ -322,58 +321,6 @@ def repository_root() -> Path:
 def tracking_uri(root: Path) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
     return f"{SQLITE}{root / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
-
-
-def provenance(stage: str) -> dict[str, str]:
-    """Return the tags that identify the result of a stage: code, experiment, and data.
-
-    `git.dirty` says whether tracked files differ from the commit, apart from those that DVC itself rewrites while a
-    pipeline runs: the data in dvc.lock are identified by the tags `dvc.<path>`, their MD5 there.
-    """
-    tags = {f"dvc.{name.lower()}": os.environ.get(f"DVC_{name}") for name in ("STAGE", "EXP_NAME", "EXP_BASELINE_REV")}
-    tags["git.commit"] = git("rev-parse", "HEAD")
-    changes = git(
-        "--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", ":!metrics"
-    )
-    tags["git.dirty"] = None if changes is None else str(bool(changes)).lower()
-    tags |= {f"dvc.{path}": md5 for path, md5 in input_hashes(os.environ.get("DVC_STAGE") or stage).items()}
-    return {mend(name): value for name, value in tags.items() if value}
-
-
-def input_hashes(stage: str) -> dict[str, str]:
-    """Return the MD5 that dvc.lock has of every output that a stage of dvc.yaml depends on, by path.
-
-    The stage's own entry in dvc.lock is of an earlier time while it runs; those of the stages before it are fresh. A
-    dependency is matched with the outputs inside of it (`data/probes` with `data/probes/bicubic`, of a matrix stage)
-    and the output that it is inside of. Of a template only the folders before `${` count.
-    """
-    declared, locked = stages_in(Path("dvc.yaml")), stages_in(Path("dvc.lock"))
-    dependencies: list[str] = declared.get(stage.partition("@")[0], {}).get("deps", [])
-    literal = [path.partition("${")[0].rpartition("/")[0] if "${" in path else path for path in dependencies]
-    inputs = [PurePosixPath(path) for path in literal if path]
-    outputs = {out["path"]: out.get("md5", "") for entry in locked.values() for out in entry.get("outs", [])}
-    return {
-        path: md5
-        for path, md5 in outputs.items()
-        if any(PurePosixPath(path).is_relative_to(one) or one.is_relative_to(path) for one in inputs)
-    }
-
-
-def stages_in(file: Path) -> dict[str, dict[str, Any]]:
-    yaml: Any = YAML(typ="safe")
-    try:
-        content: dict[str, Any] = yaml.load(file) or {}
-    except (OSError, YAMLError):
-        return {}
-    return content.get("stages", {})
-
-
-def git(*command: str) -> str | None:
-    """Return what git prints; None without git, a repository or a commit."""
-    try:
-        return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

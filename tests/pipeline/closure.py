@@ -12,6 +12,7 @@ CANNOT_CHANGE_AN_OUTPUT = {
     "ftlgan.errors": "an error leaves no output",
     "ftlgan.params": "checks values, and DVC tracks the values themselves",
     "ftlgan.progress": "draws on the terminal",
+    "ftlgan.provenance": "read by tracking alone",
     "ftlgan.tracking": "writes to MLflow alone",
 }
 """Modules that DVC need not watch, and why."""

@@ -69,7 +69,7 @@ def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator
             ahead.extend(islice(requests, 1))
     except BrokenProcessPool as error:
         raise DataError(
-            "a process that draws synthetic faces died, perhaps for want of memory; run again with less running beside it"
+            "a process drawing synthetic faces died, perhaps for want of memory; run again with less running beside it"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -101,7 +101,7 @@ def _photograph(identity: "Identity", seed: int, k: int, j: int) -> bytes:
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
-    """Independent random numbers for each key; seeded with a plain list, [seed, k] and [seed, k, 0] would be the same."""
+    """Independent random numbers for each key; with plain lists as seeds, [seed, k] and [seed, k, 0] would be equal."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 

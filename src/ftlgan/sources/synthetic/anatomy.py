@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-BUST_BOTTOM = -0.30  # a little below what the camera sees: the edge of the mesh must not show
+BUST_BOTTOM = -0.27  # a little below what the camera sees: the edge of the mesh must not show
 TEXTURES = "data/mpfb2/textures"
 
 log = logging.getLogger(__name__)

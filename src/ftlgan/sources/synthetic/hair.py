@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-JOINTS = 8  # points along a lock
+JOINTS = 7  # points along a lock
 FACE_DEPTH, FACE_HALF_WIDTH, FOREHEAD = 0.015, 0.056, 0.035  # what must stay free, metres
 SKULL_CENTER = np.array([0.0, 0.07, 0.015])
 CROWN = np.array([0.0, 0.11, 0.10])

@@ -167,8 +167,8 @@ def _hairstyle(traits: _Traits, rng: np.random.Generator) -> Style:
             nape=0.25,
             weight=0.1,
             curl=curl / 2,
-            width=0.0034,
-            locks=3500,
+            width=0.0038,
+            locks=3000,
         )
     tied = rng.random() < 0.25
     length = rng.uniform(0.05, 0.07) if tied else rng.uniform(0.14, 0.36)
@@ -181,8 +181,8 @@ def _hairstyle(traits: _Traits, rng: np.random.Generator) -> Style:
         nape=0.4 if tied else 1.0,
         weight=0.1 if tied else 1.5,
         curl=curl / 3 if tied else curl,
-        width=0.0036 if tied else 0.0048,
-        locks=3500,
+        width=0.0040 if tied else 0.0052,
+        locks=3000,
     )
 
 

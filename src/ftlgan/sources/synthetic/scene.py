@@ -18,7 +18,7 @@ mi.set_log_level(mi.LogLevel.Error)
 SIZE = 250  # pixels
 FIELD = 0.37  # what the photo spans at the face, metres: a face is about 100 pixels wide
 FACE_CENTER = np.array([0.0, 0.03, -0.025])
-SAMPLES = 6  # a pixel: what noise they leave is about that of the sensor
+SAMPLES = 5  # a pixel: what noise they leave is about that of the sensor
 DEPTH = 2  # direct light only
 
 NECK_DEPTH = 0.075  # of the neck's axis behind the eyes, metres

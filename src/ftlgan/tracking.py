@@ -79,9 +79,8 @@ class Run:
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         self._root = repository_root()
         self._spool = Spool(self._root / PENDING / uuid.uuid4().hex)
-        self._spool.create(
-            {"stage": stage, "time": now(), "tags": {mend(tag): value for tag, value in provenance(stage).items()}}
-        )
+        tags = {mend(name): value for name, value in provenance(stage).items()}
+        self._spool.create({"stage": stage, "time": now(), "tags": tags})
         self._spool.append({"params": flatten(params)})
         self._store: Store | None = None
         self._step = 0

@@ -61,7 +61,9 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     run.log_final(
         {f"{r.judge}.{r.protocol}.{r.method}.{k}": v for r in results for k, v in r.figures.scalars().items()}
     )
-    for path in sorted(METRICS.glob("*.*")):
+    for path in sorted(METRICS.glob("*.png")):
+        run.log_figure(path)
+    for path in sorted([*METRICS.glob("*.csv"), *METRICS.glob("*.json")]):
         run.log_artifact(path)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-BUST_BOTTOM = -0.27  # a little below what the camera sees: the edge of the mesh must not show
+BUST_BOTTOM = -0.30  # a little below what the camera sees: the edge of the mesh must not show
 TEXTURES = "data/mpfb2/textures"
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Bust:
 class HumanModel:
     """All adults that can be drawn: phenotypes and local changes in, vertices of the bust out.
 
-    Building it for the first time on a machine takes about a minute and 4 GB of memory; anny keeps the result (1 GB) in
+    Building it for the first time on a machine takes about a minute and 2.5 GB of memory; anny keeps the result (1 GB) in
     `~/.cache/anny` or `$ANNY_CACHE_DIR`, without a network. Later it takes seconds.
     """
 

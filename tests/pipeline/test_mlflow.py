@@ -1,0 +1,66 @@
+"""What MLflow holds after a run of the pipeline."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from project import Project
+from ruamel.yaml import YAML
+
+
+@pytest.fixture(scope="module")
+def client(reproduced: Project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{reproduced.root}/mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def runs(client: MlflowClient) -> dict[str, Run]:
+    experiment = client.get_experiment_by_name("ftlgan")
+    assert experiment is not None
+    return {run.info.run_name or "": run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_each_execution_of_train_and_evaluate_is_a_finished_run(runs: dict[str, Run]) -> None:
+    assert {name: run.info.status for name, run in runs.items()} == {"train": "FINISHED", "evaluate": "FINISHED"}
+
+
+def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: Project) -> None:
+    lock = YAML(typ="safe", pure=True).load(reproduced.root / "dvc.lock")
+    outs = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+    commit = reproduced.run("git", "rev-list", "--max-parents=0", "HEAD").strip()
+    for run in runs.values():
+        assert run.data.params["res"] == "14"
+        assert run.data.params["train.steps"] == "4"
+        assert run.data.tags["git.commit"] == commit
+        assert run.data.tags["dvc.data/aligned"] == outs["data/aligned"]
+    assert runs["train"].data.tags["dvc.data/triplets.parquet"] == outs["data/triplets.parquet"]
+    assert runs["evaluate"].data.tags["dvc.data/probes/ftlgan"] == outs["data/probes/ftlgan"]
+
+
+def test_losses_of_every_step_and_final_figures_are_there(client: MlflowClient, runs: dict[str, Run]) -> None:
+    for name in ("total", "pixel", "identity", "triplet"):
+        history = client.get_metric_history(runs["train"].info.run_id, name)
+        assert [metric.step for metric in history] == [1, 2, 3, 4]
+    validations = client.get_metric_history(runs["train"].info.run_id, "val_d_prime")
+    assert [metric.step for metric in validations] == [0, 2, 4]
+    assert runs["evaluate"].data.metrics["dlib.lr-hr.ftlgan.d_prime"] > 0
+
+
+def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) -> None:
+    def files(name: str, folder: str | None = None) -> set[str]:
+        return {Path(file.path).name for file in client.list_artifacts(runs[name].info.run_id, folder)}
+
+    assert files("train", "model") == {"generator.safetensors", "history.csv"}
+    assert {"faces.png", "roc.png", "scores.png"} <= files("evaluate", "figures")
+    assert {"metrics.json", "verification.csv"} <= files("evaluate")
+
+
+def test_a_server_that_is_away_costs_a_warning_and_the_log_waits(project: Project) -> None:
+    """Nobody listens on port 9 of this machine."""
+    command = "MLFLOW_TRACKING_URI=http://127.0.0.1:9 dvc exp run -S evaluate.sheet=1"
+    printed = project.run("bash", "-c", command)
+    assert printed.count("WARNING: http://127.0.0.1:9") == 1
+    assert list((project.root / ".mlflow-pending").glob("*/events.jsonl"))
+    assert "evaluate" in project.run("python", "-m", "ftlgan.tracking")
+    assert not list((project.root / ".mlflow-pending").glob("*/events.jsonl"))

@@ -59,8 +59,8 @@ class Bust:
 class HumanModel:
     """All adults that can be drawn: phenotypes and local changes in, vertices of the bust out.
 
-    Building it for the first time on a machine takes about a minute and 2.5 GB of memory; anny keeps the result (1 GB) in
-    `~/.cache/anny` or `$ANNY_CACHE_DIR`, without a network. Later it takes seconds.
+    Building it for the first time on a machine takes about a minute and 2.5 GB of memory, but no network; anny keeps
+    the result (1 GB) in `~/.cache/anny` or `$ANNY_CACHE_DIR`. Later it takes seconds.
     """
 
     bust: Bust

@@ -13,6 +13,7 @@ SKULL_CENTER = np.array([0.0, 0.07, 0.015])
 CROWN = np.array([0.0, 0.11, 0.10])
 EARS_TOP = 0.0  # from here up locks lie on the head, from here down they hang
 NAPE = -0.08
+SKULL_BOTTOM = 0.03  # from here up nobody's ears are in the way
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def grow(
         rng: where the locks grow and how they differ.
     """
     roots, normals = _sow(vertices, faces, density, style.locks, rng)
-    points = _fall(roots, normals, style, _skull(vertices[density > 0.5]), rng)
+    points = _fall(roots, normals, style, _skull(vertices), rng)
     colors = color * np.exp(rng.normal(0, 0.22, (len(points), 1)))
     return _ribbons(points, style.width, colors.astype(np.float32))
 
@@ -105,9 +106,10 @@ def _sow(
     return roots, crosses[chosen] / areas[chosen, None]
 
 
-def _skull(scalp: np.ndarray) -> np.ndarray:
-    """Half axes of the ellipsoid around SKULL_CENTER through the sides, the back and the top of the scalp."""
-    return np.abs(scalp - SKULL_CENTER).max(axis=0) * (1, 0, 1) + (0, scalp[:, 1].max() - SKULL_CENTER[1], 0)
+def _skull(vertices: np.ndarray) -> np.ndarray:
+    """Half axes of the ellipsoid around SKULL_CENTER through the sides, the back and the top of the head."""
+    above_ears = vertices[vertices[:, 2] > SKULL_BOTTOM] - SKULL_CENTER
+    return np.array([np.abs(above_ears[:, 0]).max(), above_ears[:, 1].max(), above_ears[:, 2].max()])
 
 
 def _fall(

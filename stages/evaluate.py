@@ -10,7 +10,6 @@ from ftlgan.errors import one_line_errors
 from ftlgan.faces import read_table
 from ftlgan.params import Params, load_params
 from ftlgan.sheet import read_sheet
-from ftlgan.verification import roc, score_density
 
 METRICS = Path("metrics")
 
@@ -40,15 +39,8 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     reasons.value_counts().rename_axis("reason").rename("photos").to_csv(METRICS / "rejects.csv")
 
     scores = {r.method: r.comparison for r in evaluation.primary(results, black_box)}
-    for name, columns, curve in (
-        ("roc", ("fpr", "tpr"), roc),
-        ("scores", ("score", "genuine", "impostor"), score_density),
-    ):
-        (METRICS / name).mkdir(parents=True, exist_ok=True)
-        for method, comparison in scores.items():
-            values = curve(comparison.genuine, comparison.impostor)
-            frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
-            frame.to_csv(METRICS / name / f"{method}.csv", index=False, float_format="%.6g")
+    for name, rows in (("roc", evaluation.roc_table(scores)), ("scores", evaluation.score_table(scores))):
+        pd.DataFrame(rows).to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g")
 
     title = f"{params.res} px, judged by {black_box}"
     figures.save(figures.roc_figure(scores, title), METRICS / "roc.png")

@@ -12,8 +12,8 @@ from ftlgan.sources import fetch
 @one_line_errors
 def main() -> None:
     params = load_params()
-    photos = progress(fetch(params.dataset, params.seed), "fetch", unit="photo")
-    write_faces(Path("data/raw"), FACES, photos)
+    count, photos = fetch(params.dataset, params.seed)
+    write_faces(Path("data/raw"), FACES, progress(photos, "fetch", count, "photo"))
 
 
 if __name__ == "__main__":

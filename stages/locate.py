@@ -7,6 +7,8 @@ from ftlgan.errors import one_line_errors
 from ftlgan.params import load_params
 from ftlgan.sources.folder import link_into_copy, locate
 
+INVITATION = "Your own photos can go here, one folder per person; then: dvc exp run -S dataset.source=folder\n"
+
 
 @one_line_errors
 def main() -> None:
@@ -14,8 +16,10 @@ def main() -> None:
     link_into_copy(dataset.path, Path(os.environ.get("DVC_ROOT", ".")))
     if dataset.source == "folder":
         locate(dataset.path)
-    else:
-        Path(dataset.path).mkdir(parents=True, exist_ok=True)  # DVC hashes it, whether the source reads it or not
+    elif not Path(dataset.path).exists():  # DVC hashes it, whether the source reads it or not
+        Path(dataset.path).mkdir(parents=True)
+        (Path(dataset.path) / "README.txt").write_text(INVITATION)
+    Path("data").mkdir(exist_ok=True)
     Path("data/located.txt").write_text(f"{dataset.path}\n")
 
 

@@ -26,7 +26,7 @@ def train(params: Params, run: tracking.Run) -> None:
     network = recognition.differentiable(teacher.name).to(params.train.device)
     weights = Weights(**params.losses.model_dump(), margin=params.triplets.margin)
     schedule = Schedule(**params.train.model_dump(), seed=params.seed)
-    with History(MODEL / "history.csv") as history:
+    with History(MODEL) as history:
 
         def log(step: int, figures: dict[str, float]) -> None:
             history.log(step, figures)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ftlgan.errors import DataError
 from ftlgan.faces import embeddings_of, read_faces
-from ftlgan.verification import Comparison, Figures, compare, paired_difference, report
+from ftlgan.verification import Comparison, Figures, compare, paired_difference, report, roc, score_density
 
 HR = "hr"
 """The name under which the high-resolution faces stand beside the methods: the ceiling."""
@@ -117,6 +117,27 @@ def difference_table(results: Sequence[Result], res: int, confidence: float) -> 
         for r in results
         if r.method != BASELINE and (r.judge, r.protocol) in baseline
     ]
+
+
+def roc_table(scores: Mapping[str, Comparison]) -> list[dict[str, Any]]:
+    """The ROC curve of each method, a row a point."""
+    curves = {method: roc(comparison.genuine, comparison.impostor) for method, comparison in scores.items()}
+    return [
+        {"method": method, "fpr": fpr, "tpr": tpr}
+        for method, points in curves.items()
+        for fpr, tpr in zip(*points, strict=True)
+    ]
+
+
+def score_table(scores: Mapping[str, Comparison]) -> list[dict[str, Any]]:
+    """The densities of genuine and impostor scores of each method, a row a bin."""
+    rows: list[dict[str, Any]] = []
+    for method, comparison in scores.items():
+        centres, *densities = score_density(comparison.genuine, comparison.impostor)
+        for pairs, density in zip(("genuine", "impostor"), densities, strict=True):
+            named = {"method": method, "pairs": pairs}
+            rows += [{**named, "score": x, "density": y} for x, y in zip(centres, density, strict=True)]
+    return rows
 
 
 def _rounded(figures: Mapping[str, float]) -> dict[str, float]:

@@ -1,29 +1,41 @@
-"""The course of a training as CSV, for `dvc plots`."""
+"""The course of a training as CSV, for `dvc plots`: the losses of each step, and d' at each validation."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-COLUMNS: tuple[str, ...] = ("step", "total", "pixel", "identity", "triplet", "val_d_prime")
+TABLES: dict[str, tuple[str, ...]] = {
+    "losses.csv": ("step", "total", "pixel", "identity", "triplet"),
+    "validation.csv": ("step", "val_d_prime"),
+}
+"""Columns by file. A term of weight 0 has an empty column."""
 
 
 class History:
-    """A CSV file with one row a step; a figure that a step doesn't have is left empty.
+    """Writes the tables into a folder.
 
     Args:
-        path: the file.
+        folder: made if it is not there.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = path.open("w", newline="")
-        self.writer = csv.DictWriter(self.file, COLUMNS)
-        self.writer.writeheader()
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files = {name: (folder / name).open("w", newline="") for name in TABLES}
+        self.writers = {
+            name: csv.DictWriter(file, TABLES[name], extrasaction="ignore", lineterminator="\n")
+            for name, file in self.files.items()
+        }
+        for writer in self.writers.values():
+            writer.writeheader()
 
-    def log(self, step: int, figures: dict[str, float]) -> None:
-        """Write the figures of one step, to six digits: the rest is noise."""
-        self.writer.writerow({"step": step, **{name: f"{value:.6g}" for name, value in figures.items()}})
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Write the figures of one step, to six digits, into the tables that have a column for them."""
+        row: dict[str, int | str] = {"step": step, **{name: f"{value:.6g}" for name, value in figures.items()}}
+        for name, writer in self.writers.items():
+            if figures.keys() & set(TABLES[name]):
+                writer.writerow(row)
 
     def __enter__(self) -> Self:
         return self
@@ -31,4 +43,5 @@ class History:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
+        for file in self.files.values():
+            file.close()

@@ -11,7 +11,17 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-FILES = [".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "src", "stages"]
+FILES = [
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+    "src",
+    "stages",
+]
 TINY = {
     "dataset": {"source": "folder", "path": "../photos", "people": None, "photos": None, "val": 0.2, "test": 0.3},
     "triplets": {"positives": 1, "negatives": 2, "hardest": 5},
@@ -82,7 +92,6 @@ def new_project(folder: Path, photos: Path) -> Project:
     for section, values in TINY.items():
         params[section].update(values)
     yaml.dump(params, project.root / "params.yaml")
-    (project.root / "data").mkdir()
     shutil.copytree(photos, project.photos)
     project.run("git", "init", "-q")
     project.commit()

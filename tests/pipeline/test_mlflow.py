@@ -51,7 +51,7 @@ def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) 
     def files(name: str, folder: str | None = None) -> set[str]:
         return {Path(file.path).name for file in client.list_artifacts(runs[name].info.run_id, folder)}
 
-    assert files("train", "model") == {"generator.safetensors", "history.csv"}
+    assert files("train", "model") == {"generator.safetensors", "losses.csv", "validation.csv"}
     assert {"faces.png", "roc.png", "scores.png"} <= files("evaluate", "figures")
     assert {"metrics.json", "verification.csv"} <= files("evaluate")
 

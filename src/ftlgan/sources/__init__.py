@@ -11,29 +11,36 @@ Photo = tuple[str, str, bytes]
 """Identity, file name, and the encoded image as the camera left it."""
 
 
-def fetch(dataset: Dataset, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows of the raw face table (`ftlgan.faces.FACES`), in a fixed order, each person in one split.
+def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
+    """Open a source, and give each person, with all photos, to one split.
+
+    Returns:
+        The number of photos, and rows of the raw face table (`ftlgan.faces.FACES`), in a fixed order.
 
     Raises:
         DataError: if the source holds no usable people, or too few for the split.
     """
-    people, photographs = _open(dataset, seed)
-    splits = split_people(people, dataset.val, dataset.test, seed)
-    for identity, name, image in photographs:
-        yield {"face_id": f"{identity}/{name}", "identity": identity, "split": splits[identity], "image": image}
+    photos, photographs = _open(dataset, seed)
+    splits = split_people(photos, dataset.val, dataset.test, seed)
+    rows = (
+        {"face_id": f"{identity}/{name}", "identity": identity, "split": splits[identity], "image": image}
+        for identity, name, image in photographs
+    )
+    return sum(photos.values()), rows
 
 
-def _open(dataset: Dataset, seed: int) -> tuple[list[str], Iterable[Photo]]:
-    """The people of a source, and their photos."""
+def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo]]:
+    """The number of photos of each person of a source, and the photos, person after person."""
     if dataset.source == "folder":
         from ftlgan.sources import folder
 
-        people = folder.people(folder.locate(dataset.path), dataset.people, dataset.photos, seed)
-        return list(people), folder.photographs(people)
+        album = folder.people(folder.locate(dataset.path), dataset.people, dataset.photos, seed)
+        return {person: len(photos) for person, photos in album.items()}, folder.photographs(album)
     from ftlgan.sources import synthetic
 
     assert dataset.people and dataset.photos, "checked with the params"
-    return synthetic.people(dataset.people), synthetic.photographs(dataset.people, dataset.photos, seed)
+    people = dict.fromkeys(synthetic.people(dataset.people), dataset.photos)
+    return people, synthetic.photographs(dataset.people, dataset.photos, seed)
 
 
 def shuffled(people: Iterable[str], seed: int) -> list[str]:

@@ -28,7 +28,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
             params.seed,
         )
     ]
-    black_box = params.recognition.black_boxes[0]
+    black_box = evaluation.headline_judge(judges, params.recognition.teacher)
     headline = evaluation.headline(results, black_box)
     (METRICS / "metrics.json").write_text(json.dumps(headline, indent=2) + "\n")
     table = pd.DataFrame(evaluation.verification_table(results, params.res))
@@ -50,9 +50,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     print(
         table[table.protocol != evaluation.LR_LR].drop(columns="protocol").to_string(index=False, float_format="%.3f")
     )
-    run.log_final(
-        {f"{r.judge}.{r.protocol}.{r.method}.{k}": v for r in results for k, v in r.figures.scalars().items()}
-    )
+    run.log_final({f"{r.judge}.{r.protocol}.{r.method}.{k}": v for r in results for k, v in r.merits.scalars().items()})
     for path in sorted(METRICS.glob("*.png")):
         run.log_figure(path)
     for path in sorted([*METRICS.glob("*.csv"), *METRICS.glob("*.json")]):

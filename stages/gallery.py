@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ftlgan import recognition
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import SPLITS
 from ftlgan.params import load_params
+from ftlgan.recognition import judge
 from ftlgan.recognition.embedding import embed_faces
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     params = load_params().recognition
     for name in dict.fromkeys([params.teacher, *params.judges]):
         splits = SPLITS if name == params.teacher else ("test",)
-        embed_faces(recognition.load(name), Path("data/aligned"), Path("data/gallery") / name, splits)
+        embed_faces(judge.load(name), Path("data/aligned"), Path("data/gallery") / name, splits)
 
 
 if __name__ == "__main__":

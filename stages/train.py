@@ -2,30 +2,32 @@
 
 from pathlib import Path
 
-from ftlgan import recognition, tracking
+from ftlgan import tracking
 from ftlgan.errors import one_line_errors
 from ftlgan.history import History
-from ftlgan.losses import Weights
+from ftlgan.losses import LossWeights
+from ftlgan.networks.device import prepare_device
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import Params, load_params
-from ftlgan.training import Schedule, TrainingSet, deterministic, fit, read_training_faces, triplet_index
+from ftlgan.recognition import teacher
+from ftlgan.training import Schedule, TrainingSet, fit, read_training_faces, triplet_index
 from ftlgan.triplets import read_triplets
 
 MODEL = Path("data/model")
 
 
 def train(params: Params, run: tracking.Run) -> None:
-    teacher = recognition.load(params.recognition.teacher)
-    tables = Path("data/degraded"), Path("data/aligned"), Path("data/gallery") / teacher.name
+    device = params.train.device
+    prepare_device(device, params.train.seed)
+    tables = Path("data/degraded"), Path("data/aligned"), Path("data/gallery") / params.recognition.teacher
     faces = {split: read_training_faces(*tables, split) for split in ("train", "val")}
     triplets = triplet_index(read_triplets(Path("data/triplets.parquet")), faces["train"].face_ids)
 
-    deterministic(params.seed)
-    generator = Generator(params.res, **params.generator.model_dump()).to(params.train.device)
-    network = recognition.differentiable(teacher.name).to(params.train.device)
-    weights = Weights(**params.losses.model_dump(), margin=params.triplets.margin)
-    schedule = Schedule(**params.train.model_dump(), seed=params.seed)
+    generator = Generator(params.res, **params.generator.model_dump()).to(device)
+    network = teacher.load(params.recognition.teacher).to(device)
+    weights = LossWeights(**params.losses.model_dump(), margin=params.triplets.margin)
+    schedule = Schedule(**params.train.model_dump())
     with History(MODEL) as history:
 
         def log(step: int, figures: dict[str, float]) -> None:
@@ -34,12 +36,7 @@ def train(params: Params, run: tracking.Run) -> None:
 
         best = fit(generator, network, TrainingSet(**faces, triplets=triplets), weights, schedule, log)
 
-    about = {
-        "res": params.res,
-        **params.generator.model_dump(),
-        "teacher": teacher.name,
-        "teacher_sha256": teacher.sha256,
-    }
+    about = {"res": params.res, **params.generator.model_dump(), "teacher": faces["train"].recognizer}
     save_generator(MODEL / "generator.safetensors", generator, about)
     run.log_final({"best_val_d_prime": best})
     run.log_artifact(MODEL)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ftlgan.alignment import ONLY_PHOTO, AlignedFace, Aligner, NoFaceError, aligned_rows, crop, read_photo
 from ftlgan.errors import DataError
-from ftlgan.faces import ALIGNED, decode_png
+from ftlgan.faces import ALIGNED, SPLITS, decode_png
 
 Save = Callable[..., bytes]
 
@@ -121,6 +121,8 @@ def test_a_much_larger_face_outweighs_the_centre(aligner: Aligner, image: np.nda
         (lambda image: encode(image)[:5000], "unreadable: "),
         (lambda image: encode(np.full((250, 250, 3), 127, np.uint8)), "no face found"),
         (lambda image: encode(np.full((1, 1, 3), 127, np.uint8)), "no face found"),
+        (lambda image: encode(np.full((1, 4000, 3), 127, np.uint8)), "no face found"),
+        (lambda image: encode(np.zeros((20000, 20000), bool)), "too large: over 178 megapixels"),
         (
             lambda image: encode(cv2.resize(image, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)),
             "face too small: ",
@@ -136,35 +138,43 @@ def test_what_gives_no_face_gives_a_reason(
     assert "\n" not in str(error.value)
 
 
-def row(identity: str, name: str, photo: bytes) -> dict[str, Any]:
-    return {"face_id": f"{identity}/{name}", "identity": identity, "split": "train", "image": photo}
+def row(identity: str, name: str, photo: bytes, split: str = "train") -> dict[str, Any]:
+    return {"face_id": f"{identity}/{name}", "identity": identity, "split": split, "image": photo}
 
 
-def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes) -> None:
-    rows = [row("a", str(i), photo if i % 3 else b"nothing") for i in range(30)]
+@pytest.fixture(scope="module")
+def people(photo: bytes) -> list[dict[str, Any]]:
+    """Two people with two photos each in every split."""
+    return [row(f"{split} {i}", str(j), photo, split) for split in SPLITS for i in range(2) for j in range(2)]
+
+
+def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes, people: list[dict[str, Any]]) -> None:
+    rows = [row("a", str(i), photo if i % 3 else b"nothing") for i in range(30)] + people
     rejects: list[dict[str, str]] = []
     aligned = list(aligned_rows(rows, 0.7, 30, rejects))
     assert [r["face_id"] for r in aligned] == [r["face_id"] for r in rows if r["image"] == photo]
-    assert [set(r) for r in aligned] == [set(ALIGNED.names)] * 20
+    assert [set(r) for r in aligned] == [set(ALIGNED.names)] * 32
     assert decode_png(aligned[0]["image"]).shape == (112, 112, 3)
     assert [r["face_id"] for r in rejects] == [r["face_id"] for r in rows if r["image"] != photo]
     assert {r["reason"] for r in rejects} == {"unreadable: not an image"}
 
 
-def test_who_is_left_with_one_photo_is_rejected(photo: bytes) -> None:
+def test_who_is_left_with_one_photo_is_rejected(photo: bytes, people: list[dict[str, Any]]) -> None:
     rejects: list[dict[str, str]] = []
-    rows = [row("pair", "0", photo), row("pair", "1", photo), row("alone", "0", photo), row("alone", "1", b"")]
-    aligned = list(aligned_rows(rows, 0.7, 30, rejects))
-    assert [r["identity"] for r in aligned] == ["pair", "pair"]
+    aligned = list(aligned_rows([row("alone", "0", photo), row("alone", "1", b""), *people], 0.7, 30, rejects))
+    assert "alone" not in {r["identity"] for r in aligned}
     assert {r["face_id"]: r["reason"] for r in rejects} == {
         "alone/0": ONLY_PHOTO,
         "alone/1": "unreadable: not an image",
     }
 
 
-def test_photos_of_which_none_can_be_used_are_one_line() -> None:
-    with pytest.raises(DataError, match="none of 1 photos could be used; the first: unreadable: not an image"):
-        list(aligned_rows([row("a", "0", b"")], 0.7, 30, []))
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_with_too_few_people_left_is_one_line(people: list[dict[str, Any]], split: str) -> None:
+    spoilt = [{**r, "image": b""} if r["identity"] == f"{split} 1" else r for r in people]
+    said = rf"1 {split} people are left after 2 rejects \(the first: {split} 1/0, unreadable: not an image\) and 2 are"
+    with pytest.raises(DataError, match=said):
+        list(aligned_rows(spoilt, 0.7, 30, []))
 
 
 def test_the_same_photo_gives_the_same_face(photo: bytes) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from ftlgan.losses import Batch, Weights, total_loss
+from ftlgan.losses import Batch, LossWeights, total_loss
 from ftlgan.losses.identity import identity_loss
 from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
@@ -58,7 +58,7 @@ def test_an_anchor_on_its_positive_has_a_finite_gradient() -> None:
 
 
 def test_the_total_is_the_weighted_sum(batch: Batch) -> None:
-    total, terms = total_loss(batch, Weights(pixel=2, identity=3, triplet=5, margin=0.5))
+    total, terms = total_loss(batch, LossWeights(pixel=2, identity=3, triplet=5, margin=0.5))
     assert total.item() == pytest.approx(
         2 * terms["pixel"].item() + 3 * terms["identity"].item() + 5 * terms["triplet"].item()
     )
@@ -67,5 +67,5 @@ def test_the_total_is_the_weighted_sum(batch: Batch) -> None:
 def test_a_term_of_weight_zero_is_not_computed(batch: Batch) -> None:
     nothing = torch.empty(0)
     without_twins = Batch(batch.restored, nothing, batch.anchor, nothing, batch.positive, batch.negative)
-    _, terms = total_loss(without_twins, Weights(pixel=0, identity=0, triplet=1, margin=0.5))
+    _, terms = total_loss(without_twins, LossWeights(pixel=0, identity=0, triplet=1, margin=0.5))
     assert set(terms) == {"triplet"}

@@ -4,10 +4,9 @@ Sources: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023)
 """
 
 import io
-import os
 import threading
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ftlgan.errors import DataError
-from ftlgan.faces import HR, encode_png
+from ftlgan.faces import HR, SPLITS, encode_png
+from ftlgan.processes import available_cores
 from ftlgan.weights import packaged
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
@@ -85,7 +85,7 @@ class Aligner:
     def _main_face(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Box (x, y, width, height), landmarks (5, 2), both in the photo's pixels, and score."""
         scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        small = _shrink(image, scale) if scale < 1 else image
         self.detector.setInputSize((small.shape[1], small.shape[0]))
         _, faces = self.detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         if faces is None:  # pyright: ignore[reportUnnecessaryComparison] - what OpenCV gives where it finds none
@@ -117,7 +117,9 @@ def read_photo(photo: bytes) -> np.ndarray:
             return np.asarray(upright.convert("RGB"))
     except UnidentifiedImageError:
         raise NoFaceError("unreadable: not an image") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise NoFaceError(f"too large: over {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels") from None
+    except (OSError, SyntaxError, ValueError) as error:
         raise NoFaceError(f"unreadable: {str(error).split('(')[0].strip()}") from None
 
 
@@ -140,9 +142,15 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         )  # insightface calls scikit-image by a name that is on its way out
         scale = float(np.hypot(*face_align.estimate_norm(landmarks, HR)[0, :2]))
         if scale < 0.5:
-            image = cv2.resize(image, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
+            image = _shrink(image, 2 * scale)
             landmarks = landmarks * np.float32(2 * scale)
         return face_align.norm_crop(image, landmarks, HR)
+
+
+def _shrink(image: np.ndarray, scale: float) -> np.ndarray:
+    """Reduce an image without aliasing; a strip keeps a pixel of its width."""
+    height, width = (max(1, round(size * scale)) for size in image.shape[:2])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def aligned_rows(
@@ -160,9 +168,9 @@ def aligned_rows(
         Rows of `ftlgan.faces.ALIGNED`, two at least of each person: one photo makes no pair.
 
     Raises:
-        DataError: if no photo could be used.
+        DataError: if fewer than two people are left of a split.
     """
-    used = 0
+    people: Counter[str] = Counter()
     for _, photos in groupby(_align_each(rows, detection_score, face_width), key=lambda photo: photo[0]["identity"]):
         aligned: list[Row] = []
         for row, result in photos:
@@ -172,13 +180,16 @@ def aligned_rows(
                 rejects.append(_reject(row, result))
         if len(aligned) == 1:
             rejects.append(_reject(aligned.pop(), ONLY_PHOTO))
-        used += len(aligned)
+        if aligned:
+            people[aligned[0]["split"]] += 1
         yield from aligned
-    if not used:
-        reason = rejects[0]["reason"] if rejects else "there are no photos"
-        raise DataError(
-            f"align: none of {len(rejects)} photos could be used; the first: {reason}; see the params of align"
-        )
+    for split in SPLITS:
+        if people[split] < 2:
+            first = f" (the first: {rejects[0]['face_id']}, {rejects[0]['reason']})" if rejects else ""
+            raise DataError(
+                f"align: {people[split]} {split} people are left after {len(rejects)} rejects{first} and 2 are needed; "
+                "add photos, raise the share of the split or see the params of align"
+            )
 
 
 def _align_each(
@@ -196,7 +207,7 @@ def _align_each(
             return row, str(reason)
 
     cv2.setNumThreads(1)  # a photo a core, not a core a row of pixels
-    return _in_order(align, rows, os.cpu_count() or 1)
+    return _in_order(align, rows, available_cores())
 
 
 def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

@@ -22,7 +22,7 @@ class WeightsError(FtlganError):
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Make an entry point end with one line on standard error and exit code 1 where it raises a `FtlganError`."""
+    """Make an entry point end in one line on standard error and exit code 1 on a `FtlganError` or an `OSError`."""
 
     @functools.wraps(main)
     def entry_point() -> None:
@@ -30,5 +30,7 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             main()
         except FtlganError as error:
             sys.exit(f"ERROR: {error}")
+        except OSError as error:  # a full disk, a file that may not be read
+            sys.exit(f"ERROR: {error.filename or 'input or output'}: {error.strerror or error}")
 
     return entry_point

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ftlgan.errors import DataError
-from ftlgan.faces import embeddings_of, read_faces
-from ftlgan.verification import Comparison, Figures, compare, paired_difference, report, roc, score_density
+from ftlgan.faces import embeddings_of, read_faces, recognizer_of
+from ftlgan.verification import Comparison, Merits, compare, paired_difference, report, roc, score_density
 
 HR = "hr"
 """The name under which the high-resolution faces stand beside the methods: the ceiling."""
@@ -29,6 +29,8 @@ class Embedded:
     """str (N,)."""
     embeddings: np.ndarray
     """float32 (N, D), unit length."""
+    recognizer: dict[str, str]
+    """Name and SHA-256 of the judge: embeddings of two digests cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,15 @@ class Result:
     judge: str
     protocol: str
     comparison: Comparison
-    figures: Figures
+    merits: Merits
 
 
 def read_embedded(folder: Path) -> Embedded:
     """The test faces of a table of embeddings."""
     table = read_faces(folder, splits=["test"])
-    return Embedded(table["face_id"].to_numpy(), table["identity"].to_numpy(), embeddings_of(table))
+    return Embedded(
+        table["face_id"].to_numpy(), table["identity"].to_numpy(), embeddings_of(table), recognizer_of(table)
+    )
 
 
 def evaluate(
@@ -65,10 +69,11 @@ def evaluate(
         DataError: if a method's faces are not those of the references, or there is nothing to compare.
     """
     for method, probe in probes.items():
+        table = f"data/probes/{method}/{judge}"
         if not np.array_equal(probe.face_ids, references.face_ids):
-            raise DataError(
-                f"data/probes/{method}/{judge}: its faces are not the test faces of the gallery; run `dvc repro`"
-            )
+            raise DataError(f"{table}: its faces are not the test faces of the gallery; run `dvc repro`")
+        if probe.recognizer != references.recognizer:
+            raise DataError(f"{table}: by {probe.recognizer}, the gallery by {references.recognizer}; run `dvc repro`")
 
     def result(method: str, protocol: str, comparison: Comparison) -> Result:
         return Result(method, judge, protocol, comparison, report(comparison, replicates, confidence, seed))
@@ -81,6 +86,11 @@ def evaluate(
     return results
 
 
+def headline_judge(judges: Sequence[str], teacher: str) -> str:
+    """The first judge that no loss has seen: a gain that only the teacher sees is an adversarial pattern."""
+    return next(judge for judge in judges if judge != teacher)
+
+
 def primary(results: Iterable[Result], judge: str) -> list[Result]:
     """What the headline rests on: each method under lr-hr, and the ceiling, by one judge."""
     return [r for r in results if r.judge == judge and r.protocol in (LR_HR, HR_HR)]
@@ -89,7 +99,7 @@ def primary(results: Iterable[Result], judge: str) -> list[Result]:
 def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float]]:
     """`{METHOD: {d_prime, auc, eer}}`, to four digits: more than the intervals support."""
     return {
-        r.method: {name: round(getattr(r.figures, name), 4) for name in ("d_prime", "auc", "eer")}
+        r.method: {name: round(getattr(r.merits, name), 4) for name in ("d_prime", "auc", "eer")}
         for r in primary(results, judge)
     }
 
@@ -97,14 +107,14 @@ def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float
 def verification_table(results: Iterable[Result], res: int) -> list[dict[str, Any]]:
     """A row for each method, judge and protocol, with all figures and their intervals."""
     return [
-        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **_rounded(r.figures.scalars())}
+        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **_rounded(r.merits.scalars())}
         for r in results
     ]
 
 
 def difference_table(results: Sequence[Result], res: int, confidence: float) -> list[dict[str, Any]]:
     """A row for each method but the baseline, judge and protocol: paired differences to the baseline."""
-    baseline = {(r.judge, r.protocol): r.figures for r in results if r.method == BASELINE}
+    baseline = {(r.judge, r.protocol): r.merits for r in results if r.method == BASELINE}
     return [
         {
             "res": res,
@@ -112,7 +122,7 @@ def difference_table(results: Sequence[Result], res: int, confidence: float) -> 
             "baseline": BASELINE,
             "judge": r.judge,
             "protocol": r.protocol,
-            **_rounded(vars(paired_difference(r.figures, baseline[r.judge, r.protocol], confidence))),
+            **_rounded(vars(paired_difference(r.merits, baseline[r.judge, r.protocol], confidence))),
         }
         for r in results
         if r.method != BASELINE and (r.judge, r.protocol) in baseline
@@ -140,5 +150,5 @@ def score_table(scores: Mapping[str, Comparison]) -> list[dict[str, Any]]:
     return rows
 
 
-def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in figures.items()}
+def _rounded(merits: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in merits.items()}

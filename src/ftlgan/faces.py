@@ -51,6 +51,8 @@ def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any
         The number of rows written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("part-*.parquet"):
+        old.unlink()
     shard: list[Mapping[str, Any]] = []
     size = count = part = 0
     for row in rows:
@@ -130,6 +132,11 @@ def _of_splits(table: pa.Table, splits: Sequence[str]) -> pa.Table:
         return table
     chosen = np.isin(table.column("split").to_numpy(zero_copy_only=False), splits)
     return table.filter(pa.array(chosen))
+
+
+def recognizer_of(table: pa.Table) -> dict[str, str]:
+    """Who made a table of embeddings: `recognizer`, its name, and `sha256`, of its weights."""
+    return {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
 
 
 def embeddings_of(table: pa.Table) -> np.ndarray:

@@ -13,29 +13,31 @@ from ruamel.yaml.error import YAMLError
 
 from ftlgan.errors import ParamsError
 
-Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 Method = Literal["bicubic", "ftlgan"]
 """A file in `ftlgan.restoration`."""
 RecognizerName = Literal["sface", "dlib"]
 """A file in `ftlgan.recognition`."""
+TeacherName = Literal["sface"]
+"""A recognizer with a differentiable form."""
 
 
 class Section(BaseModel):
     """Rejects unknown keys and values of another type (`"3"` is not 3)."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Dataset(Section):
     source: Literal["synthetic", "folder"]
     """A module in `ftlgan.sources`."""
-    path: str
-    """Relative to the project's root; read by the source `folder` alone."""
-    people: Annotated[int, Field(ge=3)] | None
-    """At least one person for each split."""
+    path: Annotated[str, Field(pattern=r"^[^~]")]
+    """Relative to the project's root. DVC hashes it as it stands: it knows no `~`."""
+    people: Annotated[int, Field(ge=6)] | None
+    """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
     """One photo a person gives no genuine pair."""
     val: Annotated[float, Field(gt=0, lt=1)]
@@ -71,20 +73,14 @@ class Align(Section):
 
 
 class Recognition(Section):
-    teacher: Literal["sface"]
-    """A recognizer with a differentiable form."""
+    teacher: TeacherName
     judges: Annotated[list[RecognizerName], Field(min_length=1)]
 
     @model_validator(mode="after")
     def has_a_black_box(self) -> Self:
-        if not self.black_boxes:
+        if not set(self.judges) - {self.teacher}:
             raise ValueError(f"judges: {self.judges} has none but the teacher; add one that is in no loss, e.g. dlib")
         return self
-
-    @property
-    def black_boxes(self) -> list[RecognizerName]:
-        """The judges that no loss has seen."""
-        return [judge for judge in self.judges if judge != self.teacher]
 
 
 class Triplets(Section):
@@ -100,7 +96,7 @@ class Degradation(Section):
 
 
 class Generator(Section):
-    features: Count
+    features: Annotated[int, Field(ge=2)]
     blocks: Annotated[int, Field(ge=0)]
     growth: Count
 
@@ -124,6 +120,8 @@ class Train(Section):
     warmup: Annotated[int, Field(ge=0)]
     validate_every: Annotated[int, Field(ge=1, alias="validate")]
     device: Literal["cpu", "cuda"]
+    seed: Seed
+    """Apart from the other seed, so that a training can be repeated on the same people."""
 
 
 class Evaluate(Section):
@@ -136,7 +134,7 @@ class Params(Section):
     """The whole of params.yaml."""
 
     res: Literal[14, 28, 56]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     methods: Annotated[list[Method], Field(min_length=1)]
     dataset: Dataset
     align: Align

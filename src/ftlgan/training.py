@@ -5,7 +5,6 @@ gallery.
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ftlgan.errors import DataError
-from ftlgan.faces import decode_images, embeddings_of, read_faces
-from ftlgan.losses import Batch, Weights, total_loss
+from ftlgan.faces import decode_images, embeddings_of, read_faces, recognizer_of
+from ftlgan.losses import Batch, LossWeights, total_loss
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.progress import progress
@@ -41,6 +40,8 @@ class Faces:
     """uint8 RGB, (N, 112, 112, 3)."""
     embeddings: np.ndarray
     """float32 (N, D), unit length: the teacher's, of `hr`."""
+    recognizer: dict[str, str]
+    """Name and SHA-256 of the teacher."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,8 @@ def read_training_faces(degraded: Path, aligned: Path, gallery: Path, split: str
         lr=decode_images(tables[degraded]["image"]),
         hr=decode_images(tables[aligned]["image"]),
         embeddings=embeddings_of(tables[gallery]),
+        recognizer=recognizer_of(tables[gallery]),
     )
-
-
-def deterministic(seed: int) -> None:
-    """Seed torch, and make it refuse what would not repeat."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA's matrix products don't repeat
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(seed)
 
 
 Log = Callable[[int, dict[str, float]], None]
@@ -114,7 +109,7 @@ Log = Callable[[int, dict[str, float]], None]
 
 
 def fit(
-    generator: Generator, teacher: nn.Module, data: TrainingSet, weights: Weights, schedule: Schedule, log: Log
+    generator: Generator, teacher: nn.Module, data: TrainingSet, weights: LossWeights, schedule: Schedule, log: Log
 ) -> float:
     """Train the generator in place; it ends in the state of the best validation d'.
 
@@ -188,7 +183,7 @@ def triplet_index(triplets: pa.Table, face_ids: np.ndarray) -> np.ndarray:
 
 
 def _batches(index: np.ndarray, schedule: Schedule) -> Iterator[np.ndarray]:
-    """Batches of triplets (B, 3): every triplet once an epoch, in an order that depends on seed and epoch alone."""
+    """Batches of triplets (B, 3): no triplet twice an epoch, in an order that depends on seed and epoch alone."""
     size = min(schedule.batch, len(index))
     per_epoch = len(index) // size
     for step in range(schedule.steps):

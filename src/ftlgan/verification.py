@@ -227,7 +227,7 @@ def _weighted_moments(scores: Floats, weight: Floats) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class Merits:
     """What is reported of one method, judge and protocol: counts, and figures of merit with intervals lo to hi."""
 
     people: int
@@ -247,14 +247,14 @@ class Figures:
         return {name: value for name, value in vars(self).items() if name != "replicates"}
 
 
-def report(comparison: Comparison, replicates: int = 1000, confidence: float = 0.95, seed: int = 0) -> Figures:
+def report(comparison: Comparison, replicates: int = 1000, confidence: float = 0.95, seed: int = 0) -> Merits:
     """All figures of merit, with percentile intervals at level `confidence`, in (0, 1), from a `bootstrap`.
 
     Methods that are to be compared need the same replicates and seed. Raises what `d_prime` does.
     """
     draws = bootstrap(comparison, replicates, seed)
     scores = comparison.genuine, comparison.impostor
-    return Figures(
+    return Merits(
         *(len(comparison.people), comparison.genuine.size, comparison.impostor.size),
         *(d_prime(*scores), *_interval(draws.d_prime, confidence)),
         *(auc(*scores), *_interval(draws.auc, confidence)),
@@ -275,7 +275,7 @@ class Difference:
     auc_hi: float
 
 
-def paired_difference(method: Figures, baseline: Figures, confidence: float = 0.95) -> Difference:
+def paired_difference(method: Merits, baseline: Merits, confidence: float = 0.95) -> Difference:
     """Method minus baseline, draw by draw: what both owe to the people who happened to be drawn cancels.
 
     An interval that excludes 0 is a difference; two overlapping intervals of `report` are no sign of none.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 from project import Project, executed
 
 
@@ -57,7 +58,7 @@ def _three_people(photos: Path) -> None:
     ("change", "said"),
     [
         (_no_subfolders, "ERROR: dataset.path: ../photos has no folders with photos (.jpg, .jpeg, .png, .webp) in it"),
-        (_three_people, "ERROR: dataset: 3 people leave 0 to train on beside 1 for val and 2 for test"),
+        (_three_people, "ERROR: dataset: 3 people leave 0 to train on beside 2 for val and 2 for test"),
     ],
 )
 def test_a_folder_that_will_not_do_is_one_line(project: Project, change: Callable[[Path], None], said: str) -> None:
@@ -86,6 +87,14 @@ def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Pro
 
 
 def test_a_stage_that_fails_leaves_no_result(project: Project) -> None:
-    project.dvc("exp", "run", "-S", "train.learning_rate=1e30", check=False)
+    (line,) = error_lines(project.dvc("exp", "run", "-S", "train.learning_rate=1e30", check=False))
+    assert line.startswith("ERROR: train: the loss is not finite at step")
     assert not (project.root / "data/model/generator.safetensors").exists()
     assert "train" in project.dvc("status")
+
+
+def test_a_gpu_that_is_not_there_is_one_line(project: Project) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    (line,) = error_lines(project.dvc("exp", "run", "-S", "train.device=cuda", check=False))
+    assert line == "ERROR: train.device: 'cuda', but torch finds no GPU here; set it to cpu"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from closure import CANNOT_CHANGE_AN_OUTPUT, ROOT, SRC, code_deps
 from project import Project, executed, new_project
@@ -94,6 +95,24 @@ def test_a_photo_added_changed_or_removed_makes_fetch_stale(project: Project, ch
     status = json.loads(project.dvc("status", "--json"))
     assert list(status) == ["fetch"]
     assert status["fetch"] == [{"changed deps": {"../photos": "modified"}}]
+
+
+def test_the_embedded_default_needs_no_photos(project: Project) -> None:
+    shutil.rmtree(project.photos)
+    people = ["-S", "dataset.source=synthetic", "-S", "dataset.people=8", "-S", "dataset.photos=2"]
+    printed = project.dvc("exp", "run", *people, "-S", "dataset.path=data/photos", "align")
+    assert executed(printed) == {"locate", "fetch", "align"}
+    assert pq.read_table(project.root / "data/aligned").num_rows == 16
+
+
+def test_one_method_is_enough(project: Project) -> None:
+    assert executed(project.dvc("exp", "run", "-S", "methods=[ftlgan]")) == {"evaluate"}
+    assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "ftlgan"]
+
+
+def test_another_judge_retrains_nothing(project: Project) -> None:
+    ran = executed(project.dvc("exp", "run", "-S", "recognition.judges=[dlib]"))
+    assert ran == {"gallery", "embed@bicubic", "embed@ftlgan", "evaluate"}
 
 
 @pytest.mark.parametrize("where", ["--temp", "--queue"])

@@ -60,7 +60,7 @@ def test_a_server_that_is_away_costs_a_warning_and_the_log_waits(project: Projec
     """Nobody listens on port 9 of this machine."""
     command = "MLFLOW_TRACKING_URI=http://127.0.0.1:9 dvc exp run -S evaluate.sheet=1"
     printed = project.run("bash", "-c", command)
-    assert printed.count("WARNING: http://127.0.0.1:9") == 1
+    assert printed.count("WARNING: MLflow at http://127.0.0.1:9") == 1
     assert list((project.root / ".mlflow-pending").glob("*/events.jsonl"))
     assert "evaluate" in project.run("python", "-m", "ftlgan.tracking")
     assert not list((project.root / ".mlflow-pending").glob("*/events.jsonl"))

@@ -4,14 +4,13 @@ import sys
 import numpy as np
 import pytest
 
-from ftlgan import recognition
 from ftlgan.errors import DataError, ParamsError
-from ftlgan.recognition import Recognizer
+from ftlgan.recognition import Recognizer, judge, teacher
 
 
-@pytest.fixture(scope="module", params=recognition.NAMES)
+@pytest.fixture(scope="module", params=judge.NAMES)
 def recognizer(request: pytest.FixtureRequest) -> Recognizer:
-    return recognition.load(request.param)
+    return judge.load(request.param)
 
 
 def test_embeddings_are_float32_rows_of_unit_length(recognizer: Recognizer, faces: np.ndarray):
@@ -40,7 +39,7 @@ def test_an_embedding_depends_neither_on_its_neighbours_nor_on_their_number(reco
 
 
 def test_a_second_load_gives_the_same_bits(recognizer: Recognizer, faces: np.ndarray):
-    np.testing.assert_array_equal(recognition.load(recognizer.name).embed(faces), recognizer.embed(faces))
+    np.testing.assert_array_equal(judge.load(recognizer.name).embed(faces), recognizer.embed(faces))
 
 
 def test_a_view_with_other_strides_gives_the_same_bits(recognizer: Recognizer, faces: np.ndarray):
@@ -64,19 +63,19 @@ def test_other_types_and_shapes_are_refused_by_name(recognizer: Recognizer, wron
 
 
 def test_a_recognizer_says_who_it_is(recognizer: Recognizer):
-    assert recognizer.name in recognition.NAMES
+    assert recognizer.name in judge.NAMES
     assert len(bytes.fromhex(recognizer.sha256)) == 32
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ParamsError, match="'arcfase' is unknown: use one of sface, dlib"):
-        recognition.load("arcfase")
+        judge.load("arcfase")
 
 
 @pytest.mark.parametrize("name", ["dlib", "arcfase"])
 def test_a_recognizer_without_gradient_is_refused_for_a_loss(name: str):
     with pytest.raises(ParamsError, match=f"'{name}' has no differentiable form.*use one of sface"):
-        recognition.differentiable(name)
+        teacher.load(name)
 
 
 def test_what_is_not_asked_for_is_not_imported():

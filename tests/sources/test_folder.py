@@ -1,5 +1,6 @@
 """The user's own photos: what is taken, what is left, and what is said of a folder that won't do."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,29 +72,47 @@ def test_a_path_that_is_no_folder_is_one_line(album: Path, name: str, said: str)
         folder.locate(str(album / name))
 
 
-def test_a_copy_of_the_project_sees_the_folder_of_the_original(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = album / "project"
-    copy = project / ".dvc/tmp/exps/copy"
+@pytest.fixture
+def copy(album: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a copy of the project `album/project`, where DVC makes it."""
+    copy = album / "project/.dvc/tmp/exps/standalone/copy"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
-    folder.link_into_copy("../person 1", project)
-    assert sorted(path.name for path in folder.locate("../person 1").iterdir()) == [
-        "a.jpg",
-        "b.PNG",
-        "c.webp",
-        "notes.txt",
-    ]
-    folder.link_into_copy("../person 1", project)  # another run finds the link
+    return copy
+
+
+def test_a_copy_of_the_project_sees_the_folder_of_the_original(album: Path, copy: Path) -> None:
+    folder.link_into_copy("../person 1", album / "project")
+    assert "a.jpg" in {path.name for path in folder.locate("../person 1").iterdir()}
+    folder.link_into_copy("../person 1", album / "project")  # another run finds the link
     assert folder.locate("../person 1").samefile(album / "person 1")
 
 
-def test_nothing_is_linked_outside_the_project(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_linked_outside_the_folder_of_copies(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = album / "deep/er/project"
     copy = project / "copy"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
     with pytest.raises(DataError, match="too far up"):
         folder.link_into_copy("../../../person 1", project)
+    assert not (album / "deep/person 1").exists()
+
+
+def test_a_linked_person_is_refused(album: Path) -> None:
+    (album / "person 11").symlink_to(album / "person 1", target_is_directory=True)
+    with pytest.raises(DataError, match=r"person 11: is a link, whose photos DVC does not watch"):
+        folder.people(album, None, None, 0)
+
+
+def test_a_name_that_is_not_text_is_refused(album: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(album) + b"/caf\xe9"))).mkdir()
+    with pytest.raises(DataError, match=r"caf.*its name is not UTF-8; rename"):
+        folder.people(album, None, None, 0)
+
+
+def test_what_is_left_out_is_said(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.people(album, None, None, 0)
+    assert "person 3: left out 'notes.txt': not .jpg, .jpeg, .png, .webp" in capsys.readouterr().err
 
 
 def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:

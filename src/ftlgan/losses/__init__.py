@@ -14,7 +14,7 @@ from ftlgan.losses.triplet import triplet_loss
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """Weight of each term, >= 0."""
 
     pixel: float
@@ -22,11 +22,6 @@ class Weights:
     triplet: float
     margin: float
     """Of the triplet term, in euclidean distance of unit embeddings."""
-
-    @property
-    def need_twin(self) -> bool:
-        """Whether a term needs the anchor's own high-resolution photo."""
-        return self.pixel > 0 or self.identity > 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Batch:
     """(N, D), of somebody else."""
 
 
-def total_loss(batch: Batch, weights: Weights) -> tuple[Tensor, dict[str, Tensor]]:
+def total_loss(batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and each term before weighting. A term of weight 0 is not computed."""
     terms: dict[str, Tensor] = {}
     if weights.pixel:

@@ -47,6 +47,9 @@ def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
         raise WeightsError(f"{path}: holds no FTLGAN generator (no '{KEY}' in its metadata)")
     if about["res"] != res:
         raise WeightsError(f"{path}: restores faces of {about['res']} px, but res is {res}; train for res {res}")
-    generator = Generator(res, about["features"], about["blocks"], about["growth"])
-    generator.load_state_dict(tensors)
+    try:
+        generator = Generator(res, about["features"], about["blocks"], about["growth"])
+        generator.load_state_dict(tensors)
+    except (KeyError, RuntimeError):
+        raise WeightsError(f"{path}: its weights are not those of the network that it describes") from None
     return generator.to(torch.device(device)).eval().requires_grad_(False)

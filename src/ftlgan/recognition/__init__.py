@@ -4,19 +4,13 @@ A recognizer in a loss is a *teacher*; one that scores a result is a *judge*. A 
 fairer one, because it cannot have been fooled by what the loss has learnt.
 """
 
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 
-from ftlgan.errors import DataError, ParamsError
-from ftlgan.params import RecognizerName
+from ftlgan.errors import DataError
 
-if TYPE_CHECKING:
-    from torch import nn
-
-NAMES: tuple[str, ...] = get_args(RecognizerName)
 """Every recognizer, for `load`."""
-DIFFERENTIABLE = ("sface",)
 """Those that can be in a loss, for `differentiable`."""
 
 
@@ -24,7 +18,7 @@ class Recognizer(Protocol):
     """Turns aligned faces into embeddings: the closer two of them, the more likely the same person."""
 
     name: str
-    """One of `NAMES`."""
+    """As params.yaml names it."""
     dimension: int
     """D, the length of an embedding."""
     sha256: str
@@ -43,46 +37,6 @@ class Recognizer(Protocol):
             DataError: if `faces` has another type or shape.
         """
         ...
-
-
-def load(name: str) -> Recognizer:
-    """Load a recognizer for extraction.
-
-    Raises:
-        ParamsError: if `name` is not one of `NAMES`.
-        WeightsError: if its weights are missing or corrupted.
-    """
-    match name:
-        case "sface":
-            from ftlgan.recognition.sface import SFace
-
-            return SFace()
-        case "dlib":
-            from ftlgan.recognition.dlib import Dlib
-
-            return Dlib()
-        case _:
-            raise ParamsError(f"recognizer {name!r} is unknown: use one of {', '.join(NAMES)}")
-
-
-def differentiable(name: str) -> "nn.Module":
-    """Load a recognizer for a loss: the same weights as `load(name)`, frozen, with a gradient for the faces.
-
-    Returns:
-        A module from RGB in [0, 1], float32, shape (N, 3, 112, 112), to embeddings of unit length, shape (N, D).
-
-    Raises:
-        ParamsError: if `name` is not one of `DIFFERENTIABLE`.
-        WeightsError: if its weights are missing or corrupted.
-    """
-    match name:
-        case "sface":
-            from ftlgan.recognition.sface import SFaceNetwork
-
-            return SFaceNetwork()
-        case _:
-            allowed = ", ".join(DIFFERENTIABLE)
-            raise ParamsError(f"recognizer {name!r} has no differentiable form, as a loss needs: use one of {allowed}")
 
 
 def check_faces(faces: np.ndarray) -> None:

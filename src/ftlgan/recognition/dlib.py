@@ -6,11 +6,8 @@ aligned to the 112 px ArcFace template become such chips by one similarity, the 
 """
 
 import functools
-import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,8 @@ import cv2
 import dlib
 import numpy as np
 
+from ftlgan.errors import DataError
+from ftlgan.processes import available_cores, worker_pool
 from ftlgan.recognition import check_faces, unit_length
 from ftlgan.weights import packaged
 
@@ -72,7 +71,7 @@ class Dlib:
             WeightsError: if the weights are missing or corrupted.
         """
         self._describe = functools.partial(_describe, packaged(PACKAGE, FILE, SHA256))
-        self._processes = processes or _available_cores()
+        self._processes = processes or available_cores()
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """See `Recognizer.embed`."""
@@ -80,12 +79,14 @@ class Dlib:
         chunks = [faces[start : start + CHUNK] for start in range(0, len(faces), CHUNK)]
         in_processes = self._processes > 1 and len(faces) >= FEWEST_FOR_PROCESSES
         described = self._pool.map(self._describe, chunks) if in_processes else map(self._describe, chunks)
-        return unit_length(np.concatenate([np.empty((0, DIMENSION)), *described]))
+        try:
+            return unit_length(np.concatenate([np.empty((0, DIMENSION)), *described]))
+        except BrokenProcessPool:
+            raise DataError("dlib: a process that embeds died, for want of memory perhaps; run again") from None
 
     @functools.cached_property
     def _pool(self) -> ProcessPoolExecutor:
-        spawn = multiprocessing.get_context("spawn")  # a forked child of a program with threads can hang
-        return ProcessPoolExecutor(self._processes, mp_context=spawn, initializer=_follow_parent)
+        return worker_pool(self._processes)
 
 
 def _describe(weights: Path, faces: np.ndarray) -> np.ndarray:
@@ -112,25 +113,3 @@ def face_to_chip() -> np.ndarray:
     a = np.vdot(centred, chip) / np.vdot(centred, centred)
     b = chip.mean() - a * face.mean()
     return np.array([(a.real, -a.imag, b.real), (a.imag, a.real, b.imag)])
-
-
-def _available_cores() -> int:
-    """Count the cores that this process may use, where the system says; else the cores there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _follow_parent() -> None:
-    """Make a worker end when its parent does, and not before.
-
-    Ctrl-C reaches the workers too, but how to end is the parent's decision. A parent that is killed can tell them
-    nothing, and they would wait for ever.
-    """
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=wait, daemon=True).start()

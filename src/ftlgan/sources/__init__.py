@@ -21,9 +21,10 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
         DataError: if the source holds no usable people, or too few for the split.
     """
     photos, photographs = _open(dataset, seed)
-    splits = split_people(photos, dataset.val, dataset.test, seed)
+    # Somebody with one photo makes no pair and ends in the rejects: the shares are of the others.
+    splits = split_people([person for person, count in photos.items() if count > 1], dataset.val, dataset.test, seed)
     rows = (
-        {"face_id": f"{identity}/{name}", "identity": identity, "split": splits[identity], "image": image}
+        {"face_id": f"{identity}/{name}", "identity": identity, "split": splits.get(identity, "train"), "image": image}
         for identity, name, image in photographs
     )
     return sum(photos.values()), rows
@@ -53,15 +54,15 @@ def split_people(people: Iterable[str], val: float, test: float, seed: int) -> d
 
     Args:
         people: identities.
-        val: share of people for validation; at least one person.
-        test: share of people for the test; at least two, or there is no impostor pair.
+        val: share of people for validation; at least two people, or there is no impostor pair.
+        test: share of people for the test; at least two people likewise.
 
     Raises:
         DataError: if too few people are left to train on.
     """
     order = shuffled(people, seed)
     n_test = max(2, round(test * len(order)))
-    n_val = max(1, round(val * len(order)))
+    n_val = max(2, round(val * len(order)))
     n_train = len(order) - n_test - n_val
     if n_train < 2:
         raise DataError(

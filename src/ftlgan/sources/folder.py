@@ -17,7 +17,7 @@ def locate(path: str) -> Path:
     Raises:
         DataError: if it does not exist or is not a folder.
     """
-    folder = Path(path).expanduser()
+    folder = Path(path)
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"dataset.path: {path} {problem}; it should be a folder with one folder of photos per person")
@@ -41,11 +41,12 @@ def link_into_copy(path: str, project: Path) -> None:
     there = Path(os.path.abspath(project / path))  # noqa: PTH100
     if here == there or not there.is_dir() or (here.exists() and not here.is_symlink()):
         return
-    if not here.is_relative_to(project.absolute()):
+    if not here.is_relative_to(project.absolute() / ".dvc" / "tmp"):
         raise DataError(f"dataset.path: {path} leads too far up for a run in a copy of the project; give it as {there}")
     here.parent.mkdir(parents=True, exist_ok=True)
-    here.unlink(missing_ok=True)
-    here.symlink_to(there, target_is_directory=True)
+    link = here.with_name(f"{here.name}.{os.getpid()}")  # made aside: another run in a copy may do the same
+    link.symlink_to(there, target_is_directory=True)
+    link.replace(here)
 
 
 def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:
@@ -64,8 +65,8 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     Raises:
         DataError: if the folder has no folders with photos.
     """
-    album = {person.name: _photos(person) for person in sorted(folder.iterdir()) if person.is_dir()}
-    album = {name: photos for name, photos in album.items() if photos and not name.startswith(".")}
+    album = {person.name: _photos(person) for person in sorted(folder.iterdir()) if _is_person(person)}
+    album = {name: photos for name, photos in album.items() if photos}
     if not album:
         raise DataError(
             f"dataset.path: {folder} has no folders with photos ({', '.join(SUFFIXES)}) in it; "
@@ -77,8 +78,31 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     return {name: album[name][:most_photos] for name in sorted(chosen)}
 
 
+def _is_person(path: Path) -> bool:
+    """Whether a path is a folder of somebody's photos.
+
+    Raises:
+        DataError: if it is a link, or its name is not text.
+    """
+    if not path.is_dir() or path.name.startswith("."):
+        return False
+    if path.is_symlink():
+        raise DataError(f"{path}: is a link, whose photos DVC does not watch; put the folder itself there")
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{str(path)!r}: its name is not UTF-8; rename the folder") from None
+    return True
+
+
 def _photos(person: Path) -> list[Path]:
-    return [path for path in sorted(person.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    """The photos of a folder, by name. What is left out is said."""
+    paths = [path for path in sorted(person.iterdir()) if not path.name.startswith(".")]
+    photos = [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if len(photos) < len(paths):
+        others = ", ".join(repr(path.name) for path in paths if path not in photos)
+        print(f"{person}: left out {others[:100]}: not {', '.join(SUFFIXES)}", file=sys.stderr)
+    return photos
 
 
 def photographs(album: Mapping[str, list[Path]]) -> Iterator[Photo]:

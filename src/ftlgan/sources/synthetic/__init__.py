@@ -3,9 +3,6 @@
 `anatomy` is the human model, `identity` draws a person from it, `hair` grows their hair, `scene` takes their photos.
 """
 
-import multiprocessing
-import os
-import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ftlgan.errors import DataError
+from ftlgan.processes import available_cores, worker_pool
 
 if TYPE_CHECKING:
     from ftlgan.sources.synthetic.anatomy import Bust, HumanModel
@@ -51,7 +49,7 @@ def photographs(people: int, photos: int, seed: int, processes: int | None = Non
     for name, value, least in (("people", people, 1), ("photos", photos, 1), ("seed", seed, 0)):
         if value < least:
             raise DataError(f"{name} is {value}; synthetic faces need at least {least}")
-    return _photographs(people, photos, seed, processes or _cores())
+    return _photographs(people, photos, seed, processes or available_cores())
 
 
 def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator[tuple[str, str, bytes]]:
@@ -60,7 +58,7 @@ def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator
     # Built here and nowhere else, however many processes there are: the first time it takes a minute and 2.5 GB. The
     # processes get the bust, and load neither anny nor torch.
     model = HumanModel()
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _prepare, (model.bust,))
+    pool = worker_pool(processes, _prepare, model.bust)
     requests = _request(pool, model, count, photos, seed)
     try:
         ahead = deque(islice(requests, AHEAD * processes))
@@ -93,15 +91,6 @@ _bust: "Bust"  # of a process of the pool
 def _prepare(bust: "Bust") -> None:
     global _bust  # noqa: PLW0603 - sent once to each process and not with each photo
     _bust = bust
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """A process whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _photograph(identity: "Identity", seed: int, k: int, j: int) -> bytes:
@@ -113,7 +102,3 @@ def _photograph(identity: "Identity", seed: int, k: int, j: int) -> bytes:
 def _generator(seed: int, *key: int) -> np.random.Generator:
     """Independent random numbers for each key; with plain lists as seeds, [seed, k] and [seed, k, 0] would be equal."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

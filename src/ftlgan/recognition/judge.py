@@ -1,0 +1,29 @@
+"""Recognizers by name, for extraction. Each is imported when it is asked for."""
+
+from typing import get_args
+
+from ftlgan.errors import ParamsError
+from ftlgan.params import RecognizerName
+from ftlgan.recognition import Recognizer
+
+NAMES: tuple[str, ...] = get_args(RecognizerName)
+
+
+def load(name: str) -> Recognizer:
+    """Load a recognizer for extraction.
+
+    Raises:
+        ParamsError: if `name` is not one of `NAMES`.
+        WeightsError: if its weights are missing or corrupted.
+    """
+    match name:
+        case "sface":
+            from ftlgan.recognition.sface import SFace
+
+            return SFace()
+        case "dlib":
+            from ftlgan.recognition.dlib import Dlib
+
+            return Dlib()
+        case _:
+            raise ParamsError(f"recognizer {name!r} is unknown: use one of {', '.join(NAMES)}")

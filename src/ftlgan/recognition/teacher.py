@@ -1,0 +1,30 @@
+"""Recognizers by name, for a loss. Apart from `judge`, so that a new judge makes no training stale."""
+
+from typing import get_args
+
+from torch import nn
+
+from ftlgan.errors import ParamsError
+from ftlgan.params import TeacherName
+
+NAMES: tuple[str, ...] = get_args(TeacherName)
+
+
+def load(name: str) -> nn.Module:
+    """Load a recognizer for a loss: the same weights as `judge.load(name)`, frozen, with a gradient for the faces.
+
+    Returns:
+        A module from RGB in [0, 1], float32, shape (N, 3, 112, 112), to embeddings of unit length, shape (N, D).
+
+    Raises:
+        ParamsError: if `name` is not one of `NAMES`.
+        WeightsError: if its weights are missing or corrupted.
+    """
+    match name:
+        case "sface":
+            from ftlgan.recognition.sface import SFaceNetwork
+
+            return SFaceNetwork()
+        case _:
+            allowed = ", ".join(NAMES)
+            raise ParamsError(f"recognizer {name!r} has no differentiable form, as a loss needs: use one of {allowed}")

@@ -376,7 +376,7 @@ stages:
     )
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], check=True)
 
-    lock = tracking.stages_in(Path("dvc.lock"))
+    lock = provenance.stages_in(Path("dvc.lock"))
     md5 = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
     read = ("data/degraded", "data/probes/bicubic", "data/probes/ftlgan")
     assert json.loads(Path("tags").read_text()) == {

@@ -10,9 +10,6 @@ import numpy as np
 
 from ftlgan.errors import DataError
 
-"""Every recognizer, for `load`."""
-"""Those that can be in a loss, for `differentiable`."""
-
 
 class Recognizer(Protocol):
     """Turns aligned faces into embeddings: the closer two of them, the more likely the same person."""

@@ -35,7 +35,7 @@ LOOK: Any = [
         "legend.frameon": False,
     },
 ]
-LABELS = {"hr": "HR", "realesrgan": "Real-ESRGAN", "gfpgan": "GFPGAN", "ftlgan": "FTLGAN"}
+LABELS = {"hr": "HR", "lr": "LR", "realesrgan": "Real-ESRGAN", "gfpgan": "GFPGAN", "ftlgan": "FTLGAN"}
 COLOURS = {"hr": "#4d4d4d", "bicubic": "#0072B2", "ftlgan": "#D55E00", "realesrgan": "#009E73", "gfpgan": "#CC79A7"}
 OTHER_COLOURS = ["#56B4E9", "#E69F00", "#882255"]
 GUTTER = 6

@@ -1,9 +1,11 @@
 """The face table: whole, in order, and the same bytes for the same rows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_disk import small_disk
 
 from ftlgan import faces
 from ftlgan.errors import DataError
@@ -80,6 +82,32 @@ def test_embeddings_keep_their_values_and_say_whose_they_are(tmp_path: Path) -> 
 def test_a_png_keeps_every_pixel() -> None:
     image = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
     np.testing.assert_array_equal(faces.decode_png(faces.encode_png(image)), image)
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faces, "FACES_PER_SHARD", 4)
+    photos = [row | {"image": np.random.default_rng(i).bytes(100_000)} for i, row in enumerate(rows(12))]
+    with small_disk(tmp_path / "raw", kib=1000):
+        with pytest.raises(DataError, match=r"raw/part-00002\.parquet: the disk is full, .* make room there"):
+            write_faces(tmp_path / "raw", FACES, photos)
+        assert {path.name for path in (tmp_path / "raw").iterdir()} == {"part-00000.parquet", "part-00001.parquet"}
+        assert read_faces(tmp_path / "raw").to_pylist() == photos[:8]
+
+
+def test_a_table_that_ends_early_is_not_filled_up_by_an_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "FACES_PER_SHARD", 4)
+    write_faces(tmp_path, FACES, rows(12))
+    (tmp_path / ".part-00002.parquet").write_bytes(b"left by a kill")
+
+    def ends_early() -> Iterator[dict[str, object]]:
+        yield from rows(5)
+        raise OSError("photos are gone")
+
+    with pytest.raises(OSError, match="gone"):
+        write_faces(tmp_path, FACES, ends_early())
+    assert [path.name for path in tmp_path.iterdir()] == ["part-00000.parquet"]
 
 
 def test_a_missing_table_is_one_line(tmp_path: Path) -> None:

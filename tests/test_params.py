@@ -43,15 +43,25 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("methods", [], ["methods", "[]", "at least 1"]),
         ("resolution", 14, ["resolution", "unknown key", "14", "res"]),
         ("dataset.sauce", "folder", ["dataset.sauce", "unknown key", "source"]),
-        ("dataset.source", "lfv", ["dataset.source", "lfv", "'folder'"]),
+        ("dataset.source", "lfv", ["dataset.source", "lfv", "'folder' or 'lfw'"]),
         ("dataset.people", 0, ["dataset.people", "0", "6"]),
+        ("dataset.people", -6, ["dataset.people", "-6", "6"]),
+        ("dataset.people", 10**12, ["dataset", "1000000000000 people", "1,000,000 photos", "lower people or photos"]),
+        ("dataset.photos", 10**12, ["dataset", "1000000000000 photos", "1,000,000 photos", "lower people or photos"]),
+        ("dataset.people", None, ["dataset", "people and photos are numbers"]),
+        ("dataset.strangers", -1, ["dataset.strangers", "-1", "greater than or equal to 0"]),
+        ("dataset.strangers", 2.5, ["dataset.strangers", "2.5", "integer"]),
+        ("dataset.strangers", None, ["dataset.strangers", "None", "integer"]),
+        ("dataset.strangers", 20, ["dataset", "strangers: 20", "synthetic", "raise people instead"]),
         ("dataset.path", "~/photos", ["dataset.path", "~/photos"]),
         ("dataset.path", "", ["dataset.path", "''"]),
         ("dataset.photos", 1, ["dataset.photos", "1", "2"]),
         ("dataset.test", 0.001, ["dataset", "0.001", "fewer than 2 test people", "raise"]),
         ("dataset.test", 0.95, ["dataset", "1.05", "below 1"]),
         ("dataset.test", 0, ["dataset.test", "0", "greater than 0"]),
-        ("dataset", None, ["dataset", "empty", "source, path, people, photos, val, test"]),
+        ("dataset.test", 1, ["dataset", "1.1", "below 1", "strangers"]),
+        ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
+        ("dataset", None, ["dataset", "empty", "source, path, people, photos, strangers, val, test"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
         ("recognition.teacher", "dlib", ["recognition.teacher", "dlib", "'sface'"]),
         ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
@@ -75,6 +85,24 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
     message = str(error.value)
     assert "\n" not in message
     assert [part for part in said if part not in message] == []
+
+
+@pytest.mark.parametrize("source", ["folder", "lfw"])
+def test_strangers_leave_all_the_others_to_the_test(tree: dict[str, Any], source: str) -> None:
+    tree["dataset"] |= {"source": source, "strangers": 20, "test": 1}
+    assert check_params(tree).dataset.strangers == 20
+
+
+@pytest.mark.parametrize(("strangers", "photos"), [(20, None), (10**12, 6)])
+def test_strangers_without_number_are_refused(tree: dict[str, Any], strangers: int, photos: int | None) -> None:
+    tree["dataset"] |= {"source": "folder", "strangers": strangers, "photos": photos}
+    with pytest.raises(ParamsError, match=r"dataset: strangers.* (can be drawn; lower strangers|drawn: it could)"):
+        check_params(tree)
+
+
+def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
+    tree["dataset"] |= {"source": "folder", "people": None, "photos": None}
+    assert check_params(tree).dataset.people is None
 
 
 def test_losses_that_are_all_off_are_refused(tree: dict[str, Any]) -> None:

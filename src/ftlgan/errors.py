@@ -1,8 +1,11 @@
 """What can go wrong in a way that the user can mend, and how a program says so: in one line."""
 
+import errno
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class FtlganError(Exception):
@@ -14,7 +17,7 @@ class ParamsError(FtlganError):
 
 
 class DataError(FtlganError):
-    """A photo, a table or a folder is missing, unreadable or does not hold what it should."""
+    """A photo, a table or a folder is missing, can't be read or written, or does not hold what it should."""
 
 
 class WeightsError(FtlganError):
@@ -22,7 +25,7 @@ class WeightsError(FtlganError):
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Make an entry point end in one line on standard error and exit code 1 on a `FtlganError` or an `OSError`."""
+    """Make an entry point end in one line on standard error and exit code 1 on a `FtlganError` or an `OSError`; quietly on Ctrl-C."""
 
     @functools.wraps(main)
     def entry_point() -> None:
@@ -30,7 +33,28 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             main()
         except FtlganError as error:
             sys.exit(f"ERROR: {error}")
+        except KeyboardInterrupt:
+            sys.exit(130)  # as a shell counts the signal
         except OSError as error:  # a full disk, a file that may not be read
-            sys.exit(f"ERROR: {error.filename or 'input or output'}: {error.strerror or error}")
+            sys.exit(f"ERROR: {error.filename or 'input or output'}: {_reason(error)}")
 
     return entry_point
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None, None, None]:
+    """Say in one line what could not be written, and why: the `OSError` of a full disk names no file.
+
+    Raises:
+        DataError: in place of an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full, or your share of it; make room there and run again"
+    return " ".join((error.strerror or str(error)).split())

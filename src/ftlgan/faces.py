@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from ftlgan.errors import DataError
+from ftlgan.errors import DataError, writing
 
 HR = 112
 """Width and height of an aligned or restored face, pixels."""
@@ -47,11 +47,17 @@ def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any
 
     A shard is full at 4,096 faces or 256 MiB of images, whichever comes first. No rows give one empty shard.
 
+    Old shards go first, so that the folder never holds a mixture. What ends early leaves the first of the new ones; it
+    is DVC that knows a whole table: it records no output of a stage that failed, and deletes it before the next run.
+
     Returns:
         The number of rows written.
+
+    Raises:
+        DataError: if a shard can't be written, e.g. because the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("part-*.parquet"):
+    for old in folder.glob("*part-*.parquet"):  # with what a killed run left aside
         old.unlink()
     shard: list[Mapping[str, Any]] = []
     size = count = part = 0
@@ -68,12 +74,19 @@ def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file, the same bytes for the same table."""
+    """Write one Parquet file, the same bytes for the same table. It is there whole or not at all.
+
+    Raises:
+        DataError: if it can't be written, e.g. because the disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Images are compressed already; zstd pays for the other columns only.
     compression = {field.name: "none" if field.name == "image" else "zstd" for field in table.schema}
     options: dict[str, Any] = {"compression": compression, "write_statistics": False}
-    pq.write_table(table, path, row_group_size=FACES_PER_SHARD, **options)
+    aside = path.with_name(f".{path.name}")
+    with writing(path):
+        pq.write_table(table, aside, row_group_size=FACES_PER_SHARD, **options)  # removes what it could not finish
+        aside.replace(path)
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

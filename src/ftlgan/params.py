@@ -25,6 +25,10 @@ TeacherName = Literal["sface"]
 """A recognizer with a differentiable form."""
 
 
+MOST_DRAWN = 1_000_000
+"""Photos of drawn people: two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
+
+
 class Section(BaseModel):
     """Rejects unknown keys and values of another type (`"3"` is not 3)."""
 
@@ -32,7 +36,7 @@ class Section(BaseModel):
 
 
 class Dataset(Section):
-    source: Literal["synthetic", "folder"]
+    source: Literal["synthetic", "folder", "lfw"]
     """A module in `ftlgan.sources`."""
     path: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative to the project's root. DVC hashes it as it stands: it knows no `~`."""
@@ -40,21 +44,40 @@ class Dataset(Section):
     """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
     """One photo a person gives no genuine pair."""
+    strangers: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
-    test: Annotated[float, Field(gt=0, lt=1)]
+    test: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
     def leaves_people_to_train(self) -> Self:
-        if self.val + self.test >= 1:
+        if not self.strangers and self.val + self.test >= 1:
             raise ValueError(
-                f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on"
+                f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on "
+                "(unless strangers, drawn people, are)"
             )
         return self
 
     @model_validator(mode="after")
-    def synthetic_people_are_counted(self) -> Self:
-        if self.source == "synthetic" and not (self.people and self.photos):
-            raise ValueError("people and photos are numbers for the source synthetic: it could draw people for ever")
+    def strangers_join_people_who_exist(self) -> Self:
+        if self.strangers and self.source == "synthetic":
+            raise ValueError(
+                f"strangers: {self.strangers} beside the source synthetic, whose people are drawn too; "
+                "raise people instead, or lower strangers to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def drawn_people_are_counted(self) -> Self:
+        key, drawn = ("people", self.people) if self.source == "synthetic" else ("strangers", self.strangers)
+        if drawn == 0:
+            return self
+        if not (drawn and self.photos):
+            raise ValueError(f"{key} and photos are numbers where people are drawn: it could be done for ever")
+        if drawn * self.photos > MOST_DRAWN:
+            raise ValueError(
+                f"{key}: {drawn} people with {self.photos} photos are more than the {MOST_DRAWN:,} photos that can be "
+                f"drawn; lower {key} or photos"
+            )
         return self
 
     @model_validator(mode="after")

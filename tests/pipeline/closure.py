@@ -11,6 +11,7 @@ CANNOT_CHANGE_AN_OUTPUT = {
     "ftlgan": "a docstring",
     "ftlgan.errors": "an error leaves no output",
     "ftlgan.params": "checks values, and DVC tracks the values themselves",
+    "ftlgan.cache": "says where things are kept, not what they are",
     "ftlgan.progress": "draws on the terminal",
     "ftlgan.provenance": "read by tracking alone",
     "ftlgan.tracking": "writes to MLflow alone",

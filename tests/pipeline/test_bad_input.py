@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from project import Project, executed
+from project import Project, executed, new_project
+from small_disk import small_disk
 
 
 def error_lines(printed: str) -> list[str]:
@@ -21,6 +22,16 @@ def error_lines(printed: str) -> list[str]:
     [
         (["res=15"], "ERROR: params.yaml: res: 15: input should be 14, 28 or 56"),
         (["dataset.path=../nowhere"], "ERROR: dataset.path: ../nowhere does not exist; it should be a folder"),
+        (["dataset.people=0"], "ERROR: params.yaml: dataset.people: 0: input should be greater than or equal to 6"),
+        (["dataset.photos=1"], "ERROR: params.yaml: dataset.photos: 1: input should be greater than or equal to 2"),
+        (
+            ["dataset.source=synthetic", "dataset.people=1000000000000", "dataset.photos=2"],
+            "ERROR: params.yaml: dataset: people: 1000000000000 people with 2 photos are more than the 1,000,000",
+        ),
+        (
+            ["dataset.source=synthetic", "dataset.people=8", "dataset.photos=2", "dataset.strangers=8"],
+            "ERROR: params.yaml: dataset: strangers: 8 beside the source synthetic, whose people are drawn too; raise",
+        ),
         (["dataset.test=0.01", "dataset.people=10"], "ERROR: params.yaml: dataset: test: 0.01 of 10 people leaves"),
         (
             ["+dataset.poeple=10"],
@@ -54,17 +65,47 @@ def _three_people(photos: Path) -> None:
         shutil.rmtree(person)
 
 
+def _one_photo_each(photos: Path) -> None:
+    for photo in photos.rglob("*.jpg"):
+        if photo.name != "0000.jpg":
+            photo.unlink()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (_no_subfolders, "ERROR: dataset.path: ../photos has no folders with photos (.jpg, .jpeg, .png, .webp) in it"),
-        (_three_people, "ERROR: dataset: 3 people leave 0 to train on beside 2 for val and 2 for test"),
+        (_three_people, "ERROR: dataset: 3 people with 2 photos or more leave 0 to train on beside 1 for val and 2"),
+        (_one_photo_each, "ERROR: dataset: 0 people with 2 photos or more leave 0 to train on"),
     ],
 )
 def test_a_folder_that_will_not_do_is_one_line(project: Project, change: Callable[[Path], None], said: str) -> None:
     change(project.photos)
     (line,) = error_lines(project.dvc("repro", check=False))
     assert line.startswith(said)
+
+
+def test_a_full_disk_is_one_line_and_once_there_is_room_the_stage_runs_again(tmp_path: Path, photos: Path) -> None:
+    project = new_project(tmp_path, photos)
+    with small_disk(project.root / "data", kib=200):
+        (line,) = error_lines(project.dvc("repro", "fetch", check=False))
+        assert line.startswith("ERROR: data/raw/part-00000.parquet: the disk is full")
+        assert list((project.root / "data/raw").iterdir()) == []
+        assert "fetch" not in (project.root / "dvc.lock").read_text()
+    assert "fetch" in executed(project.dvc("repro", "fetch"))
+    assert pq.read_table(project.root / "data/raw").num_rows == 48
+
+
+def test_no_network_is_one_line(tmp_path: Path, photos: Path) -> None:
+    """Nobody listens on port 9 of this machine."""
+    project = new_project(tmp_path / "here", photos)
+    params = project.root / "params.yaml"
+    params.write_text(params.read_text().replace("source: folder", "source: lfw"))
+    command = f"XDG_CACHE_HOME={tmp_path} no_proxy= https_proxy=http://127.0.0.1:9 python stages/fetch.py"
+    (line,) = error_lines(project.run("bash", "-c", command, check=False))
+    assert line.startswith("ERROR: https://")
+    assert "can't be downloaded ([Errno 111] Connection refused); run again with a network" in line
+    assert f"put it at {tmp_path}/ftlgan/lfw/lfw.tgz by hand; or set dataset.source to synthetic or folder" in line
 
 
 def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Project) -> None:

@@ -1,11 +1,16 @@
 """Who trains and who tests: by person, by seed, and stable."""
 
+import itertools
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlgan.errors import DataError
-from ftlgan.sources import split_people
+from ftlgan.params import Dataset
+from ftlgan.sources import fetch, split_people
 
 PEOPLE = [f"person {i}" for i in range(100)]
 
@@ -35,6 +40,82 @@ def test_every_split_has_people_and_every_person_one_split(count: int, val: floa
     assert values.count("train") >= 2
 
 
-def test_too_few_people_are_named() -> None:
-    with pytest.raises(DataError, match=r"5 people leave 1 to train on .* add people or lower"):
-        split_people(PEOPLE[:5], 0.1, 0.3, 0)
+def test_who_is_tested_does_not_depend_on_how_many_others_there_are() -> None:
+    """120 of 400 people, who come first in the order by which a cap chooses too."""
+    few = dict(itertools.islice(split_people(PEOPLE, 0.1, 0.3, 0).items(), 30))
+    assert set(split_people(few, 0.1, 1, 0).values()) == {"test"}
+    assert set(few.values()) == {"test"}
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty people with two photos each."""
+    album = tmp_path_factory.mktemp("album")
+    for person in range(40):
+        (album / f"person {person}").mkdir()
+        for name in ("a.jpg", "b.jpg"):
+            (album / f"person {person}" / name).write_bytes(f"{person} {name}".encode())
+    return album
+
+
+def dataset(album: Path, **others: object) -> Dataset:
+    values = {"people": None, "photos": 2, "strangers": 0, "val": 0.2, "test": 0.3}
+    return Dataset.model_validate({"source": "folder", "path": str(album), **values, **others})
+
+
+def splits_of_the_album(dataset: Dataset) -> dict[str, str]:
+    """Who of those who exist is in which split. They come first, so nobody is drawn."""
+    rows = itertools.islice(fetch(dataset, seed=0)[1], 2 * (dataset.people or 40))
+    return {row["identity"]: row["split"] for row in rows}
+
+
+def test_trained_on_strangers_or_on_each_other_the_same_people_are_tested(album: Path) -> None:
+    own = splits_of_the_album(dataset(album))
+    strangers = splits_of_the_album(dataset(album, people=12, strangers=8, test=1))
+    assert Counter(own.values()) == {"train": 20, "val": 8, "test": 12}
+    assert strangers == {person: split for person, split in own.items() if split == "test"}
+
+
+def test_strangers_move_nobody(album: Path) -> None:
+    assert splits_of_the_album(dataset(album, strangers=8)) == splits_of_the_album(dataset(album))
+
+
+def test_strangers_are_drawn_beside_the_others_and_never_tested(album: Path) -> None:
+    count, rows = fetch(dataset(album, people=6, strangers=5, test=1), seed=0)
+    photos = [(row["identity"], row["split"]) for row in rows]
+    assert count == len(photos) == 22
+    assert {split for identity, split in photos if identity.startswith("person ")} == {"test"}
+    drawn = dict(photo for photo in photos if photo[0].startswith("person-"))
+    assert Counter(drawn.values()) == {"train": 3, "val": 2}
+
+
+def test_too_few_people_are_named(album: Path) -> None:
+    said = r"6 people .* leave 1 to train on beside 2 for val and 3 for test, .* add people"
+    with pytest.raises(DataError, match=said):
+        fetch(dataset(album, people=6, test=0.5), seed=0)
+
+
+def test_too_few_strangers_are_named(album: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"9 people .* leave 1 to train on beside 2 for val and 6 for test, .* add .*strangers"
+    ):
+        fetch(dataset(album, people=6, strangers=3, test=1), seed=0)
+
+
+def test_people_with_one_photo_are_not_enough(tmp_path: Path) -> None:
+    for person in range(8):
+        (tmp_path / str(person)).mkdir()
+        (tmp_path / str(person) / "a.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"^dataset: 0 people with 2 photos or more leave 0 .* add people, photos"):
+        fetch(dataset(tmp_path), seed=0)
+
+
+def test_somebody_named_like_a_stranger_is_refused(tmp_path: Path) -> None:
+    for person in range(8):
+        (tmp_path / f"person-{person:04}").mkdir()
+        for name in ("a.jpg", "b.jpg"):
+            (tmp_path / f"person-{person:04}" / name).write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"^dataset\.path: person-0000 is also .* dataset\.strangers; rename the folder$"
+    ):
+        fetch(dataset(tmp_path, strangers=4), seed=0)

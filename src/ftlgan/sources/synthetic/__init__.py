@@ -1,13 +1,15 @@
 """The embedded default source: people who do not exist, so that the pipeline runs without a photo of anybody.
 
-`anatomy` is the human model, `identity` draws a person from it, `hair` grows their hair, `scene` takes their photos.
+`anatomy` is the human model, `identity` draws a person from it with what `skin` paints; `hair` grows, `wear` puts things on,
+`light` falls and `scene` takes their photos before a `backdrop`.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,17 +19,27 @@ from ftlgan.processes import available_cores, worker_pool
 
 if TYPE_CHECKING:
     from ftlgan.sources.synthetic.anatomy import Bust, HumanModel
-    from ftlgan.sources.synthetic.identity import Identity
+    from ftlgan.sources.synthetic.identity import Identity, Traits
 
 AHEAD = 4  # photos under way for each process: enough that none waits, few enough that memory does not grow
 
 
 def people(count: int) -> list[str]:
     """Names of the first `count` people: `person-0000`, `person-0001`, ..."""
-    return [f"person-{k:04d}" for k in range(count)]
+    return [_name(k) for k in range(count)]
 
 
-def photographs(people: int, photos: int, seed: int, processes: int | None = None) -> Iterator[tuple[str, str, bytes]]:
+def _name(k: int) -> str:
+    return f"person-{k:04d}"
+
+
+def _file_name(j: int) -> str:
+    return f"{j:04d}.jpg"
+
+
+def photographs(
+    people: int, photos: int, seed: int, processes: int | None = None, skip: Container[tuple[str, str]] = ()
+) -> Iterator[tuple[str, str, bytes]]:
     """Photograph people who do not exist, person after person.
 
     Person k depends on (seed, k) alone, photo j of them on (seed, k, j) alone: whoever asks for more people or photos
@@ -39,6 +51,7 @@ def photographs(people: int, photos: int, seed: int, processes: int | None = Non
         photos: how many photos of each, at least 1.
         seed: which people and photos, at least 0.
         processes: how many draw at a time; by default one a core. Never changes a byte.
+        skip: photos, by identity and file name, that are not wanted.
 
     Returns:
         Identity, file name and JPEG file of each photo (250 x 250 pixels, the face about 100 wide).
@@ -49,17 +62,33 @@ def photographs(people: int, photos: int, seed: int, processes: int | None = Non
     for name, value, least in (("people", people, 1), ("photos", photos, 1), ("seed", seed, 0)):
         if value < least:
             raise DataError(f"{name} is {value}; synthetic faces need at least {least}")
-    return _photographs(people, photos, seed, processes or available_cores())
+    wanted = [
+        (k, j)
+        for k, name in enumerate(map(_name, range(people)))
+        for j in range(photos)
+        if (name, _file_name(j)) not in skip
+    ]
+    return _photographs(wanted, seed, processes or available_cores())
 
 
-def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator[tuple[str, str, bytes]]:
+def traits(count: int, seed: int) -> Iterator[tuple[str, "Traits"]]:
+    """Name and traits (gender, age, ancestry, colours) of the people that `photographs` shows; draws no photo."""
+    from ftlgan.sources.synthetic.identity import draw_traits
+
+    for k, name in enumerate(people(count)):
+        yield name, draw_traits(_generator(seed, k))
+
+
+def _photographs(wanted: list[tuple[int, int]], seed: int, processes: int) -> Iterator[tuple[str, str, bytes]]:
+    if not wanted:
+        return
     from ftlgan.sources.synthetic.anatomy import HumanModel
 
     # Built here and nowhere else, however many processes there are: the first time it takes a minute and 2.5 GB. The
     # processes get the bust, and load neither anny nor torch.
     model = HumanModel()
     pool = worker_pool(processes, _prepare, model.bust)
-    requests = _request(pool, model, count, photos, seed)
+    requests = _request(pool, model, wanted, seed)
     try:
         ahead = deque(islice(requests, AHEAD * processes))
         while ahead:
@@ -75,14 +104,14 @@ def _photographs(count: int, photos: int, seed: int, processes: int) -> Iterator
 
 
 def _request(
-    pool: ProcessPoolExecutor, model: "HumanModel", count: int, photos: int, seed: int
+    pool: ProcessPoolExecutor, model: "HumanModel", wanted: list[tuple[int, int]], seed: int
 ) -> Iterator[tuple[str, str, "Future[bytes]"]]:
     from ftlgan.sources.synthetic.identity import draw_identity
 
-    for k, name in enumerate(people(count)):
+    for k, of_person in groupby(wanted, key=itemgetter(0)):
         identity = draw_identity(model, _generator(seed, k))
-        for j in range(photos):
-            yield name, f"{j:04d}.jpg", pool.submit(_photograph, identity, seed, k, j)
+        for _, j in of_person:
+            yield _name(k), _file_name(j), pool.submit(_photograph, identity, seed, k, j)
 
 
 _bust: "Bust"  # of a process of the pool

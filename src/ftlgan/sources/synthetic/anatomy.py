@@ -5,15 +5,22 @@ of the head, z up. `anny` is Apache-2.0, the MakeHuman shapes inside it are CC0.
 """
 
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
+from safetensors import SafetensorError
+
+from ftlgan.cache import cache_folder
+from ftlgan.errors import DataError, writing
 
 BUST_BOTTOM = -0.30  # a little below what the camera sees: the edge of the mesh must not show
+FRONT, THROAT = 0.05, -0.20  # before and above these, y and z in metres, the mesh is made finer
 TEXTURES = "data/mpfb2/textures"
 
 log = logging.getLogger(__name__)
@@ -21,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Bust:
-    """The surface of everybody's head, neck and shoulders: N vertices in the model, V once its edges are halved.
+    """The surface of everybody's head, neck and shoulders: N vertices in the model, V once the face's edges are halved.
 
     The surface is the same for everyone: vertex i of one person is the tip of the nose where it is of another. What is
     painted by place (lips, brows, hairline) is therefore painted by `template`, whatever the person's shape.
@@ -59,8 +66,11 @@ class Bust:
 class HumanModel:
     """All adults that can be drawn: phenotypes and local changes in, vertices of the bust out.
 
-    Building it for the first time on a machine takes about a minute and 2.5 GB of memory, but no network; anny keeps
-    the result (1 GB) in `~/.cache/anny` or `$ANNY_CACHE_DIR`. Later it takes seconds.
+    Building it for the first time on a machine takes about a minute, 2.5 GB of memory and, for that minute, 1 GB of
+    disk, but no network; the result (0.4 GB) is kept in `cache_folder("anny")`. Later it takes seconds.
+
+    Raises:
+        DataError: when built, if that folder can't be written, or what is in it is not whole.
     """
 
     bust: Bust
@@ -68,14 +78,15 @@ class HumanModel:
     """Names of the changes of shape that concern the head, e.g. `nose-hump-incr`; each takes -1..1."""
 
     def __init__(self) -> None:
-        self._model = _build_model()
+        self._model = _load_model()
         blendshapes = self._model.blendshapes.numpy()
         template = self._model.template_vertices.numpy() + np.einsum("k,kvc->vc", self._weights({}, {}), blendshapes)
         weights = _bone_weights(self._model, ("eye.L", "eye.R"))
         template -= template[weights > 0.5].mean(axis=0)
 
         kept_faces, kept = _faces_above(self._model.faces.numpy(), template[:, 2] > BUST_BOTTOM)
-        faces, edges = _halve_faces(kept_faces, len(kept))
+        _, y, z = template[kept].T
+        faces, edges = _halve_faces(kept_faces, (y < FRONT) & (z > THROAT))
         texture_coordinates = _halve_edges(_texture_coordinates(self._model)[kept], edges)
         self._rest = self._model.template_vertices.numpy()[kept].astype(np.float32)
         self._blendshapes = blendshapes[:, kept].astype(np.float32)
@@ -107,7 +118,8 @@ class HumanModel:
         """
         # einsum and not a matrix product: a BLAS may add in another order with another number of threads.
         weights = self._weights(phenotypes, changes).astype(np.float32)
-        vertices = self._rest + np.einsum("k,kvc->vc", weights, self._blendshapes)
+        used = np.flatnonzero(weights)
+        vertices = self._rest + np.einsum("k,kvc->vc", weights[used], self._blendshapes[used])
         return vertices - vertices[self._eyeballs].mean(axis=0)
 
     def _weights(self, phenotypes: Mapping[str, float], changes: Mapping[str, float]) -> np.ndarray:
@@ -115,22 +127,47 @@ class HumanModel:
         return weights[0].numpy()
 
 
-def _build_model() -> Any:
+def _load_model() -> Any:
+    """anny's model, built if this machine has not done so: aside, and moved to its place when it is whole."""
+    place = cache_folder("anny")
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.with_name("anny.lock")):  # two pipelines may want it at once
+        if place.exists():
+            return _anny(place)
+        log.warning("building the human model, once on this machine: about a minute, 0.4 GB in %s", place)
+        staging = place.with_name("anny.part")
+        with writing(staging):
+            shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+            model = _anny(staging)
+            for intermediate in staging.glob("v*/load_data_*"):
+                intermediate.unlink()
+            staging.rename(place)
+    return model
+
+
+def _anny(cache: Path) -> Any:
     import anny
     import anny.paths
 
-    cache = Path(anny.paths.get_anny_cache_path())
-    if not any(cache.glob("v*/build_model_data_*.safetensors")):
-        log.warning("building the human model, once on this machine: about a minute, 1 GB in %s", cache)
-    # The original blendshapes and not the default compact ones: those come out of an SVD, whose last digits depend on
-    # the machine. Plain skinning, because it is never used and the default would compile kernels.
-    return anny.Anny(
-        local_changes="all",
-        facial_actions="all",
-        phenotypes="all",
-        phenotype_blendshapes="original",
-        skinning_method="lbs",
-    )
+    before = anny.paths.get_anny_cache_path()
+    anny.paths.set_anny_cache_path(cache)
+    try:
+        # The original blendshapes and not the default compact ones: those come out of an SVD, whose last digits depend
+        # on the machine. Plain skinning, because it is never used and the default would compile kernels.
+        return anny.Anny(
+            local_changes="all",
+            facial_actions="all",
+            phenotypes="all",
+            phenotype_blendshapes="original",
+            skinning_method="lbs",
+        )
+    except SafetensorError as error:
+        raise DataError(
+            f"{cache}: can't be written, or is not whole ({error}); make room, delete it, run again"
+        ) from None
+    finally:
+        anny.paths.set_anny_cache_path(before)
 
 
 def _concerns_head(label: str) -> bool:
@@ -150,14 +187,21 @@ def _faces_above(faces: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.n
     return renumbered.reshape(-1, 3), kept
 
 
-def _halve_faces(faces: np.ndarray, vertex_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut each triangle in four at the middles of its edges: the new triangles and the edges cut."""
-    a, b, c = faces.T
+def _halve_faces(faces: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut each triangle whose corners all are `fine` in four at the middles of its edges.
+
+    Middles lie on straight edges, so the surface has no cracks where fine and coarse triangles meet.
+
+    Returns:
+        The new triangles, and the edges cut.
+    """
+    cut = fine[faces].all(axis=1)
+    a, b, c = faces[cut].T
     sides = np.sort(np.concatenate([np.stack([a, b], 1), np.stack([b, c], 1), np.stack([c, a], 1)]), axis=1)
     edges, middles = np.unique(sides, axis=0, return_inverse=True)
-    ab, bc, ca = vertex_count + middles.reshape(3, -1)
+    ab, bc, ca = len(fine) + middles.reshape(3, -1)
     corners = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
-    return np.concatenate([np.stack(corner, axis=1) for corner in corners]), edges
+    return np.concatenate([faces[~cut], *(np.stack(corner, axis=1) for corner in corners)]), edges
 
 
 def _halve_edges(vertices: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Hair as a few thousand locks: ribbons that grow out of the scalp, follow a comb, and fall.
+"""Hair as a few thousand locks, which grow out of the scalp, follow a comb, and fall.
 
 A lock is about two pixels wide in the photos; single hairs could not be seen.
 """
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-JOINTS = 7  # points along a lock
-FACE_DEPTH, FACE_HALF_WIDTH, FOREHEAD = 0.015, 0.056, 0.035  # what must stay free, metres
+from ftlgan.sources.synthetic.light import Strands
+
+FACE_DEPTH, FACE_HALF_WIDTH = 0.015, 0.056  # what must stay free below the fringe, metres
 SKULL_CENTER = np.array([0.0, 0.07, 0.015])
 CROWN = np.array([0.0, 0.11, 0.10])
 EARS_TOP = 0.0  # from here up locks lie on the head, from here down they hang
 NAPE = -0.08
+CASTER_DISTANCE = 0.014  # metres between what casts the shadow of a lock
+FOREHEAD = 0.03  # roots lower than this belong to the temples
 SKULL_BOTTOM = 0.03  # from here up nobody's ears are in the way
 
 
 @dataclass(frozen=True)
 class Style:
-    """How somebody wears their hair."""
+    """How hair is worn."""
 
     length: float
     """Metres."""
@@ -29,43 +32,85 @@ class Style:
     comb: tuple[float, float, float]
     """Where the comb pulls, as a direction; locks also fall away from the crown."""
 
-    parting: float
+    parting: float = 0.0
     """Where locks part to the left and to the right, x in metres."""
 
-    parted: float
+    parted: float = 0.0
     """How strongly they part."""
 
-    nape: float
+    nape: float = 1.0
     """Share of the length that the barber leaves at the nape."""
 
-    weight: float
+    fringe: float = 1.0
+    """Share of the length over the forehead."""
+
+    lowest: float = 0.035
+    """How far down hair may hang over the face, z in metres."""
+
+    weight: float = 0.1
     """How fast a lock turns downwards, 0..1 a joint."""
 
-    curl: float
+    curl: float = 0.0
     """Radius of the waves, metres."""
 
-    width: float
+    untidy: float = 0.12
+    """How much locks differ in direction."""
+
+    width: float = 0.003
     """Of a lock, metres."""
 
-    locks: int
+    locks: int = 3000
     """How many of them."""
+
+    joints: int = 5
+    """Points along each."""
 
 
 @dataclass(frozen=True)
-class Ribbons:
-    """Locks as a triangle mesh."""
+class Locks:
+    """Hair that has grown: L locks of J points."""
 
-    vertices: np.ndarray
-    """Shape (R, 3), float32, metres."""
-
-    normals: np.ndarray
-    """Shape (R, 3), float32, unit length."""
-
-    faces: np.ndarray
-    """Shape (G, 3), uint32."""
+    points: np.ndarray
+    """From root to tip, shape (L, J, 3), metres."""
 
     colors: np.ndarray
-    """Linear RGB albedo, shape (R, 3), float32, 0..1."""
+    """Linear RGB albedo, shape (L, J, 3), 0..1."""
+
+    width: float
+    """Metres."""
+
+    def strands(self) -> Strands:
+        """The points, as the light sees them."""
+        outwards = self.points - SKULL_CENTER.astype(np.float32)
+        steps = np.diff(self.points, axis=1)
+        lengths = np.linalg.norm(steps, axis=2)
+        parts = int(np.ceil(lengths.max() / CASTER_DISTANCE))
+        along = ((np.arange(parts, dtype=np.float32) + np.float32(0.5)) / np.float32(parts))[:, None, None, None]
+        return Strands(
+            points=self.points.reshape(-1, 3),
+            tangents=_units(np.gradient(self.points, axis=1)).reshape(-1, 3),
+            normals=_units(outwards).reshape(-1, 3),
+            albedo=self.colors.reshape(-1, 3),
+            casters=(self.points[:, :-1] + along * steps).reshape(-1, 3),
+            areas=np.tile((lengths * np.float32(self.width / parts)).ravel(), parts),
+        )
+
+    def ribbons(self, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Flat bands along the points, broad side to the camera, narrowing to the tip.
+
+        Args:
+            camera: unit vector towards it, shape (3,).
+
+        Returns:
+            Vertices, two a point in turn, shape (2 * L * J, 3), metres, and triangles, shape (F, 3).
+        """
+        count, joints, _ = self.points.shape
+        across = _units(np.cross(np.gradient(self.points, axis=1), camera.astype(np.float32)))
+        narrowing = np.linspace(1, 0.3, joints, dtype=np.float32) ** np.float32(0.7)
+        half = across * (np.float32(self.width / 2) * narrowing)[None, :, None]
+        vertices = np.stack([self.points - half, self.points + half], axis=2).reshape(-1, 3)
+        first = (np.arange(count)[:, None] * joints + np.arange(joints - 1)).ravel()[:, None] * 2
+        return vertices, np.concatenate([first + np.array([0, 1, 2]), first + np.array([1, 3, 2])])
 
 
 def grow(
@@ -75,28 +120,29 @@ def grow(
     style: Style,
     color: np.ndarray,
     rng: np.random.Generator,
-) -> Ribbons:
+) -> Locks:
     """Grow locks on a head.
 
     Args:
         vertices: the head, shape (V, 3), metres.
         faces: its triangles, shape (F, 3).
-        density: how thick the hair grows at each vertex, shape (V,), 0..1.
+        density: how thick the hair grows at each vertex, shape (V,), 0..1; somewhere above 0.
         style: how it is worn.
         color: linear RGB albedo, shape (3,).
         rng: where the locks grow and how they differ.
     """
     roots, normals = _sow(vertices, faces, density, style.locks, rng)
     points = _fall(roots, normals, style, _skull(vertices), rng)
-    colors = color * np.exp(rng.normal(0, 0.22, (len(points), 1)))
-    return _ribbons(points, style.width, colors.astype(np.float32))
+    shades = np.exp(rng.normal(0, 0.25, (len(points), 1, 1))) * np.linspace(0.85, 1.1, style.joints)[:, None]
+    colors = (color * shades).clip(0, 0.9)
+    return Locks(points.astype(np.float32), colors.astype(np.float32), style.width)
 
 
 def _sow(
     vertices: np.ndarray, faces: np.ndarray, density: np.ndarray, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Roots, evenly over the area times the density, and the skin's normals there; both (count, 3)."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
     crosses = np.cross(b - a, c - a)
     areas = np.linalg.norm(crosses, axis=1)
     chances = areas * density[faces].mean(axis=1)
@@ -115,17 +161,16 @@ def _skull(vertices: np.ndarray) -> np.ndarray:
 def _fall(
     roots: np.ndarray, normals: np.ndarray, style: Style, skull: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Points of the locks from root to tip, shape (L, JOINTS, 3)."""
-    cut = np.interp(roots[:, 2:], (NAPE, EARS_TOP + 0.03), (style.nape, 1))
-    step = style.length * cut * rng.uniform(0.75, 1.1, (len(roots), 1)) / (JOINTS - 1)
+    """Points of the locks from root to tip, shape (L, J, 3)."""
+    step = style.length * _cut(roots, style) * rng.uniform(0.75, 1.1, (len(roots), 1)) / (style.joints - 1)
     layer = style.volume * rng.uniform(0.1, 1, (len(roots), 1))
     phase, pace = rng.uniform(0, 2 * np.pi, (len(roots), 1)), rng.uniform(0.7, 1.3, (len(roots), 1))
-    direction = _combed(roots, normals, style) + rng.normal(0, 0.12, roots.shape)
+    direction = _combed(roots, normals, style) + rng.normal(0, style.untidy, roots.shape)
     root_depth = _depth(roots, skull)
 
     points = [roots]
-    for joint in range(1, JOINTS):
-        along = joint / (JOINTS - 1)
+    for joint in range(1, style.joints):
+        along = joint / (style.joints - 1)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         wave = style.curl * np.cos(phase + 2.4 * pace * joint) * np.cross(direction, normals)
         surface = root_depth + (1 - root_depth) * along  # the skull is an ellipsoid only roughly
@@ -133,7 +178,14 @@ def _fall(
         direction = (grown - points[-1]) / step - (0, 0, style.weight)
         points.append(grown)
     locks = np.stack(points, axis=1)
-    return locks[~_hides_face(locks)]
+    return locks[~_hides_face(locks, style.lowest)]
+
+
+def _cut(roots: np.ndarray, style: Style) -> np.ndarray:
+    """The share of the length that is left by root, shape (L, 1): shorter down the nape and over the forehead."""
+    back = np.interp(roots[:, 2], (NAPE, EARS_TOP + 0.03), (style.nape, 1))
+    above_forehead = (roots[:, 1] < 0.045) & (roots[:, 2] > FOREHEAD)
+    return np.where(above_forehead, style.fringe, back)[:, None]
 
 
 def _combed(roots: np.ndarray, normals: np.ndarray, style: Style) -> np.ndarray:
@@ -157,31 +209,11 @@ def _on_skull(points: np.ndarray, height: np.ndarray, skull: np.ndarray) -> np.n
     return np.where(hangs, points, SKULL_CENTER + (points - SKULL_CENTER) * height / depth)
 
 
-def _hides_face(locks: np.ndarray) -> np.ndarray:
+def _hides_face(locks: np.ndarray, lowest: float) -> np.ndarray:
     """Which locks fall over the face at a joint or midway between two, shape (L,)."""
     x, y, z = np.concatenate([locks, (locks[:, 1:] + locks[:, :-1]) / 2], axis=1).transpose(2, 0, 1)
-    return ((y < FACE_DEPTH) & (np.abs(x) < FACE_HALF_WIDTH) & (z < FOREHEAD)).any(axis=1)
+    return ((y < FACE_DEPTH) & (np.abs(x) < FACE_HALF_WIDTH) & (z < lowest)).any(axis=1)
 
 
-def _ribbons(points: np.ndarray, width: float, colors: np.ndarray) -> Ribbons:
-    """Flat bands along the points, broad side outwards, narrowing to the tip."""
-    locks, joints, _ = points.shape
-    along = np.gradient(points, axis=1)
-    outwards = points - SKULL_CENTER
-    across = np.cross(along, outwards)
-    across /= np.linalg.norm(across, axis=2, keepdims=True) + 1e-9
-    normals = np.cross(across, along)
-    normals /= np.linalg.norm(normals, axis=2, keepdims=True) + 1e-9
-    half = across * (width / 2 * np.linspace(1, 0.35, joints) ** 0.7)[None, :, None]
-    vertices = np.stack([points - half, points + half], axis=2).reshape(-1, 3)
-
-    first = (np.arange(locks)[:, None] * joints + np.arange(joints - 1)).ravel()[:, None] * 2
-    faces = np.concatenate([first + np.array([0, 2, 1]), first + np.array([1, 2, 3])])
-    # Tips catch more light than roots, which stand in each other's shadow.
-    shades = colors[:, None] * np.linspace(0.75, 1.15, joints)[None, :, None]
-    return Ribbons(
-        vertices=vertices.astype(np.float32),
-        normals=np.repeat(normals, 2, axis=1).reshape(-1, 3).astype(np.float32),
-        faces=faces.astype(np.uint32),
-        colors=np.repeat(shades, 2, axis=1).reshape(-1, 3).clip(0, 1).astype(np.float32),
-    )
+def _units(vectors: np.ndarray) -> np.ndarray:
+    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-9)

@@ -1,15 +1,19 @@
-"""One photo of a person: expression, clothes, light, backdrop, camera and its flaws, all from a second seed."""
+"""One photo of a person: day, expression, clothes, light, backdrop, camera and its flaws, all from a second seed."""
 
 import io
+from dataclasses import dataclass, replace
 
 import drjit as dr
 import mitsuba as mi
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from ftlgan.sources.synthetic import skin, wear
 from ftlgan.sources.synthetic.anatomy import Bust
-from ftlgan.sources.synthetic.hair import Ribbons
-from ftlgan.sources.synthetic.identity import Identity, soft_step
+from ftlgan.sources.synthetic.backdrop import backdrop
+from ftlgan.sources.synthetic.hair import Locks, grow
+from ftlgan.sources.synthetic.identity import Identity
+from ftlgan.sources.synthetic.light import Light, Strands, Surface, shine
 
 mi.set_variant("scalar_rgb")  # the one variant that needs neither a GPU nor an LLVM on the machine
 dr.set_thread_count(1)  # the processes of the pool fill the cores
@@ -18,12 +22,23 @@ mi.set_log_level(mi.LogLevel.Error)
 SIZE = 250  # pixels
 FIELD = 0.37  # what the photo spans at the face, metres: a face is about 100 pixels wide
 FACE_CENTER = np.array([0.0, 0.03, -0.025])
-SAMPLES = 5  # a pixel: what noise they leave is about that of the sensor
-DEPTH = 2  # direct light only
+SAMPLES = 4  # a pixel
 
-NECK_DEPTH = 0.075  # of the neck's axis behind the eyes, metres
-COLLAR_RADII, COLLAR_TOP = (0.062, 0.085), -0.130  # metres
-CLOTH = 0.004  # thickness, metres
+SKIN_SOFTNESS = np.array([0.28, 0.14, 0.09])  # red light goes farthest under the skin
+SURROUNDINGS = 10  # directions from which they shine
+KEY_RAYS = 3  # directions within the width of a lamp
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What stands before the camera."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    colors: np.ndarray
+    gloss: np.ndarray
+    sharpness: np.ndarray
+    softness: np.ndarray
 
 
 def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> bytes:
@@ -37,58 +52,157 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
     Returns:
         A JPEG file of SIZE x SIZE pixels.
     """
-    vertices, colors = _dress(bust, _express(bust, identity, rng), identity.colors, rng)
+    towards = _viewpoint(rng)
+    body, hair = _pose(bust, identity, towards, rng)
+    background = backdrop(SIZE, rng)
+    light = _light(background.mean(axis=(0, 1)), rng)
+    surface = Surface(
+        body.vertices, _normals(body.vertices, body.faces), body.colors, body.gloss, body.sharpness, body.softness
+    )
+    seen, seen_hair = shine(light, surface, _strands(hair), towards)
     scene = {
         "type": "scene",
-        "integrator": {"type": "path", "max_depth": DEPTH, "hide_emitters": True},
-        "bust": _mesh(vertices, bust.faces, colors, identity.roughness, specular=0.35),
-        **{f"hair{i}": _hair(ribbons) for i, ribbons in enumerate(identity.hair)},
-        **_lights(rng),
-        "camera": _camera(rng),
+        "integrator": {"type": "path", "max_depth": 1},
+        "body": _mesh(body.vertices, body.faces, seen),
+        "camera": _camera(towards, rng),
     }
+    for i, (locks, colors) in enumerate(_share(hair, seen_hair)):
+        scene[f"hair{i}"] = _mesh(*locks.ribbons(towards), np.repeat(colors, 2, axis=0))
     rendered = np.array(mi.render(mi.load_dict(scene), seed=mi.UInt32(rng.integers(1 << 31))))
-    return _develop(rendered, _backdrop(rng), rng)
+    return _develop(rendered, background, rng)
 
 
-def _express(bust: Bust, identity: Identity, rng: np.random.Generator) -> np.ndarray:
-    """Vertices of the halved mesh with a facial expression, shape (V, 3)."""
-    smile, brows, blink = (max(0.0, rng.normal(*law)) for law in ((0.2, 0.3), (0.0, 0.25), (0.1, 0.12)))
-    frown, jaw, sides = max(0.0, rng.normal(0.0, 0.2)), max(0.0, rng.normal(0.0, 0.08)), rng.uniform(0.85, 1.15)
+def _viewpoint(rng: np.random.Generator) -> np.ndarray:
+    """Unit vector from the face to the camera: the pose of the head, seen the other way round."""
+    yaw, pitch = np.deg2rad(rng.normal(0, (23, 10)).clip((-50, -22), (50, 22)))
+    return np.array([np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), np.sin(pitch)])
+
+
+def _pose(bust: Bust, identity: Identity, towards: np.ndarray, rng: np.random.Generator) -> tuple[_Body, list[Locks]]:
+    """The person on the day of the photo: age, weight, expression, make-up, hair, hat, glasses, clothes."""
+    at_rest = identity.shape + np.float32(rng.uniform(-4, 4)) * identity.ageing
+    at_rest += np.float32(rng.normal(0, 0.06)) * identity.fattening
+    face = bust.halve_edges(_express(bust, at_rest, rng))
+    colors = skin.make_up(identity.colors, bust, identity.make_up * rng.random(), rng)
+    skin.paint_eyes(colors, bust, identity.iris, _gaze(towards, rng))
+    hatted, spectacled, dark = rng.random(3) < (0.04, 0.75, 0.02)
+
+    vertices, scalp, extras = face, identity.scalp, [wear.teeth(bust, bust.halve_edges(at_rest))]
+    if hatted:
+        vertices, colors, covered, brim = wear.hat(bust, vertices, colors, rng)
+        scalp = scalp * (1 - covered)
+        extras += [brim] if brim else []
+    if dark or (spectacled and identity.glasses):
+        style = identity.glasses or wear.Glasses(0.026, 0.020, 2.5, 0.0018, np.array([0.012, 0.012, 0.012]))
+        extras.append(wear.glasses(style, bust, face, dark))
+    hair = _hair(bust, identity, vertices, scalp, rng)
+    vertices, colors = wear.dress(bust, vertices, colors, rng)
+    return _body(bust, identity, vertices, colors, extras), hair
+
+
+def _express(bust: Bust, at_rest: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vertices of the model with a facial expression, shape (N, 3)."""
+    smile = max(0.0, rng.normal(0.3, 0.4))
+    brows, blink, frown = (max(0.0, rng.normal(*law)) for law in ((0.0, 0.25), (0.05, 0.12), (0.0, 0.2)))
+    jaw, sides = max(0.0, rng.normal(-0.02, 0.10)), rng.uniform(0.85, 1.15)
+    shows_teeth = rng.random() < 0.6
     actions = {
         "mouthSmileLeft": smile,
         "mouthSmileRight": smile * sides,
+        "mouthUpperUpLeft": 0.5 * smile * shows_teeth,
+        "mouthUpperUpRight": 0.5 * smile * shows_teeth,
+        "mouthLowerDownLeft": 0.25 * smile * shows_teeth,
+        "mouthLowerDownRight": 0.25 * smile * shows_teeth,
         "cheekSquintLeft": 0.5 * smile,
         "cheekSquintRight": 0.5 * smile,
         "browInnerUp": brows,
+        "browOuterUpLeft": 0.7 * brows,
+        "browOuterUpRight": 0.7 * brows,
         "browDownLeft": frown,
         "browDownRight": frown,
         "eyeBlinkLeft": blink,
         "eyeBlinkRight": blink,
         "jawOpen": jaw,
+        "mouthPressLeft": max(0.0, rng.normal(-0.1, 0.2)),
+        "mouthPucker": max(0.0, rng.normal(-0.2, 0.2)),
     }
-    vertices = identity.shape.copy()
+    vertices = at_rest.copy()
     for action, strength in actions.items():
-        vertices += np.float32(min(strength, 0.8)) * bust.expressions[action]
-    return bust.halve_edges(vertices)
+        if strength:
+            vertices += np.float32(min(strength, 0.8)) * bust.expressions[action]
+    return vertices
 
 
-def _dress(
-    bust: Bust, vertices: np.ndarray, colors: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Clothe the shoulders up to a collar."""
-    x, y, z = bust.template.T
-    from_neck = np.hypot(x, y - NECK_DEPTH)
-    collar = rng.uniform(*COLLAR_RADII)
-    clothed = (soft_step((from_neck - collar) / 0.002) * soft_step((COLLAR_TOP - z) / 0.002))[:, None]
-    color = 3 * rng.uniform(0.01, 0.5) * rng.dirichlet((7, 7, 7))
-    outwards = np.stack([x, y - NECK_DEPTH, np.full_like(z, 0.1)], axis=1) / from_neck[:, None]
-    return vertices + CLOTH * clothed * outwards, colors * (1 - clothed) + color.clip(0, 0.9) * clothed
+def _gaze(towards: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mostly into the camera, as far as eyes turn; sometimes elsewhere."""
+    aim = towards if rng.random() < 0.7 else np.array([rng.normal(0, 0.3), -1.0, rng.normal(0, 0.12)])
+    sideways, up = np.clip(aim[[0, 2]] / max(-aim[1], 0.3), (-0.45, -0.25), (0.45, 0.25))
+    gaze = np.array([sideways, -1.0, up])
+    return gaze / np.linalg.norm(gaze)
 
 
-def _camera(rng: np.random.Generator) -> dict[str, object]:
-    yaw, pitch, roll = np.deg2rad(rng.normal(0, (22, 8, 4)).clip((-50, -20, -12), (50, 20, 12)))
-    distance = rng.uniform(0.8, 2.5)
-    towards = np.array([np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), np.sin(pitch)])
+def _hair(
+    bust: Bust, identity: Identity, vertices: np.ndarray, scalp: np.ndarray, rng: np.random.Generator
+) -> list[Locks]:
+    """Hair and beard of the day: the usual style more often than another one, never twice exactly the same."""
+    usual = rng.random() < 0.75
+    style = identity.hairstyles[0 if usual else -1]
+    length, volume = rng.uniform(0.9, 1.12), rng.uniform(0.75, 1.3)
+    style = replace(style, length=style.length * length, volume=style.volume * volume)
+    wanted = [(scalp, style), (identity.jaw, identity.beard)]
+    return [
+        grow(vertices, bust.faces, where, how, identity.traits.hair, rng) for where, how in wanted if where.max() > 0.5
+    ]
+
+
+def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarray, extras: list[wear.Solid]) -> _Body:
+    """Skin, eyes, cloth and what is worn, as one mesh with what light does to each vertex."""
+    count = sum(len(extra.vertices) for extra in extras)
+    starts = len(vertices) + np.cumsum([0, *(len(extra.vertices) for extra in extras)])
+    _, _, z = bust.template.T
+    wet = bust.eyeballs | (bust.lips > 0.5)
+    gloss = np.where(bust.eyeballs, 0.5, identity.gloss * np.where(wet, 1.3, 1.0) * (z > wear.COLLAR_TOP))
+    return _Body(
+        vertices=np.concatenate([vertices, *(extra.vertices for extra in extras)]),
+        faces=np.concatenate(
+            [bust.faces, *(extra.faces + start for start, extra in zip(starts, extras, strict=False))]
+        ).astype(np.uint32),
+        colors=np.concatenate([colors, *(extra.albedo for extra in extras)]).astype(np.float32),
+        gloss=np.concatenate([gloss, np.full(count, 1.2)]).astype(np.float32),
+        sharpness=np.concatenate([np.where(bust.eyeballs, 120.0, 14.0), np.full(count, 60.0)]).astype(np.float32),
+        softness=np.concatenate(
+            [np.where(bust.eyeballs[:, None], 0.05, SKIN_SOFTNESS), np.full((count, 3), 0.05)]
+        ).astype(np.float32),
+    )
+
+
+def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals at the vertices, the triangles around each weighted by their area, shape (V, 3)."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    crosses = np.cross(b - a, c - a)
+    corners = faces.T.ravel().astype(np.int64)
+    sums = [np.bincount(corners, np.tile(crosses[:, axis], 3), len(vertices)) for axis in range(3)]
+    normals = np.stack(sums, axis=1)
+    return (normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)).astype(np.float32)
+
+
+def _strands(hair: list[Locks]) -> Strands:
+    parts = [locks.strands() for locks in hair]
+    nothing = np.zeros((0, 3), np.float32)
+    names = ("points", "tangents", "normals", "albedo", "casters")
+    points = {name: np.concatenate([nothing, *(getattr(part, name) for part in parts)]) for name in names}
+    return Strands(**points, areas=np.concatenate([nothing[:, 0], *(part.areas for part in parts)]))
+
+
+def _share(hair: list[Locks], colors: np.ndarray) -> list[tuple[Locks, np.ndarray]]:
+    """Give each head of locks its part of the colours of all points."""
+    ends = np.cumsum([locks.points.shape[0] * locks.points.shape[1] for locks in hair])
+    return list(zip(hair, np.split(colors, ends[:-1]), strict=True)) if hair else []
+
+
+def _camera(towards: np.ndarray, rng: np.random.Generator) -> dict[str, object]:
+    roll = np.deg2rad(np.clip(rng.normal(0, 5), -15, 15))
+    distance = rng.uniform(0.6, 2.5)
     target = FACE_CENTER + rng.normal(0, 0.008, 3)
     field = FIELD * rng.uniform(0.92, 1.1)
     return {
@@ -108,40 +222,42 @@ def _camera(rng: np.random.Generator) -> dict[str, object]:
     }
 
 
-def _lights(rng: np.random.Generator) -> dict[str, object]:
-    """A lamp or the sun from anywhere before the person, and what the surroundings throw back."""
-    azimuth, elevation = np.clip(rng.normal(0, 0.9), -1.6, 1.6), rng.uniform(-0.1, 1.1)
-    beam = -np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
-    warmth = rng.uniform(-0.12, 0.15)
-    key = rng.uniform(0.6, 2.4) * np.array([1 + warmth, 1, 1 - warmth])
-    ambient = rng.uniform(0.25, 0.8) * (1 + rng.normal(0, 0.04, 3))
-    return {
-        "key": {
-            "type": "directional",
-            "direction": beam.tolist(),
-            "irradiance": {"type": "rgb", "value": key.tolist()},
-        },
-        "ambient": {"type": "constant", "radiance": {"type": "rgb", "value": ambient.tolist()}},
-    }
+def _light(background: np.ndarray, rng: np.random.Generator) -> Light:
+    """A lamp, the sun or a window, and surroundings that are brighter above and before than below and behind."""
+    index = np.arange(SURROUNDINGS) + 0.5
+    height, turn = 1 - 2 * index / SURROUNDINGS, np.pi * (1 + 5**0.5) * index + rng.uniform(0, 2 * np.pi)
+    around = np.stack([np.sqrt(1 - height**2) * np.cos(turn), np.sqrt(1 - height**2) * np.sin(turn), height], axis=1)
+    room = np.array([1.05, 1.0, 0.92]) * (1 + rng.normal(0, 0.05, 3))
+    behind = around[:, 1:2].clip(0, 1)
+    sky = np.exp(rng.uniform(0.2, 1.0) * height[:, None] + rng.normal(0, 0.35, (SURROUNDINGS, 1)))
+    surroundings = sky * ((1 - behind) * room + behind * background * 2) * rng.uniform(0.3, 0.9) * 2.2 / SURROUNDINGS
+
+    azimuth, elevation = np.clip(rng.normal(0, 0.8), -1.6, 1.6), rng.uniform(0.0, 1.0)
+    beam = np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
+    width = rng.choice((0.02, 0.12, 0.3))
+    rays = beam + rng.normal(0, width, (KEY_RAYS, 3))
+    warmth = rng.uniform(-0.08, 0.22)
+    key = rng.uniform(0.2, 1.6) * np.array([1 + warmth, 1, 1 - warmth]) / KEY_RAYS
+    directions = np.concatenate([around, rays / np.linalg.norm(rays, axis=1, keepdims=True)])
+    return Light(
+        directions.astype(np.float32), np.concatenate([surroundings, np.tile(key, (KEY_RAYS, 1))]).astype(np.float32)
+    )
 
 
-def _backdrop(rng: np.random.Generator) -> np.ndarray:
-    """Something out of focus, linear RGB, shape (SIZE, SIZE, 3): large soft patches around one colour."""
-    base = rng.uniform(0.05, 0.75) * (1 + rng.normal(0, 0.12, 3))
-    patches = base * np.exp(rng.normal(0, 0.35, (6, 6, 1))) * (1 + rng.normal(0, 0.08, (6, 6, 3)))
-    encoded = Image.fromarray((255 * _encode(patches)).astype(np.uint8))
-    blurred = np.asarray(encoded.resize((SIZE, SIZE), Image.Resampling.BICUBIC), np.float64) / 255
-    return blurred**2.2
-
-
-def _develop(rendered: np.ndarray, backdrop: np.ndarray, rng: np.random.Generator) -> bytes:
-    """From light to file: exposure, gamma, sensor noise, JPEG."""
+def _develop(rendered: np.ndarray, background: np.ndarray, rng: np.random.Generator) -> bytes:
+    """From light to file: exposure, tone curve, focus, sensor noise, JPEG."""
     opacity = rendered[..., 3:].clip(0, 1)
-    light = rng.uniform(0.8, 1.2) * (rendered[..., :3] + backdrop * (1 - opacity))
-    noise = rng.normal(0, rng.uniform(0.004, 0.015), light.shape)
-    pixels = (255 * (_encode(light) + noise)).round().clip(0, 255).astype(np.uint8)
+    middle = rendered[70:200, 60:190]
+    metered = (0.3 * middle[..., 0] + 0.6 * middle[..., 1] + 0.1 * middle[..., 2]).mean()
+    exposure = (0.2 / metered) ** 0.65 * rng.lognormal(0, 0.2)
+    light = exposure * (rendered[..., :3] + background * (1 - opacity)) * (1 + rng.normal(0, 0.02, 3))
+    shoulder = np.where(light < 0.6, light, 0.6 + 0.4 * np.tanh((light - 0.6) / 0.4))
+    encoded = Image.fromarray((255 * _encode(shoulder)).round().astype(np.uint8))
+    focused = np.asarray(encoded.filter(ImageFilter.GaussianBlur(rng.uniform(0.1, 0.8))), np.float32)
+    noise = 255 * rng.uniform(0.003, 0.014) * rng.standard_normal(focused.shape, np.float32)
+    pixels = (focused + noise).round().clip(0, 255).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(86, 95)))
+    Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(80, 95)))
     return file.getvalue()
 
 
@@ -151,39 +267,17 @@ def _encode(light: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
-def _hair(ribbons: Ribbons) -> mi.Mesh:
-    return _mesh(ribbons.vertices, ribbons.faces, ribbons.colors, 0.45, specular=0.4, normals=ribbons.normals)
-
-
-def _mesh(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    colors: np.ndarray,
-    roughness: float,
-    specular: float,
-    normals: np.ndarray | None = None,
-) -> mi.Mesh:
-    """A mesh with a colour a vertex; without normals it is shaded smoothly."""
+def _mesh(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> mi.Mesh:
+    """A mesh that shines in the colours of its vertices: what light does to it has been worked out."""
     properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict(
-        {
-            "type": "twosided",
-            "bsdf": {
-                "type": "principled",
-                "base_color": {"type": "mesh_attribute", "name": "vertex_color"},
-                "roughness": roughness,
-                "specular": specular,
-            },
-        }
+    properties["bsdf"] = mi.load_dict({"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}})
+    properties["emitter"] = mi.load_dict(
+        {"type": "area", "radiance": {"type": "mesh_attribute", "name": "vertex_color"}}
     )
-    mesh = mi.Mesh("mesh", len(vertices), len(faces), has_vertex_normals=True, props=properties)
+    mesh = mi.Mesh("mesh", len(vertices), len(faces), props=properties)
     mesh.add_attribute("vertex_color", 3, colors.astype(np.float32).ravel())  # pyright: ignore[reportArgumentType]
     parameters = mi.traverse(mesh)
     parameters["vertex_positions"] = vertices.astype(np.float32).ravel()
-    parameters["faces"] = faces.ravel()
-    if normals is not None:
-        parameters["vertex_normals"] = normals.ravel()
+    parameters["faces"] = faces.astype(np.uint32).ravel()
     parameters.update()
-    if normals is None:
-        mesh.recompute_vertex_normals()
     return mesh

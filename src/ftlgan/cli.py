@@ -1,0 +1,145 @@
+"""The command line: `ftlgan COMMAND`. A command is a function of its arguments, and imports what it needs itself."""
+
+import argparse
+import csv
+import hashlib
+import io
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from ftlgan.errors import DataError, one_line_errors, writing
+from ftlgan.progress import progress
+
+README = """\
+People who do not exist: a folder of photos for each person, and in people.csv who they are.
+
+Nobody was photographed for them. FTLGAN drew them, from MakeHuman's shapes, which are in the public domain (CC0). No
+strings attached: use, change, share and sell these photos as you like, as if they were under CC0, and ask nobody.
+
+Drawn with {origin}
+by: ftlgan draw FOLDER --people PEOPLE --photos PHOTOS --seed {seed}
+
+The same command draws the same photos, to the byte on the same platform. More people or photos in the same folder leave
+those that are there as they are: person-0007/0003.jpg depends on nothing but the seed.
+"""
+ORIGIN = "Drawn with "
+"""How the line of `README` begins that decides whether photos belong together."""
+
+
+@one_line_errors
+def main() -> None:
+    """The program `ftlgan`."""
+    arguments = vars(_parser().parse_args())
+    arguments.pop("command")(**arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ftlgan", description="Face super-resolution that is trained and judged by face recognition."
+    )
+    parser.add_argument("--version", action="version", version=f"ftlgan {version('ftlgan')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    about = "draw photos of people who do not exist, free for any use"
+    command = commands.add_parser("draw", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    command.set_defaults(command=draw)
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder, or one to go on with")
+    command.add_argument("--people", type=int, default=200, metavar="N", help="how many people (default: %(default)s)")
+    command.add_argument("--photos", type=int, default=6, metavar="N", help="photos of each (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")
+    return parser
+
+
+def draw(folder: Path, people: int, photos: int, seed: int) -> None:
+    """Draw people who do not exist into a folder, which the source `folder` takes as it is.
+
+    A run that was interrupted goes on where it stopped, and more people or photos join those that are there. Beside
+    `person-0000/0000.jpg`, ... the folder gets `README.txt` at the start and `people.csv` at the end: identity, gender,
+    age in years, melanin (0 to 1) and the shares of ancestry.
+
+    Args:
+        folder: new, empty, or of an earlier run with the same seed and the same version of the drawing code.
+        people: how many people, at least 1.
+        photos: how many photos of each, at least 1.
+        seed: which people and photos, at least 0.
+
+    Raises:
+        DataError: if a number is too small, the folder holds something else, or a file can't be written.
+    """
+    from ftlgan.sources import synthetic
+
+    drawn = synthetic.photographs(people, photos, seed)
+    _open_album(folder, seed)
+    for identity, name, photo in progress(drawn, "draw", people * photos, "photo"):
+        if not (folder / identity / name).exists():
+            _write(folder, f"{identity}/{name}", photo)
+    there = sum(1 for _ in folder.glob("person-*"))
+    _write(folder, "people.csv", _who_is_who(max(people, there), seed))
+
+
+def _open_album(folder: Path, seed: int) -> None:
+    """Make a folder ready for the photos of a seed.
+
+    Raises:
+        DataError: if it can't be made, or holds anything but photos of the same origin.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file; people are drawn into a folder: choose another name")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    readme, origin = folder / "README.txt", _origin(seed)
+    if readme.exists():
+        lines = readme.read_text(errors="replace").splitlines()
+        theirs = next((line.removeprefix(ORIGIN) for line in lines if line.startswith(ORIGIN)), "something else")
+        if theirs != origin:
+            raise DataError(f"{folder}: was drawn with {theirs}, now it would be {origin}; choose an empty folder")
+    elif any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise DataError(f"{folder}: holds files that `ftlgan draw` did not write; choose an empty folder")
+    for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
+        half.unlink()
+    _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
+
+
+def _origin(seed: int) -> str:
+    """What decides the bytes of a photo, its number aside: the seed, and the code that draws."""
+    from ftlgan.sources import synthetic
+
+    code = hashlib.sha256()
+    for module in sorted(Path(synthetic.__file__).parent.glob("*.py")):
+        code.update(module.read_bytes())
+    software = ", ".join(f"{name} {version(name)}" for name in ("anny", "mitsuba"))
+    return f"seed {seed}, ftlgan {version('ftlgan')} (code {code.hexdigest()[:8]}), {software}"
+
+
+def _who_is_who(people: int, seed: int) -> bytes:
+    """The traits of the first `people` people as CSV."""
+    from ftlgan.sources import synthetic
+
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["identity", "gender", "age", "melanin", "african", "asian", "caucasian"])
+    for identity, traits in synthetic.traits(people, seed):
+        shares = (f"{share:.3f}" for share in (traits.melanin, *traits.ancestry))
+        rows.writerow([identity, "male" if traits.male else "female", f"{traits.years:.1f}", *shares])
+    return table.getvalue().encode()
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    """Write a file of the folder whole or not at all: aside, then renamed.
+
+    Raises:
+        DataError: if it can't be written, e.g. because the disk is full.
+    """
+    path, aside = folder / name, folder / f".ftlgan-{os.getpid()}.part"
+    try:
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            aside.write_bytes(content)
+            aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""How a program ends: in one line."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ftlgan.errors import DataError, one_line_errors, writing
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return one_line_errors(main)
+
+
+FULL = "the disk is full, or your share of it; make room there and run again"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DataError("photos: 2 people"), "ERROR: photos: 2 people"),
+        (PermissionError(errno.EACCES, "Permission denied", "data/raw"), "ERROR: data/raw: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device", "data/raw"), f"ERROR: data/raw: {FULL}"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), f"ERROR: input or output: {FULL}"),
+        (OSError("said in\ntwo lines"), "ERROR: input or output: said in two lines"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(error: Exception, said: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        raising(error)()
+    assert end.value.code == said
+
+
+def test_a_bug_is_no_line() -> None:
+    with pytest.raises(ZeroDivisionError):
+        raising(ZeroDivisionError())()
+
+
+def test_what_could_not_be_written_is_named() -> None:
+    with (
+        pytest.raises(DataError, match=f"^data/raw/part-00000.parquet: {FULL}$"),
+        writing(Path("data/raw/part-00000.parquet")),
+    ):
+        raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")

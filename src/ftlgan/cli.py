@@ -69,13 +69,12 @@ def draw(folder: Path, people: int, photos: int, seed: int) -> None:
     """
     from ftlgan.sources import synthetic
 
-    drawn = synthetic.photographs(people, photos, seed)
+    there = {(path.parent.name, path.name) for path in folder.glob("person-*/*.jpg")}
+    drawn = synthetic.photographs(people, photos, seed, skip=there)
     _open_album(folder, seed)
-    for identity, name, photo in progress(drawn, "draw", people * photos, "photo"):
-        if not (folder / identity / name).exists():
-            _write(folder, f"{identity}/{name}", photo)
-    there = sum(1 for _ in folder.glob("person-*"))
-    _write(folder, "people.csv", _who_is_who(max(people, there), seed))
+    for identity, name, photo in progress(drawn, "draw", people * photos - len(there), "photo"):
+        _write(folder, f"{identity}/{name}", photo)
+    _write(folder, "people.csv", _who_is_who(max(people, sum(1 for _ in folder.glob("person-*"))), seed))
 
 
 def _open_album(folder: Path, seed: int) -> None:

@@ -25,7 +25,7 @@ class WeightsError(FtlganError):
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Make an entry point end in one line on standard error and exit code 1 on a `FtlganError` or an `OSError`; quietly on Ctrl-C."""
+    """Make an entry point end in one line on standard error on a `FtlganError` or an `OSError`, quietly on Ctrl-C."""
 
     @functools.wraps(main)
     def entry_point() -> None:

@@ -1,7 +1,7 @@
 """The embedded default source: people who do not exist, so that the pipeline runs without a photo of anybody.
 
-`anatomy` is the human model, `identity` draws a person from it with what `skin` paints; `hair` grows, `wear` puts things on,
-`light` falls and `scene` takes their photos before a `backdrop`.
+`anatomy` is the human model, `identity` draws a person from it and `skin` paints them; `hair` grows, `wear` puts things
+on, `light` falls, and `scene` takes their photos before a `backdrop`.
 """
 
 from collections import deque

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from ftlgan.cache import cache_folder
 from ftlgan.errors import DataError, writing
 
-BUST_BOTTOM = -0.30  # a little below what the camera sees: the edge of the mesh must not show
+BUST_BOTTOM = -0.45  # a little below what the camera sees: the edge of the mesh must not show
 FRONT, THROAT = 0.05, -0.20  # before and above these, y and z in metres, the mesh is made finer
 TEXTURES = "data/mpfb2/textures"
 

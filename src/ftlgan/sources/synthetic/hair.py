@@ -59,7 +59,7 @@ class Style:
     width: float = 0.003
     """Of a lock, metres."""
 
-    locks: int = 3000
+    locks: int = 2600
     """How many of them."""
 
     joints: int = 5

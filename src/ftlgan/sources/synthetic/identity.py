@@ -14,7 +14,7 @@ from ftlgan.sources.synthetic.wear import Glasses
 # Linear RGB albedos.
 LIGHTEST_SKIN = np.array([0.78, 0.50, 0.38])
 DARKEST_SKIN = np.array([0.15, 0.072, 0.04])
-IRISES = np.array([[0.05, 0.025, 0.012], [0.12, 0.07, 0.03], [0.10, 0.20, 0.32], [0.09, 0.17, 0.09]])
+IRISES = np.array([[0.05, 0.025, 0.012], [0.12, 0.07, 0.03], [0.07, 0.13, 0.21], [0.07, 0.11, 0.06]])
 IRIS_CHANCES = (0.5, 0.2, 0.2, 0.1)
 HAIRS = np.array([[0.014, 0.011, 0.009], [0.06, 0.032, 0.016], [0.32, 0.20, 0.10], [0.20, 0.075, 0.03]])
 HAIR_CHANCES = (0.3, 0.42, 0.22, 0.06)
@@ -207,7 +207,7 @@ def _mans_hair(traits: Traits, rng: np.random.Generator) -> tuple[Style, ...]:
     side, curl = float(rng.choice((-1, 1))), _curl(traits, rng)
     length = rng.uniform(0.025, 0.06)
     styles = (
-        Style(rng.uniform(0.003, 0.009), 0.05, (0, -0.5, 0.2), width=0.002, joints=3, locks=4500),
+        Style(rng.uniform(0.003, 0.009), 0.05, (0, -0.5, 0.2), width=0.002, joints=3, locks=4000),
         Style(length, 2 * length, (1.6 * side, -0.6, 0.1), -0.03 * side, 0.6, nape=0.25, curl=curl),
         Style(length, 1.6 * length, (0, 2.0, 0.3), nape=0.3, curl=curl),
         Style(length, 2 * length, (0.5 * side, -1.2, 0), nape=0.25, fringe=0.8, curl=curl),
@@ -247,7 +247,7 @@ def _loose(length: float, curl: float, rng: np.random.Generator) -> Style:
         weight=1.2,
         curl=curl + max(0.0, rng.normal(0.0, 0.003)),
         width=0.0034,
-        locks=3200,
+        locks=2800,
         joints=6,
     )
 

@@ -25,7 +25,7 @@ FACE_CENTER = np.array([0.0, 0.03, -0.025])
 SAMPLES = 4  # a pixel
 
 SKIN_SOFTNESS = np.array([0.28, 0.14, 0.09])  # red light goes farthest under the skin
-SURROUNDINGS = 10  # directions from which they shine
+SURROUNDINGS = 8  # directions from which they shine
 KEY_RAYS = 3  # directions within the width of a lamp
 
 
@@ -68,7 +68,7 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
     }
     for i, (locks, colors) in enumerate(_share(hair, seen_hair)):
         scene[f"hair{i}"] = _mesh(*locks.ribbons(towards), np.repeat(colors, 2, axis=0))
-    rendered = np.array(mi.render(mi.load_dict(scene), seed=mi.UInt32(rng.integers(1 << 31))))
+    rendered = np.array(mi.render(mi.load_dict(scene, parallel=False), seed=mi.UInt32(rng.integers(1 << 31))))
     return _develop(rendered, background, rng)
 
 
@@ -168,7 +168,7 @@ def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarr
             [bust.faces, *(extra.faces + start for start, extra in zip(starts, extras, strict=False))]
         ).astype(np.uint32),
         colors=np.concatenate([colors, *(extra.albedo for extra in extras)]).astype(np.float32),
-        gloss=np.concatenate([gloss, np.full(count, 1.2)]).astype(np.float32),
+        gloss=np.concatenate([gloss, np.full(count, 0.6)]).astype(np.float32),
         sharpness=np.concatenate([np.where(bust.eyeballs, 120.0, 14.0), np.full(count, 60.0)]).astype(np.float32),
         softness=np.concatenate(
             [np.where(bust.eyeballs[:, None], 0.05, SKIN_SOFTNESS), np.full((count, 3), 0.05)]

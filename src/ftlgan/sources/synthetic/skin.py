@@ -44,6 +44,8 @@ def paint(
 
 def make_up(colors: np.ndarray, bust: Bust, amount: float, rng: np.random.Generator) -> np.ndarray:
     """Lipstick, eyeliner, shadow on the lids and rouge, shape (V, 3); `amount` 0..1."""
+    if not amount:
+        return colors.copy()
     x, _, z = bust.template.T
     lipstick = LIPSTICKS[rng.integers(len(LIPSTICKS))] * rng.uniform(0.7, 1.3)
     cheeks = bump((np.abs(x) - 0.045) / 0.014) * bump((z + 0.03) / 0.012)

@@ -14,14 +14,14 @@ HINGE_Z, EAR = 0.006, np.array([0.074, 0.075, 0.004])  # where the temples begin
 DARK_GLASS = np.array([0.01, 0.01, 0.012])
 
 HAT_THICKNESS = 0.009
-BRIM_LENGTH, BRIM_HALF_WIDTH = 0.075, 0.078
+BRIM_LENGTH, BRIM_HALF_WIDTH, BRIM_THICKNESS = 0.075, 0.078, 0.002
 
 NECK_DEPTH = 0.075  # of the neck's axis behind the eyes, metres
 COLLAR_RADII, COLLAR_TOP = (0.060, 0.080), -0.130  # metres
 CLOTH = 0.004  # thickness, metres
 WHITE_SHIRT = np.array([0.75, 0.75, 0.77])
 
-TOOTH = np.array([0.66, 0.60, 0.50])
+TOOTH = np.array([0.44, 0.39, 0.32])
 TOOTH_WIDTH, TOOTH_HEIGHT = 0.0075, 0.0085
 
 
@@ -138,9 +138,14 @@ def _brim(bust: Bust, vertices: np.ndarray, color: np.ndarray, height: float) ->
     begins = forehead + 0.004 + 0.075 * across**2
     y = begins - BRIM_LENGTH * along * np.sqrt(np.maximum(1 - across**2, 0))
     z = height + 0.004 - 0.018 * along - 0.022 * across**2
-    grid = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
-    upper = _grid_faces(10, 25)
-    return Solid(grid, np.concatenate([upper, upper[:, ::-1]]), np.tile(color.clip(0.01, 0.9), (len(grid), 1)))
+    upper = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
+    lower = upper - np.array([0, 0, BRIM_THICKNESS], np.float32)
+    faces = _grid_faces(10, 25)
+    return Solid(
+        np.concatenate([upper, lower]),
+        np.concatenate([faces[:, ::-1], faces + len(upper)]),
+        np.tile(color.clip(0.01, 0.9), (2 * len(upper), 1)),
+    )
 
 
 def dress(

@@ -5,8 +5,12 @@ import csv
 import hashlib
 import io
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from ftlgan.errors import DataError, one_line_errors, writing
 from ftlgan.progress import progress
@@ -69,19 +73,22 @@ def draw(folder: Path, people: int, photos: int, seed: int) -> None:
     """
     from ftlgan.sources import synthetic
 
-    there = {(path.parent.name, path.name) for path in folder.glob("person-*/*.jpg")}
+    there = {(path.parent.name, path.name) for path in folder.glob("person-*/*.jpg") if path.stat().st_size}
     drawn = synthetic.photographs(people, photos, seed, skip=there)
-    _open_album(folder, seed)
-    for identity, name, photo in progress(drawn, "draw", people * photos - len(there), "photo"):
-        _write(folder, f"{identity}/{name}", photo)
-    _write(folder, "people.csv", _who_is_who(max(people, sum(1 for _ in folder.glob("person-*"))), seed))
+    names = {(name, synthetic.file_name(j)) for name in synthetic.people(people) for j in range(photos)}
+    with _open_album(folder, seed):
+        for identity, name, photo in progress(drawn, "draw", len(names - there), "photo"):
+            _write(folder, f"{identity}/{name}", photo)
+        drawn_ever = sum(1 for _ in folder.glob("person-*"))
+        _write(folder, "people.csv", _who_is_who(max(people, drawn_ever), seed))
 
 
-def _open_album(folder: Path, seed: int) -> None:
-    """Make a folder ready for the photos of a seed.
+@contextmanager
+def _open_album(folder: Path, seed: int) -> Generator[None, None, None]:
+    """Make a folder ready for the photos of a seed, and keep other runs out of it meanwhile.
 
     Raises:
-        DataError: if it can't be made, or holds anything but photos of the same origin.
+        DataError: if it can't be made, holds anything but photos of the same origin, or another run draws into it.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; people are drawn into a folder: choose another name")
@@ -95,9 +102,14 @@ def _open_album(folder: Path, seed: int) -> None:
             raise DataError(f"{folder}: was drawn with {theirs}, now it would be {origin}; choose an empty folder")
     elif any(not path.name.startswith(".") for path in folder.iterdir()):
         raise DataError(f"{folder}: holds files that `ftlgan draw` did not write; choose an empty folder")
-    for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
-        half.unlink()
-    _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
+    try:
+        with FileLock(folder / ".ftlgan.lock", timeout=0):
+            for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
+                half.unlink()
+            _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
+            yield
+    except Timeout:
+        raise DataError(f"{folder}: another `ftlgan draw` is at work in it; let it end, or choose another") from None
 
 
 def _origin(seed: int) -> str:
@@ -107,7 +119,7 @@ def _origin(seed: int) -> str:
     code = hashlib.sha256()
     for module in sorted(Path(synthetic.__file__).parent.glob("*.py")):
         code.update(module.read_bytes())
-    software = ", ".join(f"{name} {version(name)}" for name in ("anny", "mitsuba"))
+    software = ", ".join(f"{name} {version(name)}" for name in ("anny", "mitsuba", "numpy", "pillow", "torch"))
     return f"seed {seed}, ftlgan {version('ftlgan')} (code {code.hexdigest()[:8]}), {software}"
 
 

@@ -29,7 +29,7 @@ from PIL import Image
 
 from ftlgan.alignment import Aligner, NoFaceError
 from ftlgan.degradation import degrade
-from ftlgan.errors import one_line_errors
+from ftlgan.errors import DataError, one_line_errors
 from ftlgan.params import Align, load_params
 from ftlgan.recognition import Recognizer, judge
 from ftlgan.restoration.bicubic import Bicubic
@@ -160,6 +160,8 @@ def real_sets(path: Path, people: int, photos: int, seed: int) -> tuple[list[Pho
     album = folder.people(path, None, photos, seed)
     order = shuffled((name for name, paths in album.items() if len(paths) == photos), seed)
     column = min(people, len(order) // 2)
+    if column < 2:
+        raise DataError(f"{path}: {len(order)} people have {photos} photos, and 4 are needed; lower --photos")
     chosen = order[:column], order[column:][:REFERENCE_PEOPLE]
     shown, held_against = (list(folder.photographs({name: album[name] for name in names})) for names in chosen)
     return shown, held_against
@@ -173,6 +175,8 @@ def align(photos: Sequence[Photo], params: Align) -> Faces:
             found.append((identity, aligner(photo)))
         except NoFaceError:
             continue
+    if not found:
+        raise DataError(f"{photos[0][0]} and the others: no face was found in {len(photos)} photos")
     images = np.stack([face.image for _, face in found])
     return Faces([name for name, _ in found], images, np.stack([face.landmarks for _, face in found]), len(photos))
 

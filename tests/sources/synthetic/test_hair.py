@@ -26,6 +26,17 @@ def test_hair_leaves_the_face_free(model: HumanModel, style: Style) -> None:
     assert not ((y < hair.FACE_DEPTH) & (np.abs(x) < hair.FACE_HALF_WIDTH) & (z < style.lowest)).any()
 
 
+def test_a_beard_grows_on_the_chin(model: HumanModel) -> None:
+    people = (draw_identity(model, np.random.default_rng(seed)) for seed in range(60))
+    bearded = next(person for person in people if person.jaw.max() > 0.5)
+    vertices = model.bust.halve_edges(bearded.shape)
+    color, rng = np.array([0.1, 0.05, 0.02]), np.random.default_rng(0)
+    locks = grow(vertices, model.bust.faces, bearded.jaw, bearded.beard, color, rng)
+    roots = locks.points[:, 0]
+    assert len(roots) == bearded.beard.locks
+    assert ((roots[:, 1] < hair.FACE_DEPTH) & (np.abs(roots[:, 0]) < hair.FACE_HALF_WIDTH)).mean() > 0.3
+
+
 def test_long_hair_hangs_below_the_chin_and_short_hair_does_not(model: HumanModel) -> None:
     assert grown(model, LONG).points[..., 2].min() < -0.15
     assert grown(model, Style(0.03, 0.1, (0.0, -1.0, 0.0), locks=500)).points[..., 2].min() > -0.15

@@ -17,6 +17,7 @@ def plane(height: float, half: float = 0.1, gloss: float = 0.0) -> Surface:
     count = len(points)
     return Surface(
         points,
+        points,
         np.tile(UP.astype(np.float32), (count, 1)),
         np.ones((count, 3), np.float32),
         np.full(count, gloss, np.float32),
@@ -77,6 +78,16 @@ def test_hair_dims_light_by_beers_law(layers: float) -> None:
 def test_hair_below_dims_nothing() -> None:
     seen, _ = shine(FROM_ABOVE, plane(0.0), layer(-0.1, 3.0), UP)
     assert seen[:, 0].min() == pytest.approx(1, abs=1e-5)
+
+
+def test_hair_that_points_at_the_lamp_has_a_colour() -> None:
+    tangents = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
+    tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+    for tangent in tangents:
+        one = tangent[None]
+        hair = Strands(0 * one, one, one, np.ones_like(one), one, np.zeros(1))
+        light = Light(one, np.ones((1, 3), np.float32))
+        assert np.isfinite(shine(light, plane(0.0, half=0.002), hair, UP)[1]).all()
 
 
 def test_a_highlight_is_seen_from_the_mirror_direction_alone() -> None:

@@ -74,10 +74,9 @@ def test_the_detector_finds_one_face_about_100_pixels_wide(photos: list[tuple[st
         assert 60 < faces[0, 2] < 140
 
 
-def test_traits_are_those_of_the_people_photographed() -> None:
+def test_traits_are_those_of_the_people_photographed(model: HumanModel) -> None:
     from ftlgan.sources.synthetic.identity import draw_identity
 
-    model = HumanModel()
     for k, (name, traits) in enumerate(synthetic.traits(3, SEED)):
         person = draw_identity(model, np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(k,))))
         assert name == f"person-{k:04d}"
@@ -107,8 +106,29 @@ def test_a_dead_process_ends_in_one_line_and_leaves_none_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "photos", "seed", "name"), [(0, 1, 0, "people"), (1, 0, 0, "photos"), (1, 1, -1, "seed")]
+    ("people", "photos", "seed", "name"),
+    [(0, 1, 0, "people"), (1, 0, 0, "photos"), (1, 1, -1, "seed"), (10**12, 6, 0, "people")],
 )
 def test_numbers_that_make_no_photo_are_refused_at_once(people: int, photos: int, seed: int, name: str) -> None:
     with pytest.raises(DataError, match=name):
         synthetic.photographs(people, photos, seed)
+
+
+def test_photos_that_are_not_wanted_are_not_drawn(photos: list[tuple[str, str, bytes]]) -> None:
+    skip = {("person-0000", "0000.jpg"), ("person-0000", "0001.jpg"), ("person-0001", "0000.jpg")}
+    assert list(synthetic.photographs(2, 2, SEED, processes=1, skip=skip)) == photos[3:]
+    assert not list(synthetic.photographs(1, 2, SEED, skip=skip))
+
+
+def test_a_person_changes_from_photo_to_photo(model: HumanModel) -> None:
+    """Hair, weight and age are not the same in two photos: nothing but the person is."""
+    from ftlgan.sources.synthetic import scene
+    from ftlgan.sources.synthetic.identity import draw_identity
+
+    person = draw_identity(model, np.random.default_rng(1))
+    towards = np.array([0.0, -1.0, 0.0])
+    heads = [scene._pose(model.bust, person, towards, np.random.default_rng(seed)) for seed in (1, 2)]
+    crowns = [body.vertices[: len(model.bust.template)][model.bust.template[:, 2] > 0.08] for body, _ in heads]
+    lengths = [np.linalg.norm(np.diff(hair[0].points, axis=1), axis=2).sum(axis=1).mean() for _, hair in heads]
+    assert np.abs(crowns[0] - crowns[1]).max() > 1e-5  # no expression moves the crown
+    assert abs(lengths[0] / lengths[1] - 1) > 0.005

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ftlgan.errors import DataError
+from ftlgan.params import MOST_DRAWN
 from ftlgan.processes import available_cores, worker_pool
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def _name(k: int) -> str:
     return f"person-{k:04d}"
 
 
-def _file_name(j: int) -> str:
+def file_name(j: int) -> str:
+    """Name of photo j of a person: `0000.jpg`, `0001.jpg`, ..."""
     return f"{j:04d}.jpg"
 
 
@@ -57,16 +59,20 @@ def photographs(
         Identity, file name and JPEG file of each photo (250 x 250 pixels, the face about 100 wide).
 
     Raises:
-        DataError: if a number is too small; while iterating, if a process dies.
+        DataError: if a number is too small or too large; while iterating, if a process dies.
     """
     for name, value, least in (("people", people, 1), ("photos", photos, 1), ("seed", seed, 0)):
         if value < least:
             raise DataError(f"{name} is {value}; synthetic faces need at least {least}")
+    if people * photos > MOST_DRAWN:
+        raise DataError(
+            f"people is {people}, photos is {photos}: more than the {MOST_DRAWN:,} photos that can be drawn; lower one"
+        )
     wanted = [
         (k, j)
         for k, name in enumerate(map(_name, range(people)))
         for j in range(photos)
-        if (name, _file_name(j)) not in skip
+        if (name, file_name(j)) not in skip
     ]
     return _photographs(wanted, seed, processes or available_cores())
 
@@ -92,8 +98,8 @@ def _photographs(wanted: list[tuple[int, int]], seed: int, processes: int) -> It
     try:
         ahead = deque(islice(requests, AHEAD * processes))
         while ahead:
-            name, file_name, photo = ahead.popleft()
-            yield name, file_name, photo.result()
+            name, file, photo = ahead.popleft()
+            yield name, file, photo.result()
             ahead.extend(islice(requests, 1))
     except BrokenProcessPool as error:
         raise DataError(
@@ -111,7 +117,7 @@ def _request(
     for k, of_person in groupby(wanted, key=itemgetter(0)):
         identity = draw_identity(model, _generator(seed, k))
         for _, j in of_person:
-            yield _name(k), _file_name(j), pool.submit(_photograph, identity, seed, k, j)
+            yield _name(k), file_name(j), pool.submit(_photograph, identity, seed, k, j)
 
 
 _bust: "Bust"  # of a process of the pool

@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ class Bust:
     """
 
     faces: np.ndarray
-    """Triangles of the halved mesh, shape (F, 3), uint32."""
+    """Triangles of the halved mesh, shape (F, 3), uint32; those that were not cut come first."""
+
+    coarse: int
+    """How many were not cut: neck, shoulders and back of the head, whose corners lie up to two centimetres apart."""
 
     edges: np.ndarray
     """Ends of the halved edges, shape (V - N, 2): vertex N + i is the middle of edge i."""
@@ -67,7 +71,7 @@ class HumanModel:
     """All adults that can be drawn: phenotypes and local changes in, vertices of the bust out.
 
     Building it for the first time on a machine takes about a minute, 2.5 GB of memory and, for that minute, 1 GB of
-    disk, but no network; the result (0.4 GB) is kept in `cache_folder("anny")`. Later it takes seconds.
+    disk, but no network; the result (0.4 GB) is kept in `ftlgan.cache`. Later it takes seconds.
 
     Raises:
         DataError: when built, if that folder can't be written, or what is in it is not whole.
@@ -86,7 +90,8 @@ class HumanModel:
 
         kept_faces, kept = _faces_above(self._model.faces.numpy(), template[:, 2] > BUST_BOTTOM)
         _, y, z = template[kept].T
-        faces, edges = _halve_faces(kept_faces, (y < FRONT) & (z > THROAT))
+        fine = (y < FRONT) & (z > THROAT)
+        faces, edges = _halve_faces(kept_faces, fine)
         texture_coordinates = _halve_edges(_texture_coordinates(self._model)[kept], edges)
         self._rest = self._model.template_vertices.numpy()[kept].astype(np.float32)
         self._blendshapes = blendshapes[:, kept].astype(np.float32)
@@ -97,6 +102,7 @@ class HumanModel:
         self.local_changes = [label for label in self._model.local_change_labels if _concerns_head(label)]
         self.bust = Bust(
             faces=faces.astype(np.uint32),
+            coarse=len(faces) - 4 * int(fine[kept_faces].all(axis=1).sum()),
             edges=edges,
             template=_halve_edges(template[kept], edges).astype(np.float32),
             expressions={label: self._blendshapes[phenotype_count + i] for i, label in enumerate(labels)},
@@ -129,14 +135,14 @@ class HumanModel:
 
 def _load_model() -> Any:
     """anny's model, built if this machine has not done so: aside, and moved to its place when it is whole."""
-    place = cache_folder("anny")
+    place = cache_folder(f"anny-{version('anny')}")
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_name("anny.lock")):  # two pipelines may want it at once
+    with FileLock(place.with_name(f"{place.name}.lock")):  # two pipelines may want it at once
         if place.exists():
             return _anny(place)
         log.warning("building the human model, once on this machine: about a minute, 0.4 GB in %s", place)
-        staging = place.with_name("anny.part")
+        staging = place.with_name(f"{place.name}.part")
         with writing(staging):
             shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
             model = _anny(staging)
@@ -171,7 +177,7 @@ def _anny(cache: Path) -> Any:
 
 
 def _concerns_head(label: str) -> bool:
-    parts = ("head", "forehead", "eyebrows", "eye", "nose", "mouth", "ear", "chin", "cheek")
+    parts = ("head", "forehead", "eye", "nose", "mouth", "ear", "chin", "cheek")
     return label.removeprefix("l-").removeprefix("r-").startswith(parts)
 
 

@@ -45,7 +45,7 @@ class Style:
     """Share of the length over the forehead."""
 
     lowest: float = 0.035
-    """How far down hair may hang over the face, z in metres."""
+    """How far down hair may hang over the face, z in metres; minus infinity: it grows there."""
 
     weight: float = 0.1
     """How fast a lock turns downwards, 0..1 a joint."""
@@ -84,7 +84,7 @@ class Locks:
         outwards = self.points - SKULL_CENTER.astype(np.float32)
         steps = np.diff(self.points, axis=1)
         lengths = np.linalg.norm(steps, axis=2)
-        parts = int(np.ceil(lengths.max() / CASTER_DISTANCE))
+        parts = max(1, int(np.ceil(lengths.max(initial=0) / CASTER_DISTANCE)))
         along = ((np.arange(parts, dtype=np.float32) + np.float32(0.5)) / np.float32(parts))[:, None, None, None]
         return Strands(
             points=self.points.reshape(-1, 3),

@@ -132,7 +132,14 @@ def draw_identity(model: HumanModel, rng: np.random.Generator) -> Identity:
         scalp=scalp.astype(np.float32),
         jaw=(jaw if beard > 0.5 else np.zeros_like(jaw)).astype(np.float32),
         hairstyles=_mans_hair(traits, rng) if traits.male or rng.random() < 0.1 else _womans_hair(traits, rng),
-        beard=Style(length=0.003 + 0.016 * beard * rng.random(), volume=0.1, comb=(0, 0, -1.5), width=0.0018, joints=3),
+        beard=Style(
+            length=0.003 + 0.016 * beard * rng.random(),
+            volume=0.1,
+            comb=(0, 0, -1.5),
+            lowest=-np.inf,
+            width=0.0018,
+            joints=3,
+        ),
         make_up=0.0 if traits.male else max(0.0, rng.uniform(-0.3, 1)),
         glasses=_draw_glasses(rng) if rng.random() < 0.1 + 0.4 * (traits.years > 45) else None,
     )
@@ -169,9 +176,8 @@ def _local_changes(labels: Iterable[str], rng: np.random.Generator) -> dict[str,
         left = "l-" + label.removeprefix("r-")
         part = label.removeprefix("l-").removeprefix("r-").split("-")[0]
         draw, asymmetry = rng.normal(0, SPREADS.get(part, USUAL_SPREAD)), rng.normal(0, 0.04)
-        changes[label] = (
-            changes[left] + asymmetry if label != left and left in changes else float(np.clip(draw, -MOST, MOST))
-        )
+        change = changes[left] + asymmetry if label != left and left in changes else draw
+        changes[label] = float(np.clip(change, -MOST, MOST))
     return changes
 
 

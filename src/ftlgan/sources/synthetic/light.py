@@ -1,7 +1,7 @@
 """How light falls on a person: lamp or sun and the surroundings, as far as nothing stands in between.
 
-Light is worked out at the vertices, which lie about a pixel apart, and not along rays of chance: so there is no noise
-to be averaged away, and a photo costs a third of a second.
+Light is worked out at the vertices, which on the face lie about a pixel apart, and not along rays of chance: so there
+is no noise to be averaged away, and a photo costs a third of a second.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,9 @@ class Surface:
 
     points: np.ndarray
     """Shape (P, 3), metres."""
+
+    casters: np.ndarray
+    """Points close enough together to cast its shadow, shape (C, 3), metres."""
 
     normals: np.ndarray
     """Shape (P, 3), unit length."""
@@ -87,7 +90,7 @@ def shine(light: Light, surface: Surface, strands: Strands, camera: np.ndarray) 
     seen = np.zeros_like(surface.albedo)
     seen_hair = np.zeros_like(strands.albedo)
     for direction, color in zip(light.directions, light.colors, strict=True):
-        shadows = _Shadows(direction, surface.points, strands)
+        shadows = _Shadows(direction, surface.casters, strands)
         lit = shadows.light_at(surface.points + CELL * surface.normals)[:, None]
         seen += lit * color * (_matt(surface, direction) + _gloss(surface, direction, camera))
         lit_hair = shadows.light_at(strands.points)[:, None]
@@ -106,7 +109,7 @@ def _gloss(surface: Surface, direction: np.ndarray, camera: np.ndarray) -> np.nd
     """Blinn-Phong highlights, normalised, with Schlick's approximation of Fresnel's law for skin (index 1.4)."""
     half = _unit(direction + camera)
     facing = np.maximum(0, _dot(surface.normals, half))[:, 0]
-    fresnel = 0.028 + 0.972 * (1 - np.maximum(0, half @ camera)) ** 5
+    fresnel = np.float32(0.028 + 0.972 * (1 - max(0.0, float(half @ camera))) ** 5)
     peak = (surface.sharpness + 8) / 8 * facing**surface.sharpness
     return (surface.gloss * fresnel * peak)[:, None] * np.maximum(0, _dot(surface.normals, direction))
 
@@ -114,7 +117,7 @@ def _gloss(surface: Surface, direction: np.ndarray, camera: np.ndarray) -> np.nd
 def _hair(strands: Strands, direction: np.ndarray, camera: np.ndarray) -> np.ndarray:
     """Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), with a white and a coloured highlight."""
     half = _unit(direction + camera)
-    across_light = np.sqrt(1 - _dot(strands.tangents, direction) ** 2)
+    across_light = np.sqrt((1 - _dot(strands.tangents, direction) ** 2).clip(0))
     matt = across_light * (0.35 + 0.65 * np.maximum(0, _dot(strands.normals, direction)))
     white = (1 - _dot(strands.tangents + 0.12 * strands.normals, half) ** 2).clip(0) ** 45
     coloured = (1 - _dot(strands.tangents - 0.15 * strands.normals, half) ** 2).clip(0) ** 10

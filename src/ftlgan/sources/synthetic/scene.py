@@ -26,6 +26,7 @@ SAMPLES = 4  # a pixel
 
 SKIN_SOFTNESS = np.array([0.28, 0.14, 0.09])  # red light goes farthest under the skin
 SURROUNDINGS = 8  # directions from which they shine
+SPREAD = np.array([[i, j, 3 - i - j] for i in range(4) for j in range(4 - i)], np.float32) / 3  # over a triangle
 KEY_RAYS = 3  # directions within the width of a lamp
 
 
@@ -57,7 +58,13 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
     background = backdrop(SIZE, rng)
     light = _light(background.mean(axis=(0, 1)), rng)
     surface = Surface(
-        body.vertices, _normals(body.vertices, body.faces), body.colors, body.gloss, body.sharpness, body.softness
+        body.vertices,
+        _casters(bust, body.vertices),
+        _normals(body.vertices, body.faces),
+        body.colors,
+        body.gloss,
+        body.sharpness,
+        body.softness,
     )
     seen, seen_hair = shine(light, surface, _strands(hair), towards)
     scene = {
@@ -160,8 +167,8 @@ def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarr
     count = sum(len(extra.vertices) for extra in extras)
     starts = len(vertices) + np.cumsum([0, *(len(extra.vertices) for extra in extras)])
     _, _, z = bust.template.T
-    wet = bust.eyeballs | (bust.lips > 0.5)
-    gloss = np.where(bust.eyeballs, 0.5, identity.gloss * np.where(wet, 1.3, 1.0) * (z > wear.COLLAR_TOP))
+    moist = np.where(bust.lips > 0.5, 1.3, 1.0)
+    gloss = np.where(bust.eyeballs, 0.5, identity.gloss * moist * (z > wear.COLLAR_TOP))
     return _Body(
         vertices=np.concatenate([vertices, *(extra.vertices for extra in extras)]),
         faces=np.concatenate(
@@ -174,6 +181,12 @@ def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarr
             [np.where(bust.eyeballs[:, None], 0.05, SKIN_SOFTNESS), np.full((count, 3), 0.05)]
         ).astype(np.float32),
     )
+
+
+def _casters(bust: Bust, vertices: np.ndarray) -> np.ndarray:
+    """All vertices, and points spread over the coarse triangles, through which light would fall otherwise."""
+    corners = vertices[bust.faces[: bust.coarse]]
+    return np.concatenate([vertices, np.einsum("pk,fkc->pfc", SPREAD, corners).reshape(-1, 3)])
 
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ def paint_eyes(colors: np.ndarray, bust: Bust, iris: np.ndarray, gaze: np.ndarra
         eye = np.flatnonzero(bust.eyeballs & (side * bust.template[:, 0] > 0))
         from_center = bust.template[eye] - bust.template[eye].mean(axis=0)
         radius = np.linalg.norm(np.cross(from_center, gaze), axis=1)
-        front = from_center @ gaze > 0
+        front = np.einsum("vc,c->v", from_center, gaze) > 0
         corner = bump((np.abs(from_center[:, 0]) - 0.0125) / 0.0025)
         ball = mix(EYE_WHITE * (1 - 0.45 * soft_step((from_center[:, 2:] - 0.0035) / 0.001)), EYE_CORNER, 0.6 * corner)
         ring = 1 - 0.55 * bump((radius - IRIS_RADIUS) / 0.0012)

@@ -9,11 +9,12 @@ from ftlgan.sources.synthetic.hair import SKULL_CENTER
 from ftlgan.sources.synthetic.paint import mix, soft_step
 
 SIDES, RIM_POINTS = 5, 28  # of the tubes of which glasses are made
-EYE_X = 0.031  # of the middle of a lens, metres
+LENS_X = 0.031  # of the middle of a lens, metres
 HINGE_Z, EAR = 0.006, np.array([0.074, 0.075, 0.004])  # where the temples begin and end, metres
 DARK_GLASS = np.array([0.01, 0.01, 0.012])
 
 HAT_THICKNESS = 0.009
+RIBS = 65  # a whole number, or a seam shows
 BRIM_LENGTH, BRIM_HALF_WIDTH, BRIM_THICKNESS = 0.075, 0.078, 0.002
 
 NECK_DEPTH = 0.075  # of the neck's axis behind the eyes, metres
@@ -60,17 +61,16 @@ def glasses(style: Glasses, bust: Bust, vertices: np.ndarray, dark: bool) -> Sol
     lens_y = before_eyes[np.abs(before_eyes[:, 0]) > 0.014, 1].min() - 0.004
     bridge_y = min(lens_y, before_eyes[np.abs(before_eyes[:, 0]) < 0.006, 1].min() - 0.002)
     angles = np.linspace(0, 2 * np.pi, RIM_POINTS, endpoint=False)
-    rounded = np.sign(np.stack([np.cos(angles), np.sin(angles)])) * np.abs(
-        np.stack([np.cos(angles), np.sin(angles)])
-    ) ** (2 / style.squareness)
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    rounded = np.sign(circle) * np.abs(circle) ** (2 / style.squareness)
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for side in (-1, 1):
-        rim_x = side * EYE_X + style.half_width * rounded[0]
+        rim_x = side * LENS_X + style.half_width * rounded[0]
         # Lenses follow the face, which falls away to the sides.
         rim_y = lens_y + 3.5 * np.maximum(np.abs(rim_x) - 0.02, 0) ** 2
         rim = np.stack([rim_x, rim_y, -0.002 + style.half_height * rounded[1]], axis=1)
         parts.append((*_tube(np.concatenate([rim, rim[:1]]), style.thickness), style.color))
-        outer = side * (EYE_X + style.half_width)
+        outer = side * (LENS_X + style.half_width)
         hinge = np.array([outer, lens_y + 3.5 * (abs(outer) - 0.02) ** 2, HINGE_Z])
         temple = np.linspace(hinge, EAR * (side, 1, 1), 6)
         parts.append((*_tube(temple, style.thickness), style.color))
@@ -79,7 +79,7 @@ def glasses(style: Glasses, bust: Bust, vertices: np.ndarray, dark: bool) -> Sol
                 [np.full(RIM_POINTS, RIM_POINTS), np.arange(RIM_POINTS), np.roll(np.arange(RIM_POINTS), -1)], 1
             )
             parts.append((np.concatenate([rim, rim.mean(axis=0, keepdims=True)]), fan, DARK_GLASS))
-    inner = EYE_X - style.half_width
+    inner = LENS_X - style.half_width
     across = np.linspace(-inner, inner, 7)
     arch = np.stack([across, bridge_y + 0 * across, 0.004 + 0.004 * (1 - (across / inner) ** 2)], axis=1)
     arch[[0, -1], 1] = lens_y
@@ -122,10 +122,10 @@ def hat(
     _, y, z = bust.template.T
     edge = rng.uniform(0.030, 0.044) - 0.35 * np.clip(y, -0.05, 0.16)
     covered = soft_step((z - edge) / 0.0012) * (1 - bust.ears)
-    color = rng.uniform(0.02, 0.4) * rng.dirichlet((4, 4, 4)) * 3
+    color = (rng.uniform(0.02, 0.4) * rng.dirichlet((4, 4, 4)) * 3).clip(0.01, 0.8)
     outwards = bust.template - SKULL_CENTER
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
-    ribs = 1 + 0.12 * np.sin(260 * np.arctan2(bust.template[:, 0], y - 0.07) * 0.25)
+    ribs = 1 + 0.12 * np.sin(RIBS * np.arctan2(bust.template[:, 0], y - 0.07))
     vertices = (vertices + HAT_THICKNESS * covered[:, None] * outwards).astype(np.float32)
     colors = mix(colors, color * ribs[:, None], covered)
     return vertices, colors, covered, _brim(bust, vertices, color, float(edge.max())) if rng.random() < 0.5 else None
@@ -144,7 +144,7 @@ def _brim(bust: Bust, vertices: np.ndarray, color: np.ndarray, height: float) ->
     return Solid(
         np.concatenate([upper, lower]),
         np.concatenate([faces[:, ::-1], faces + len(upper)]),
-        np.tile(color.clip(0.01, 0.9), (2 * len(upper), 1)),
+        np.tile(color, (2 * len(upper), 1)),
     )
 
 

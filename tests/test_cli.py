@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from small_disk import small_disk
 
 from ftlgan import cli
@@ -127,6 +128,11 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, draw: Draw) -> N
     (tmp_path / "README.txt").write_text("mine too")
     assert "choose an empty folder" in refusal(draw, tmp_path)
     assert contents(tmp_path) == {"thesis.txt": b"mine", "README.txt": b"mine too"}
+
+
+def test_a_folder_is_drawn_into_by_one_run_at_a_time(album: Path, draw: Draw) -> None:
+    with FileLock(album / ".ftlgan.lock"):
+        assert "another `ftlgan draw` is at work" in refusal(draw, album)
 
 
 def test_a_file_is_no_folder(tmp_path: Path, draw: Draw) -> None:

@@ -102,14 +102,19 @@ def _open_album(folder: Path, seed: int) -> Generator[None, None, None]:
             raise DataError(f"{folder}: was drawn with {theirs}, now it would be {origin}; choose an empty folder")
     elif any(not path.name.startswith(".") for path in folder.iterdir()):
         raise DataError(f"{folder}: holds files that `ftlgan draw` did not write; choose an empty folder")
+    lock = FileLock(folder / ".ftlgan.lock", timeout=0)
     try:
-        with FileLock(folder / ".ftlgan.lock", timeout=0):
-            for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
-                half.unlink()
-            _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
-            yield
+        lock.acquire()
     except Timeout:
         raise DataError(f"{folder}: another `ftlgan draw` is at work in it; let it end, or choose another") from None
+    try:
+        for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
+            half.unlink()
+        _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def _origin(seed: int) -> str:

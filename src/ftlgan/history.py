@@ -7,7 +7,10 @@ from types import TracebackType
 from typing import Self
 
 TABLES: dict[str, tuple[str, ...]] = {
-    "losses.csv": ("step", "total", "pixel", "identity", "triplet"),
+    "losses.csv": (
+        *("step", "total", "pixel", "identity", "triplet", "perceptual", "adversarial"),
+        *("gradient", "discriminator", "r1"),
+    ),
     "validation.csv": ("step", "val_d_prime"),
 }
 """Columns by file. A term of weight 0 has an empty column."""

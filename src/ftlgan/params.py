@@ -23,7 +23,19 @@ RecognizerName = Literal["sface", "dlib"]
 """A file in `ftlgan.recognition`."""
 TeacherName = Literal["sface"]
 """A recognizer with a differentiable form."""
+DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
+"""A kernel, or a chain that is drawn: `ftlgan.degradation`."""
+Distance = Literal["euclidean", "cosine"]
+"""Between unit embeddings."""
+AdversarialForm = Literal["hinge", "non-saturating"]
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""Of a training's arithmetic; weights and losses are float32."""
 
+PRESETS = {
+    "small": {"features": 48, "blocks": 2, "growth": 24},  # 1 million weights: two CPU cores train it in minutes
+    "paper": {"features": 64, "blocks": 23, "growth": 32},  # ESRGAN's trunk, 17 million: for a GPU
+}
+"""Generators by name."""
 
 MOST_DRAWN = 1_000_000
 """Photos of drawn people: two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
@@ -115,23 +127,47 @@ class Triplets(Section):
 
 
 class Degradation(Section):
-    kernel: Literal["bicubic", "lanczos", "bilinear", "box"]
+    kind: DegradationKind
+
+
+class Augmentation(Section):
+    flip: bool
+    shift: Annotated[float, Field(ge=0, le=2)]
+    """Low-resolution pixels. Needs high-resolution twins: a moved face is degraded anew."""
 
 
 class Generator(Section):
-    features: Annotated[int, Field(ge=2)]
-    blocks: Annotated[int, Field(ge=0)]
-    growth: Count
+    preset: Literal["small", "paper"]
+    features: Annotated[int, Field(ge=2)] | None
+    blocks: Annotated[int, Field(ge=0)] | None
+    growth: Count | None
+    """null: the preset's."""
+
+    def network(self) -> dict[str, int]:
+        """What `ftlgan.networks.generator.Generator` is built from: the preset, and what overrides it."""
+        given = {"features": self.features, "blocks": self.blocks, "growth": self.growth}
+        return {name: preset if given[name] is None else given[name] for name, preset in PRESETS[self.preset].items()}
+
+
+class Discriminator(Section):
+    features: Count
+    form: AdversarialForm
+    r1: Weight
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Losses(Section):
     pixel: Weight
     identity: Weight
     triplet: Weight
+    perceptual: Weight
+    adversarial: Weight
+    distance: Distance
+    perceptual_network: Literal["teacher", "vgg19"]
 
     @model_validator(mode="after")
     def has_a_term(self) -> Self:
-        if self.pixel == self.identity == self.triplet == 0:
+        if not any((self.pixel, self.identity, self.triplet, self.perceptual, self.adversarial)):
             raise ValueError("every weight is 0, so there is nothing to learn; give at least one a value above 0")
         return self
 
@@ -141,10 +177,23 @@ class Train(Section):
     batch: Count
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     warmup: Annotated[int, Field(ge=0)]
+    clip: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    teacher_noise: Annotated[float, Field(ge=0, le=1)]
     validate_every: Annotated[int, Field(ge=1, alias="validate")]
+    checkpoint: Count
     device: Literal["cpu", "cuda"]
+    devices: Count
+    precision: Precision
+    compile: bool
     seed: Seed
     """Apart from the other seed, so that a training can be repeated on the same people."""
+
+    @model_validator(mode="after")
+    def every_process_has_as_much_to_do(self) -> Self:
+        if self.batch % self.devices:
+            raise ValueError(f"batch: {self.batch} is no multiple of devices: {self.devices}, which share it equally")
+        return self
 
 
 class Evaluate(Section):
@@ -164,7 +213,9 @@ class Params(Section):
     recognition: Recognition
     triplets: Triplets
     degradation: Degradation
+    augmentation: Augmentation
     generator: Generator
+    discriminator: Discriminator
     losses: Losses
     train: Train
     evaluate: Evaluate

@@ -9,7 +9,9 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], description: str, total: int | None = None, unit: str = "face") -> "tqdm[T]":
+def progress(
+    items: Iterable[T], description: str, total: int | None = None, unit: str = "face", initial: int = 0
+) -> "tqdm[T]":
     """Wrap an iterable in a progress bar: redrawn in place on a terminal, a line every 10 s in a log file.
 
     Args:
@@ -17,6 +19,7 @@ def progress(items: Iterable[T], description: str, total: int | None = None, uni
         description: the verb in front of the bar, e.g. `align`.
         total: number of items, where `items` has no length.
         unit: what one item is.
+        initial: how many were done before.
     """
     quiet: dict[str, Any] = {} if sys.stderr.isatty() else {"mininterval": 10, "ascii": True}
-    return tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, **quiet)
+    return tqdm(items, desc=description, total=total, unit=unit, initial=initial, dynamic_ncols=True, **quiet)

@@ -4,52 +4,82 @@ The weights are params (`losses.*`); 0 switches a term off. The paper (Pulgar an
 the others stand beside it, and their weights, are our choice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from ftlgan.losses.adversarial import generator_loss
 from ftlgan.losses.identity import identity_loss
+from ftlgan.losses.perceptual import perceptual_loss
 from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
+from ftlgan.params import AdversarialForm, Distance
+
+NEED_TWINS = ("pixel", "identity", "perceptual")
+"""The terms that compare a restored face with its own high-resolution twin."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term, >= 0."""
+    """Weight of each term, >= 0, and what the terms need to know."""
 
-    pixel: float
-    identity: float
     triplet: float
-    margin: float
-    """Of the triplet term, in euclidean distance of unit embeddings."""
+    pixel: float = 0
+    identity: float = 0
+    perceptual: float = 0
+    adversarial: float = 0
+    margin: float = 0.5
+    """Of the triplet term, between unit embeddings."""
+    distance: Distance = "euclidean"
+    """Of the triplet term."""
+    form: AdversarialForm = "hinge"
+
+    @property
+    def needing_twins(self) -> list[str]:
+        """The terms in use that need high-resolution twins."""
+        return [name for name in NEED_TWINS if getattr(self, name)]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What the terms compare; embeddings are unit length, images RGB in [0, 1]."""
+    """What the terms compare, as far as terms in use need it; embeddings are unit length, images RGB in [0, 1]."""
 
     restored: Tensor
     """(N, 3, 112, 112), the generator's output."""
-    hr: Tensor
-    """(N, 3, 112, 112), the anchors' high-resolution twins."""
     anchor: Tensor
     """(N, D), the teacher's embeddings of `restored`: gradients pass through."""
-    twin: Tensor
-    """(N, D), embeddings of `hr`."""
     positive: Tensor
     """(N, D), of another photo of the same person."""
     negative: Tensor
     """(N, D), of somebody else."""
+    hr: Tensor | None = None
+    """(N, 3, 112, 112), the anchors' high-resolution twins."""
+    twin: Tensor | None = None
+    """(N, D), embeddings of `hr`."""
+    features: Sequence[Tensor] = ()
+    """Of `restored`, a (N, C, H, W) a layer: gradients pass through."""
+    twin_features: Sequence[Tensor] = ()
+    """Of `hr`."""
+    logits: Tensor | None = None
+    """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""
 
 
 def total_loss(batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and each term before weighting. A term of weight 0 is not computed."""
     terms: dict[str, Tensor] = {}
     if weights.pixel:
+        assert batch.hr is not None
         terms["pixel"] = pixel_loss(batch.restored, batch.hr)
     if weights.identity:
+        assert batch.twin is not None
         terms["identity"] = identity_loss(batch.anchor, batch.twin)
     if weights.triplet:
-        terms["triplet"] = triplet_loss(batch.anchor, batch.positive, batch.negative, weights.margin)
+        terms["triplet"] = triplet_loss(batch.anchor, batch.positive, batch.negative, weights.margin, weights.distance)
+    if weights.perceptual:
+        terms["perceptual"] = perceptual_loss(batch.features, batch.twin_features)
+    if weights.adversarial:
+        assert batch.logits is not None
+        terms["adversarial"] = generator_loss(batch.logits, weights.form)
     total = sum((getattr(weights, name) * term for name, term in terms.items()), batch.restored.new_zeros(()))
     return total, terms

@@ -87,8 +87,15 @@ def bicubic(lr: Tensor) -> Tensor:
 
 
 def _double(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice the width and height, by a sub-pixel convolution."""
-    return nn.Sequential(_conv(inputs, 4 * outputs), nn.PixelShuffle(2), nn.LeakyReLU(0.2, inplace=True))
+    """Twice the width and height, by a sub-pixel convolution.
+
+    The four pixels that come of one begin alike, so that no checkerboard stands at the start (ICNR: Aitken et al.,
+    "Checkerboard artifact free sub-pixel convolution", 2017).
+    """
+    conv = _conv(inputs, 4 * outputs)
+    with torch.no_grad():
+        conv.weight.copy_(conv.weight[::4].repeat_interleave(4, dim=0))
+    return nn.Sequential(conv, nn.PixelShuffle(2), nn.LeakyReLU(0.2, inplace=True))
 
 
 def _activate(x: Tensor) -> Tensor:

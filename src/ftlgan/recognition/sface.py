@@ -22,6 +22,8 @@ SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
 DIMENSION = 128
 BATCH = 16
 """The fastest on a CPU. The embeddings are the same bits in any batch."""
+TAPS = (2, 6, 10, 22)
+"""Blocks whose output a perceptual loss compares: the last ones at 112, 56, 28 and 14 pixels."""
 
 
 class SFace:
@@ -75,8 +77,23 @@ class SFaceNetwork(nn.Module):
         Returns:
             Embeddings of unit length, shape (N, 128).
         """
-        features = self.blocks((faces * 255 - 127.5) / 128)  # (N, 1024, 7, 7)
-        return functional.normalize(self.embedding(features))
+        return self.features(faces)[0]
+
+    def features(self, faces: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Embed faces, and keep what the layers before each halving made of them.
+
+        Args:
+            faces: see `forward`.
+
+        Returns:
+            Embeddings of unit length, float32 (N, 128), and features, a (N, C, S, S) a layer.
+        """
+        x, kept = (faces * 255 - 127.5) / 128, list[torch.Tensor]()
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in TAPS:
+                kept.append(x)
+        return functional.normalize(self.embedding(x).float()), kept  # x: (N, 1024, 7, 7)
 
 
 class ConvolutionBlock(nn.Module):

@@ -1,0 +1,89 @@
+"""Several processes that train as one: each takes its share of every batch.
+
+`launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py` by hand does the same, and is the
+way to several machines.
+"""
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = timedelta(hours=1)
+"""How long processes wait for the first one, which validates alone."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """Make the network's gradients the mean over all processes. No buffer is sent: they are the same everywhere."""
+        return DistributedDataParallel(network, broadcast_buffers=False) if self.size > 1 else network
+
+    def share(self, batch: int) -> slice:
+        """The part of a batch that this process takes; `size` divides it."""
+        own = batch // self.size
+        return slice(self.rank * own, (self.rank + 1) * own)
+
+    def mean(self, figures: torch.Tensor) -> torch.Tensor:
+        """The mean over all processes, the same in each."""
+        if self.size > 1:
+            dist.all_reduce(figures)
+        return figures / self.size
+
+
+def launched() -> bool:
+    """Whether this process is one of several already."""
+    return "LOCAL_RANK" in os.environ
+
+
+def launch(script: str, processes: int) -> None:
+    """Run a script in so many processes of this machine, and exit with 1 if one of them fails."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="127.0.0.1",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)(script)
+    except ChildFailedError:
+        sys.exit(1)  # it has said why
+
+
+@contextmanager
+def world(device: str) -> Generator[tuple[World, str]]:
+    """Join the other processes, if there are any.
+
+    Yields:
+        Which of how many this is, and the device of its own.
+    """
+    if not launched():
+        yield World(), device
+        return
+    own = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+    if device == "cuda":
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield World(dist.get_rank(), dist.get_world_size()), own
+    finally:
+        dist.destroy_process_group()

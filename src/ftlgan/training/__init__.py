@@ -1,0 +1,1 @@
+"""Training: its data, its state, its checkpoint, its loop."""

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
+
+import numpy as np
 
 from ftlgan.degradation import degrade
 from ftlgan.errors import one_line_errors
@@ -17,7 +20,11 @@ def rows() -> Iterator[dict[str, Any]]:
     params = load_params()
     for batch in stream_faces(ALIGNED):
         for row in batch.select(FACES.names).to_pylist():
-            yield {**row, "image": encode_png(degrade(decode_png(row["image"]), params.res, params.degradation.kernel))}
+            rng = np.random.default_rng(
+                [params.seed, crc32(row["face_id"].encode())]
+            )  # the same whatever else is there
+            face = degrade(decode_png(row["image"]), params.res, params.degradation.kind, rng)
+            yield {**row, "image": encode_png(face)}
 
 
 @one_line_errors

@@ -1,52 +1,117 @@
 """Train the generator on the training people, validate it on others."""
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
-from ftlgan import tracking
+import torch
+
+from ftlgan import distributed, tracking
+from ftlgan.augmentation import Augmentation
 from ftlgan.errors import one_line_errors
 from ftlgan.history import History
 from ftlgan.losses import LossWeights
 from ftlgan.networks.device import prepare_device
+from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
+from ftlgan.networks.vgg19 import Vgg19
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import Params, load_params
 from ftlgan.recognition import teacher
-from ftlgan.training import Schedule, TrainingSet, fit, read_training_faces, triplet_index
-from ftlgan.triplets import read_triplets
+from ftlgan.training.checkpoint import Checkpoint, digest
+from ftlgan.training.data import read_training_set
+from ftlgan.training.loop import fit
+from ftlgan.training.state import Schedule
 
-MODEL = Path("data/model")
+DEGRADED, ALIGNED, GALLERIES = Path("data/degraded"), Path("data/aligned"), Path("data/gallery")
+TRIPLETS, MODEL = Path("data/triplets.parquet"), Path("data/model")
+CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
+"""Outside the stage's outputs, which DVC deletes first, and outside the copy in which `exp run --temp` works."""
 
 
-def train(params: Params, run: tracking.Run) -> None:
-    device = params.train.device
-    prepare_device(device, params.train.seed)
-    tables = Path("data/degraded"), Path("data/aligned"), Path("data/gallery") / params.recognition.teacher
-    faces = {split: read_training_faces(*tables, split) for split in ("train", "val")}
-    triplets = triplet_index(read_triplets(Path("data/triplets.parquet")), faces["train"].face_ids)
-
-    generator = Generator(params.res, **params.generator.model_dump()).to(device)
-    network = teacher.load(params.recognition.teacher).to(device)
-    weights = LossWeights(**params.losses.model_dump(), margin=params.triplets.margin)
-    schedule = Schedule(**params.train.model_dump())
-    with History(MODEL) as history:
+def train(params: Params, run: tracking.Run | None, world: distributed.World, device: str) -> None:
+    settings, of = params.train, params.losses
+    weights = LossWeights(
+        **of.model_dump(exclude={"perceptual_network"}), margin=params.triplets.margin, form=params.discriminator.form
+    )
+    augmentation = Augmentation(**params.augmentation.model_dump(), kind=params.degradation.kind)
+    gallery = GALLERIES / params.recognition.teacher
+    data = read_training_set(DEGRADED, ALIGNED, gallery, TRIPLETS, weights, augmentation)
+    schedule = Schedule(
+        **settings.model_dump(exclude={"checkpoint", "devices", "compile", "device"}),
+        discriminator_rate=params.discriminator.learning_rate,
+        r1=params.discriminator.r1,
+        device=device,
+    )
+    generator = Generator(params.res, **params.generator.network()).to(device)
+    discriminator = Discriminator(params.discriminator.features).to(device) if of.adversarial else None
+    with History(MODEL) if run else nullcontext() as history:
 
         def log(step: int, figures: dict[str, float]) -> None:
-            history.log(step, figures)
-            run.log(step, figures)
+            if history and run:
+                history.log(step, figures)
+                run.log(step, figures)
 
-        best = fit(generator, network, TrainingSet(**faces, triplets=triplets), weights, schedule, log)
+        best = fit(
+            generator,
+            discriminator,
+            teacher.load(params.recognition.teacher).to(device),
+            data,
+            weights,
+            schedule,
+            augmentation,
+            log,
+            checkpoint=checkpoint(params),
+            perceptual=Vgg19().to(device) if of.perceptual and of.perceptual_network == "vgg19" else None,
+            world=world,
+            compiled=settings.compile,
+        )
+    if run:  # the first process
+        about = {
+            "res": params.res,
+            **params.generator.network(),
+            "teacher": data.gallery.recognizer,
+            "params": digest(own(params)),
+        }
+        save_generator(MODEL / "generator.safetensors", generator, about)
+        run.log_final({"best_val_d_prime": best})
+        run.log_artifact(MODEL)
 
-    about = {"res": params.res, **params.generator.model_dump(), "teacher": faces["train"].recognizer}
-    save_generator(MODEL / "generator.safetensors", generator, about)
-    run.log_final({"best_val_d_prime": best})
-    run.log_artifact(MODEL)
+
+def own(params: Params) -> dict[str, Any]:
+    """The params by which a training goes."""
+    sections = {"res", "degradation", "augmentation", "generator", "discriminator", "losses", "train"}
+    return {
+        **params.model_dump(include=sections),
+        "teacher": params.recognition.teacher,
+        "margin": params.triplets.margin,
+    }
+
+
+def checkpoint(params: Params) -> Checkpoint:
+    """Of this very training: with the same params, data, code and arithmetic."""
+    arithmetic = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    tables = (DEGRADED, ALIGNED, GALLERIES / params.recognition.teacher)
+    shards = [path for table in tables for path in table.glob("*.parquet")]
+    key = digest({**own(params), **arithmetic}, sorted([*shards, TRIPLETS, *Path("src").rglob("*.py")]))
+    return Checkpoint(CHECKPOINTS / f"{key}.safetensors", params.train.checkpoint)
 
 
 @one_line_errors
 def main() -> None:
     params = load_params()
-    with tracking.run("train", params.model_dump(by_alias=True)) as run:
-        train(params, run)
+    settings = params.train
+    prepare_device(settings.device, settings.seed, settings.devices, settings.precision)
+    if settings.devices > 1 and not distributed.launched():
+        distributed.launch(__file__, settings.devices)
+        return
+    with distributed.world(settings.device) as (world, device):
+        if world.rank:
+            train(params, None, world, device)
+        else:
+            with tracking.run("train", params.model_dump(by_alias=True)) as run:
+                train(params, run, world, device)
 
 
 if __name__ == "__main__":

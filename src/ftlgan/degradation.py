@@ -56,4 +56,6 @@ def _downsample(face: np.ndarray, res: int, kernel: str) -> np.ndarray:
 def _through_jpeg(face: np.ndarray, quality: int) -> np.ndarray:
     """Compress with halved colour resolution, and read back; JPEG knows blue, green, red."""
     _, encoded = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None, "cv2 reads what it wrote"
+    return decoded[..., ::-1]

@@ -146,7 +146,7 @@ class Generator(Section):
     def network(self) -> dict[str, int]:
         """What `ftlgan.networks.generator.Generator` is built from: the preset, and what overrides it."""
         given = {"features": self.features, "blocks": self.blocks, "growth": self.growth}
-        return {name: preset if given[name] is None else given[name] for name, preset in PRESETS[self.preset].items()}
+        return {**PRESETS[self.preset], **{name: value for name, value in given.items() if value is not None}}
 
 
 class Discriminator(Section):

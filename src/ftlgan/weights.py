@@ -25,8 +25,13 @@ def packaged(package: str, path: str, sha256: str) -> Path:
     file = Path(spec.submodule_search_locations[0], path)
     if not file.is_file():
         raise WeightsError(f"{file} is missing from package {package}: {remedy}")
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(file)
     if found != sha256:
         raise WeightsError(f"{file} has SHA-256 {found}, expected {sha256}: {remedy}")
     return file
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

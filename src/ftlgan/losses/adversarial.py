@@ -1,4 +1,4 @@
-"""Adversarial losses: the discriminator tells restored faces from real photos, pixel by pixel; the generator deceives it."""
+"""Adversarial losses: the discriminator tells restored faces from photos pixel by pixel; the generator deceives it."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812

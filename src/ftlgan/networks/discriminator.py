@@ -1,9 +1,11 @@
 """The discriminator: a U-Net that says of every pixel whether it is of a real photo.
 
 Source: Wang et al., "Real-ESRGAN" (2021), after Schoenfeld, Schiele and Khoreva, "A U-Net based discriminator for
-generative adversarial networks" (2020): its answer a pixel tells the generator where, and spectral normalisation (Miyato
-et al., 2018) keeps it smooth. No batch normalisation: a face's answer does not depend on the others of its batch.
+generative adversarial networks" (2020): its answer a pixel tells the generator where, and spectral normalisation
+(Miyato et al., 2018) keeps it smooth. No batch normalisation: its answer to a face depends on no other.
 """
+
+import itertools
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ class Discriminator(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         widths = [features * 2**i for i in range(4)]
-        steps = list(zip(widths[:-1], widths[1:], strict=True))
+        steps = list(itertools.pairwise(widths))
         self.head = nn.Conv2d(3, features, 3, padding=1)
         self.down = nn.ModuleList(_conv(few, many, size=4, stride=2) for few, many in steps)
         self.up = nn.ModuleList(_conv(many, few, size=3, stride=1) for few, many in reversed(steps))

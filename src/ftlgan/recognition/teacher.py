@@ -1,8 +1,8 @@
 """Recognizers by name, for a loss. Apart from `judge`, so that a new judge makes no training stale."""
 
-from typing import get_args
+from typing import Protocol, Self, get_args
 
-from torch import nn
+from torch import Tensor
 
 from ftlgan.errors import ParamsError
 from ftlgan.params import TeacherName
@@ -10,7 +10,23 @@ from ftlgan.params import TeacherName
 NAMES: tuple[str, ...] = get_args(TeacherName)
 
 
-def load(name: str) -> nn.Module:
+class Teacher(Protocol):
+    """A frozen recognizer through which a gradient reaches the faces: RGB in [0, 1], (N, 3, 112, 112)."""
+
+    def __call__(self, faces: Tensor, /) -> Tensor:
+        """Unit embeddings, float32 (N, D)."""
+        ...
+
+    def features(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the features of some layers."""
+        ...
+
+    def to(self, device: str, /) -> Self:
+        """Move to a device."""
+        ...
+
+
+def load(name: str) -> Teacher:
     """Load a recognizer for a loss: the same weights as `judge.load(name)`, frozen, with a gradient for the faces.
 
     Returns:

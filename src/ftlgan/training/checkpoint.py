@@ -18,18 +18,14 @@ from ftlgan.errors import WeightsError, writing
 KEY = "ftlgan-checkpoint"
 
 
-def digest(params: Mapping[str, Any], files: Iterable[Path]) -> str:
-    """What a training is the continuation of: its params, its files by content, and what computes it.
+def digest(params: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
+    """What tells one training from another, as 16 hexadecimal digits.
 
     Args:
         params: JSON's types only.
-        files: data and code.
-
-    Returns:
-        16 hexadecimal digits.
+        files: by name and content.
     """
     found = hashlib.sha256(json.dumps(params, sort_keys=True).encode())
-    found.update(f"{torch.__version__} {torch.get_num_threads()}".encode())
     for path in files:
         found.update(path.name.encode())
         with path.open("rb") as file:
@@ -39,7 +35,7 @@ def digest(params: Mapping[str, Any], files: Iterable[Path]) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file for one training; `digest` belongs into its name, so that no other training takes it."""
+    """A file for one training; a `digest` belongs into its name, so that no other training takes it."""
 
     path: Path
     every: int
@@ -99,5 +95,5 @@ def _sha256(tensors: Mapping[str, Tensor]) -> str:
     found = hashlib.sha256()
     for name in sorted(tensors):
         found.update(name.encode())
-        found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy())
+        found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()

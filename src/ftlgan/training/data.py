@@ -1,13 +1,17 @@
 """What a training learns from, and what it is validated on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from ftlgan.augmentation import Augmentation
 from ftlgan.errors import DataError
-from ftlgan.faces import decode_images, embeddings_of, read_faces, recognizer_of
+from ftlgan.faces import HR, decode_images, embeddings_of, read_faces, recognizer_of
+from ftlgan.losses import LossWeights
+from ftlgan.triplets import read_triplets
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,36 @@ class TrainingSet:
     """Their photos, row by row those of `val`."""
 
 
+def read_training_set(
+    degraded: Path, aligned: Path, gallery: Path, triplets: Path, weights: LossWeights, augmentation: Augmentation
+) -> TrainingSet:
+    """Read what a training needs, and nothing else: high-resolution twins only if a term or the augmentation uses them.
+
+    Raises:
+        DataError: if a table is missing, or a face that is needed.
+    """
+    needing = [f"losses.{name}" for name in weights.needing_twins] + ["augmentation.shift"] * (augmentation.shift > 0)
+    train = read_training_faces(degraded, "train", aligned if needing else None, needing)
+    photos = read_gallery(gallery, "train")
+    val, val_photos = read_training_faces(degraded, "val"), read_gallery(gallery, "val")
+    if not np.array_equal(val.face_ids, val_photos.face_ids):
+        raise DataError(f"{gallery}: does not hold the val faces of {degraded} in the same order; run `dvc repro`")
+    return TrainingSet(
+        train=train,
+        gallery=photos,
+        triplets=triplet_index(read_triplets(triplets), train, photos),
+        twins=twin_index(train, photos) if weights.identity else None,
+        real=_photos(aligned, train) if weights.adversarial else np.empty((0, HR, HR, 3), np.uint8),
+        val=val,
+        val_gallery=val_photos,
+    )
+
+
+def _photos(aligned: Path, train: Faces) -> np.ndarray:
+    """The high-resolution photos of the training people; those of `train` are all of them, where it has any."""
+    return decode_images(read_faces(aligned, splits=["train"])["image"]) if train.hr is None else train.hr
+
+
 def read_gallery(folder: Path, split: str) -> Gallery:
     """The teacher's embeddings of one split."""
     table = read_faces(folder, splits=[split])
@@ -69,11 +103,11 @@ def read_gallery(folder: Path, split: str) -> Gallery:
     )
 
 
-def read_training_faces(degraded: Path, split: str, aligned: Path | None = None, why: str = "") -> Faces:
+def read_training_faces(degraded: Path, split: str, aligned: Path | None = None, needing: Sequence[str] = ()) -> Faces:
     """The low-resolution faces of one split; with `aligned`, also their high-resolution twins.
 
     Args:
-        why: what needs the twins, as the user knows it.
+        needing: the params that make twins necessary.
 
     Raises:
         DataError: if a table is missing, or a face has no twin.
@@ -81,15 +115,15 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
     table = read_faces(degraded, splits=[split])
     face_ids, hr = table["face_id"].to_numpy(), None
     if aligned is not None:
-        twins = read_faces(aligned, splits=[split])
-        rows = _rows(twins["face_id"].to_numpy(), face_ids)
-        missing = face_ids[rows < 0]
-        if len(missing):
+        photos = read_faces(aligned, splits=[split])
+        rows = _rows(photos["face_id"].to_numpy(), face_ids)
+        if (rows < 0).any():
+            missing = face_ids[rows < 0]
             raise DataError(
-                f"{aligned}: {len(missing)} of {len(face_ids)} {split} faces of {degraded} have no high-resolution twin "
-                f"there (the first is {missing[0]}), which {why} needs; set it to 0"
+                f"{aligned}: {len(missing)} of the {len(face_ids)} {split} faces of {degraded} have no high-resolution "
+                f"twin there (the first is {missing[0]}), which {' and '.join(needing)} need: set them to 0"
             )
-        hr = decode_images(twins["image"].take(rows))
+        hr = decode_images(photos["image"].take(rows))
     return Faces(face_ids, table["identity"].to_numpy(), decode_images(table["image"]), hr)
 
 

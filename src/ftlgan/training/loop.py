@@ -8,7 +8,6 @@ process.
 import math
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.progress import progress
+from ftlgan.recognition.teacher import Teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import Faces, Gallery, TrainingSet
 from ftlgan.training.state import Schedule, State
@@ -38,18 +38,6 @@ Log = Callable[[int, dict[str, float]], None]
 """Called with the step, from 1, and figures by name."""
 Features = Callable[[Tensor], list[Tensor]]
 """Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
-
-
-class Teacher(Protocol):
-    """A frozen recognizer through which a gradient reaches the faces: RGB in [0, 1], (N, 3, 112, 112)."""
-
-    def __call__(self, faces: Tensor, /) -> Tensor:
-        """Unit embeddings, float32 (N, D)."""
-        ...
-
-    def features(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The same, and the features of some layers."""
-        ...
 
 
 def fit(
@@ -96,7 +84,7 @@ def fit(
     found = checkpoint.read() if checkpoint else None
     if found:
         state.restore(*found)
-        for step, figures in state.history:
+        for step, figures in state.history if world.rank == 0 else []:
             log(step, figures)
     else:
         trainer.validate_and_log({}, log)
@@ -188,10 +176,9 @@ class _Trainer:
             embeddings, features = self.teacher.features(seen)
             if weights.perceptual:
                 assert twins is not None
-                look = self.perceptual or (lambda faces: self.teacher.features(faces)[1])
                 features = self.perceptual(restored) if self.perceptual else features
                 with torch.no_grad():
-                    twin_features = look(twins)
+                    twin_features = self.perceptual(twins) if self.perceptual else self.teacher.features(twins)[1]
             logits = self._deceive(restored) if self.discriminator is not None else None
         return Batch(
             restored=restored.float(),
@@ -272,7 +259,9 @@ class _Trainer:
         if self.world.rank != 0:
             return  # the first process validates, and the others wait for it at their next gradient
         if step % schedule.validate_every == 0 or step == schedule.steps:
-            value = validation_d_prime(self.state.average, self.teacher, self.data.val, self.data.val_gallery, schedule.device)
+            value = validation_d_prime(
+                self.state.average, self.teacher, self.data.val, self.data.val_gallery, schedule.device
+            )
             self.state.judge(value)
             figures["val_d_prime"] = value
         self.state.history.append((step, figures))

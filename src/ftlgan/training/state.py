@@ -93,7 +93,11 @@ class State:
             self.best, self.kept = d_prime, copy.deepcopy(self.average.state_dict())
 
     def tensors(self) -> dict[str, Tensor]:
-        groups: dict[str, Any] = {"generator": self.generator, "average": self.average, "discriminator": self.discriminator}
+        groups: dict[str, Any] = {
+            "generator": self.generator,
+            "average": self.average,
+            "discriminator": self.discriminator,
+        }
         found = {f"kept.{name}": tensor for name, tensor in self.kept.items()}
         for group, network in groups.items():
             if network is not None:

@@ -1,0 +1,172 @@
+"""The loop: it learns, repeats, keeps the best, stops when it cannot go on, and goes on after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small import MOVING, SCHEDULE, STILL, TRIPLET_ONLY, WEIGHTS, faster, same, train
+
+from ftlgan.errors import DataError
+from ftlgan.training.checkpoint import Checkpoint
+from ftlgan.training.data import TrainingSet
+
+HERE = Path(__file__).parent
+
+
+def test_it_learns(data: TrainingSet) -> None:
+    epoch = len(data.triplets) // SCHEDULE.batch
+    schedule = faster(steps=4 * epoch, learning_rate=3e-3, validate_every=epoch, teacher_noise=0.0)
+    trained = train(data, schedule, LossWeights(triplet=1, pixel=1, identity=1), augmentation=STILL)
+    losses = trained.of("total")
+    assert np.mean(losses[-epoch:]) < 0.95 * np.mean(losses[:epoch])
+    assert trained.best > trained.of("val_d_prime")[0]
+
+
+def test_the_paper_s_claim_it_learns_from_triplets_alone_without_any_twin(data: TrainingSet) -> None:
+    faces = replace(data.train, hr=None)
+    blind = replace(data, train=faces, twins=None, real=np.empty((0, 112, 112, 3), np.uint8))
+    schedule = faster(steps=60, learning_rate=3e-3, validate_every=20, teacher_noise=0.0)
+    trained = train(blind, schedule, TRIPLET_ONLY, augmentation=STILL)
+    assert trained.best > trained.of("val_d_prime")[0]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(data: TrainingSet) -> None:
+    first, again, other = (train(data, faster(seed=seed)).generator for seed in (0, 0, 1))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_every_step_is_logged_and_validated_when_due(data: TrainingSet) -> None:
+    trained = train(data, faster(steps=7))
+    assert [step for step, _ in trained.history] == list(range(8))
+    assert [step for step, row in trained.history if "val_d_prime" in row] == [0, 3, 6, 7]
+    terms = {"total", "pixel", "identity", "triplet", "perceptual", "adversarial", "gradient", "discriminator", "r1"}
+    assert terms | {"images_per_s"} == trained.history[1][1].keys()
+
+
+def test_the_best_state_is_kept(data: TrainingSet) -> None:
+    """At this rate training does harm, so the untrained network, which is bicubic, has to come back."""
+    trained = train(data, faster(learning_rate=1.0, warmup=0, clip=1e9))
+    assert trained.best == max(trained.of("val_d_prime")) == trained.of("val_d_prime")[0]
+    assert not trained.generator.tail.weight.any()
+
+
+def test_a_moving_average_lags_behind_the_weights(data: TrainingSet) -> None:
+    """Without one, the weights themselves are kept."""
+    last = [train(data, faster(ema=ema, validate_every=6, learning_rate=1e-2)) for ema in (0.0, 0.9)]
+    moved = [trained.generator.tail.weight.abs().mean().item() for trained in last]
+    assert 0 < moved[1] < moved[0]
+
+
+def test_a_gradient_is_clipped(data: TrainingSet) -> None:
+    free, clipped = (train(data, faster(clip=clip, steps=2), WEIGHTS) for clip in (1e9, 1e-12))
+    assert free.of("gradient")[0] == pytest.approx(clipped.of("gradient")[0])  # its length before it is clipped
+    assert not same(free.generator, clipped.generator)
+
+
+def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
+    hr = data.real[:5]
+    lr, moved = MOVING.move_and_degrade(hr, 14, np.random.default_rng(0))
+    assert lr.shape == (5, 14, 14, 3)
+    assert not np.array_equal(moved, hr)
+    box = moved.reshape(5, 14, 8, 14, 8, 3).mean(axis=(2, 4))
+    assert np.abs(box - lr).mean() < 12
+
+
+def test_the_discriminator_learns_to_tell_restored_faces(data: TrainingSet) -> None:
+    trained = train(data, faster(steps=60, learning_rate=1e-6, discriminator_rate=5e-3, r1=0.0))
+    assert np.mean(trained.of("discriminator")[-10:]) < 0.8 * np.mean(trained.of("discriminator")[:10])
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_the_losses_and_the_last_good_state(
+    data: TrainingSet, tmp_path: Path
+) -> None:
+    broken = replace(data, gallery=replace(data.gallery, embeddings=data.gallery.embeddings.copy()))
+    row = data.triplets[-1, 1]
+    broken.gallery.embeddings[row] = np.nan
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", 1)
+    with pytest.raises(DataError, match=r"not finite at step \d+ \(.*triplet nan.*c.safetensors") as error:
+        train(broken, faster(steps=40), checkpoint=checkpoint)
+    found = checkpoint.read()
+    assert found
+    assert f"step {found[1]['step'] + 1} " in str(error.value)
+    assert all(tensor.isfinite().all() for tensor in found[0].values())
+
+
+def test_fewer_triplets_than_a_batch_still_train(data: TrainingSet) -> None:
+    train(replace(data, triplets=data.triplets[:3]))
+
+
+def test_the_rate_warms_up_and_then_falls_to_nothing() -> None:
+    schedule = faster(steps=110, warmup=10)
+    rates = [schedule.rate(step) for step in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[60] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 0.001
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+KILLED = f"""
+import os, sys
+sys.path.insert(0, {str(HERE)!r})
+from pathlib import Path
+from small import small_set, train, faster
+from ftlgan.training.checkpoint import Checkpoint
+
+def log(step, figures):
+    if step == int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+
+train(small_set(), faster(steps=9), log=log, checkpoint=Checkpoint(Path(sys.argv[1]), 2))
+"""
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 8, 9])
+def test_killed_at_any_step_it_ends_in_the_same_bytes(data: TrainingSet, tmp_path: Path, step: int) -> None:
+    path = tmp_path / "c.safetensors"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(step)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = train(data, faster(steps=9), checkpoint=Checkpoint(path, 2))
+    undisturbed = train(data, faster(steps=9))
+    assert same(resumed.generator, undisturbed.generator)
+    assert resumed.best == undisturbed.best
+
+    def repeatable(row: tuple[int, dict[str, float]]) -> tuple[int, dict[str, float]]:
+        return row[0], {name: value for name, value in row[1].items() if name != "images_per_s"}
+
+    assert [*map(repeatable, resumed.history)] == [*map(repeatable, undisturbed.history)]
+
+
+TOGETHER = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import torch
+from small import small_set, train, faster
+from ftlgan import distributed
+
+with distributed.world("cpu") as (world, _):
+    trained = train(small_set(), faster(steps=4, batch=8), world=world)
+    if world.rank == 0:
+        torch.save([parameter for parameter in trained.generator.parameters()], sys.argv[1])
+"""
+
+
+def test_two_processes_give_the_weights_of_one(data: TrainingSet, tmp_path: Path) -> None:
+    script, weights = tmp_path / "together.py", tmp_path / "weights.pt"
+    script.write_text(TOGETHER)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [*launcher, "--master-port", "0", str(script), str(weights)]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == 0, ran.stderr
+    alone = train(data, faster(steps=4, batch=8))
+    for ours, theirs in zip(alone.generator.parameters(), torch.load(weights), strict=True):
+        assert (ours - theirs).abs().max() < 1e-5
+    assert not same(alone.generator, train(data, faster(steps=1, batch=8)).generator)

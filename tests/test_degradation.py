@@ -36,3 +36,20 @@ def test_the_kernel_matters(face: np.ndarray) -> None:
 def test_box_is_the_mean_of_each_square(face: np.ndarray) -> None:
     mean = face.reshape(14, 8, 14, 8, 3).mean(axis=(1, 3))
     assert np.abs(degrade(face, 14, "box") - mean).max() <= 1
+
+
+def test_a_realistic_face_is_drawn_and_the_same_draw_gives_the_same_face(face: np.ndarray) -> None:
+    first, again, other = (degrade(face, 14, "realistic", np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert first.shape == (14, 14, 3)
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_realistic_face_is_blurred_noisy_and_still_the_face() -> None:
+    ramp = np.linspace(40, 215, 112)
+    face = np.stack([np.add.outer(ramp, ramp) / 2] * 3, axis=2).astype(np.uint8)
+    clean, rng = degrade(face, 28).astype(float), np.random.default_rng(0)
+    errors = [np.abs(degrade(face, 28, "realistic", rng) - clean).mean() for _ in range(50)]
+    assert 0.5 < np.mean(errors) < 10
+    assert np.std(errors) > 0.1  # some are worse than others

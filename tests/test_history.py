@@ -8,9 +8,17 @@ from ftlgan.history import History
 def test_each_figure_goes_to_its_table(tmp_path: Path) -> None:
     with History(tmp_path) as history:
         history.log(0, {"val_d_prime": 2.5})
-        history.log(1, {"total": 1 / 3, "pixel": 0.25})
-        history.log(2, {"total": 0.5, "pixel": 0.125, "val_d_prime": 2.75})
+        history.log(1, {"total": 1 / 3, "pixel": 0.25, "gradient": 2, "images_per_s": 17.3})
+        history.log(2, {"total": 0.5, "pixel": 0.125, "gradient": 1, "val_d_prime": 2.75})
     assert (tmp_path / "losses.csv").read_bytes() == (
-        b"step,total,pixel,identity,triplet\n1,0.333333,0.25,,\n2,0.5,0.125,,\n"
+        b"step,total,pixel,identity,triplet,perceptual,adversarial,gradient,discriminator,r1\n"
+        b"1,0.333333,0.25,,,,,2,,\n"
+        b"2,0.5,0.125,,,,,1,,\n"
     )
     assert (tmp_path / "validation.csv").read_text() == "step,val_d_prime\n0,2.5\n2,2.75\n"
+
+
+def test_a_clock_s_figure_enters_no_table(tmp_path: Path) -> None:
+    with History(tmp_path) as history:
+        history.log(1, {"images_per_s": 17.3})
+    assert "17.3" not in "".join(path.read_text() for path in tmp_path.iterdir())

@@ -7,38 +7,99 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from ftlgan.losses import Batch, LossWeights, total_loss
+from ftlgan.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from ftlgan.losses.identity import identity_loss
+from ftlgan.losses.perceptual import perceptual_loss
 from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
+from ftlgan.params import Distance
+from ftlgan.recognition.teacher import load
 
 
 @pytest.fixture
 def batch() -> Batch:
     torch.manual_seed(0)
-    restored, hr = torch.rand(5, 3, 8, 8), torch.rand(5, 3, 8, 8)
-    return Batch(restored, hr, *(F.normalize(torch.randn(5, 16), dim=1) for _ in range(4)))
+    anchor, positive, negative, twin = (F.normalize(torch.randn(5, 16), dim=1) for _ in range(4))
+    return Batch(
+        restored=torch.rand(5, 3, 8, 8),
+        anchor=anchor,
+        positive=positive,
+        negative=negative,
+        hr=torch.rand(5, 3, 8, 8),
+        twin=twin,
+        features=[torch.randn(5, 4, 3, 3), torch.randn(5, 8, 2, 2)],
+        twin_features=[torch.randn(5, 4, 3, 3), torch.randn(5, 8, 2, 2)],
+        logits=torch.randn(5, 1, 8, 8),
+    )
+
+
+def dot(a: list[float], b: list[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
 
 
 def test_pixel_is_the_mean_absolute_difference(batch: Batch) -> None:
+    assert batch.hr is not None
     pairs = zip(batch.restored.flatten().tolist(), batch.hr.flatten().tolist(), strict=True)
     naive = [abs(a - b) for a, b in pairs]
     assert pixel_loss(batch.restored, batch.hr).item() == pytest.approx(sum(naive) / len(naive), rel=1e-5)
 
 
 def test_identity_is_one_minus_the_cosine(batch: Batch) -> None:
-    naive = [
-        1 - sum(a * b for a, b in zip(x, y, strict=True))
-        for x, y in zip(batch.anchor.tolist(), batch.twin.tolist(), strict=True)
-    ]
+    assert batch.twin is not None
+    naive = [1 - dot(a, b) for a, b in zip(batch.anchor.tolist(), batch.twin.tolist(), strict=True)]
     assert identity_loss(batch.anchor, batch.twin).item() == pytest.approx(sum(naive) / 5, rel=1e-5)
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 2.0])
-def test_triplet_is_the_hinge_of_the_distances(batch: Batch, margin: float) -> None:
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_triplet_is_the_hinge_of_the_distances(batch: Batch, margin: float, distance: Distance) -> None:
+    def between(a: list[float], b: list[float]) -> float:
+        return math.dist(a, b) if distance == "euclidean" else 1 - dot(a, b)
+
     rows = zip(batch.anchor.tolist(), batch.positive.tolist(), batch.negative.tolist(), strict=True)
-    naive = [max(0, math.dist(a, p) - math.dist(a, n) + margin) for a, p, n in rows]
-    found = triplet_loss(batch.anchor, batch.positive, batch.negative, margin).item()
+    naive = [max(0, between(a, p) - between(a, n) + margin) for a, p, n in rows]
+    found = triplet_loss(batch.anchor, batch.positive, batch.negative, margin, distance).item()
     assert found == pytest.approx(sum(naive) / 5, rel=1e-5)
+
+
+def test_perceptual_is_the_cosine_distance_of_each_place_then_of_each_layer(batch: Batch) -> None:
+    layers: list[float] = []
+    for restored, twin in zip(batch.features, batch.twin_features, strict=True):
+        places: list[float] = []
+        for n in range(restored.shape[0]):
+            for y in range(restored.shape[2]):
+                for x in range(restored.shape[3]):
+                    a, b = restored[n, :, y, x].tolist(), twin[n, :, y, x].tolist()
+                    places.append(1 - dot(a, b) / math.hypot(*a) / math.hypot(*b))
+        layers.append(sum(places) / len(places))
+    assert perceptual_loss(batch.features, batch.twin_features).item() == pytest.approx(sum(layers) / 2, rel=1e-5)
+
+
+def test_adversarial_losses_are_those_of_the_papers(batch: Batch) -> None:
+    assert batch.logits is not None
+    fake, real = batch.logits, batch.logits.flip(0) + 0.5
+    f, r = fake.flatten().tolist(), real.flatten().tolist()
+    count = len(f)
+
+    def log_sigmoid(x: float) -> float:
+        return math.log(1 / (1 + math.exp(-x)))
+
+    assert generator_loss(fake, "hinge").item() == pytest.approx(-sum(f) / count, rel=1e-5)
+    deceived = -sum(map(log_sigmoid, f)) / count
+    assert generator_loss(fake, "non-saturating").item() == pytest.approx(deceived, rel=1e-5)
+    hinge = (sum(max(0, 1 - x) for x in r) + sum(max(0, 1 + x) for x in f)) / count
+    assert discriminator_loss(real, fake, "hinge").item() == pytest.approx(hinge, rel=1e-5)
+    binary = -(sum(map(log_sigmoid, r)) + sum(log_sigmoid(-x) for x in f)) / count
+    assert discriminator_loss(real, fake, "non-saturating").item() == pytest.approx(binary, rel=1e-5)
+
+
+def test_r1_is_half_the_squared_slope_of_each_photo_s_mean_logit() -> None:
+    torch.manual_seed(0)
+    real, slope = torch.rand(3, 3, 4, 4, requires_grad=True), torch.randn(1, 3, 4, 4)
+    scale = torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1, 1)
+    logits = ((real * slope).sum(dim=(1, 2, 3), keepdim=True) * scale).expand(3, 1, 4, 4)
+    lengths = [sum((k * s) ** 2 for s in slope.flatten().tolist()) for k in (1, 2, 3)]
+    assert r1_penalty(real, logits).item() == pytest.approx(sum(lengths) / 3 / 2, rel=1e-5)
 
 
 def test_a_satisfied_triplet_gives_no_gradient() -> None:
@@ -58,14 +119,25 @@ def test_an_anchor_on_its_positive_has_a_finite_gradient() -> None:
 
 
 def test_the_total_is_the_weighted_sum(batch: Batch) -> None:
-    total, terms = total_loss(batch, LossWeights(pixel=2, identity=3, triplet=5, margin=0.5))
-    assert total.item() == pytest.approx(
-        2 * terms["pixel"].item() + 3 * terms["identity"].item() + 5 * terms["triplet"].item()
-    )
+    weights = {"pixel": 2.0, "identity": 3.0, "triplet": 5.0, "perceptual": 7.0, "adversarial": 11.0}
+    total, terms = total_loss(batch, LossWeights(**weights))
+    assert set(terms) == set(weights)
+    assert total.item() == pytest.approx(sum(weight * terms[name].item() for name, weight in weights.items()))
 
 
 def test_a_term_of_weight_zero_is_not_computed(batch: Batch) -> None:
-    nothing = torch.empty(0)
-    without_twins = Batch(batch.restored, nothing, batch.anchor, nothing, batch.positive, batch.negative)
-    _, terms = total_loss(without_twins, LossWeights(pixel=0, identity=0, triplet=1, margin=0.5))
+    blind = Batch(restored=batch.restored, anchor=batch.anchor, positive=batch.positive, negative=batch.negative)
+    _, terms = total_loss(blind, LossWeights(triplet=1))
     assert set(terms) == {"triplet"}
+
+
+def test_gradients_reach_the_restored_face_through_its_embedding() -> None:
+    torch.manual_seed(0)
+    restored = torch.rand(2, 3, 112, 112, requires_grad=True)
+    frozen = load("sface")
+    others = F.normalize(torch.randn(4, 128), dim=1)
+    anchor = frozen(restored)
+    total_loss(Batch(restored, anchor, others[:2], others[2:]), LossWeights(triplet=1, margin=2))[0].backward()
+    assert restored.grad is not None
+    assert (restored.grad.flatten(1).abs().sum(dim=1) > 0).all()
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())

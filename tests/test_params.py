@@ -66,6 +66,10 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("recognition.teacher", "dlib", ["recognition.teacher", "dlib", "'sface'"]),
         ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
         ("losses.pixel", -1, ["losses.pixel", "-1", "greater than or equal to 0"]),
+        ("losses.perceptual_network", "alexnet", ["losses.perceptual_network", "'alexnet'", "vgg19"]),
+        ("train.devices", 3, ["train", "batch: 16", "devices: 3"]),
+        ("train.device", "tpu", ["train.device", "'tpu'", "'cuda'"]),
+        ("train.ema", 1, ["train.ema", "1", "less than 1"]),
         ("train.steps", 1.5, ["train.steps", "1.5", "integer"]),
         ("train.learning_rate", "fast", ["train.learning_rate", "'fast'", "number"]),
         ("train.learning_rate", float("nan"), ["train.learning_rate", "nan"]),
@@ -105,8 +109,13 @@ def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
     assert check_params(tree).dataset.people is None
 
 
+def test_a_preset_is_overridden_by_what_is_given(tree: dict[str, Any]) -> None:
+    tree["generator"] = {"preset": "paper", "features": None, "blocks": 3, "growth": None}
+    assert check_params(tree).generator.network() == {"features": 64, "blocks": 3, "growth": 32}
+
+
 def test_losses_that_are_all_off_are_refused(tree: dict[str, Any]) -> None:
-    tree["losses"] = dict.fromkeys(tree["losses"], 0)
+    tree["losses"] |= dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0)
     with pytest.raises(ParamsError, match="every weight is 0"):
         check_params(tree)
 

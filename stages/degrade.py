@@ -20,9 +20,8 @@ def rows() -> Iterator[dict[str, Any]]:
     params = load_params()
     for batch in stream_faces(ALIGNED):
         for row in batch.select(FACES.names).to_pylist():
-            rng = np.random.default_rng(
-                [params.seed, crc32(row["face_id"].encode())]
-            )  # the same whatever else is there
+            # Drawn by the face alone: the same whatever else is there.
+            rng = np.random.default_rng([params.seed, crc32(row["face_id"].encode())])
             face = degrade(decode_png(row["image"]), params.res, params.degradation.kind, rng)
             yield {**row, "image": encode_png(face)}
 

@@ -14,7 +14,7 @@ from ftlgan.history import History
 from ftlgan.losses import LossWeights
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.discriminator import Discriminator
-from ftlgan.networks.generator import Generator
+from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.vgg19 import Vgg19
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import Params, load_params
@@ -44,8 +44,10 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
         r1=params.discriminator.r1,
         device=device,
     )
-    generator = Generator(params.res, **params.generator.network()).to(device)
+    size = generator_size(**params.generator.model_dump())
+    generator = Generator(params.res, **size).to(device)
     discriminator = Discriminator(params.discriminator.features).to(device) if of.adversarial else None
+    kept = checkpoint(params)
     with History(MODEL) if run else nullcontext() as history:
 
         def log(step: int, figures: dict[str, float]) -> None:
@@ -62,7 +64,7 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
             schedule,
             augmentation,
             log,
-            checkpoint=checkpoint(params),
+            checkpoint=kept,
             perceptual=Vgg19().to(device) if of.perceptual and of.perceptual_network == "vgg19" else None,
             world=world,
             compiled=settings.compile,
@@ -70,13 +72,14 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
     if run:  # the first process
         about = {
             "res": params.res,
-            **params.generator.network(),
+            **size,
             "teacher": data.gallery.recognizer,
             "params": digest(own(params)),
         }
         save_generator(MODEL / "generator.safetensors", generator, about)
         run.log_final({"best_val_d_prime": best})
         run.log_artifact(MODEL)
+        kept.remove()
 
 
 def own(params: Params) -> dict[str, Any]:

@@ -109,11 +109,6 @@ def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
     assert check_params(tree).dataset.people is None
 
 
-def test_a_preset_is_overridden_by_what_is_given(tree: dict[str, Any]) -> None:
-    tree["generator"] = {"preset": "paper", "features": None, "blocks": 3, "growth": None}
-    assert check_params(tree).generator.network() == {"features": 64, "blocks": 3, "growth": 32}
-
-
 def test_losses_that_are_all_off_are_refused(tree: dict[str, Any]) -> None:
     tree["losses"] |= dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0)
     with pytest.raises(ParamsError, match="every weight is 0"):

@@ -31,12 +31,6 @@ AdversarialForm = Literal["hinge", "non-saturating"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 """Of a training's arithmetic; weights and losses are float32."""
 
-PRESETS = {
-    "small": {"features": 48, "blocks": 2, "growth": 24},  # 1 million weights: two CPU cores train it in minutes
-    "paper": {"features": 64, "blocks": 23, "growth": 32},  # ESRGAN's trunk, 17 million: for a GPU
-}
-"""Generators by name."""
-
 MOST_DRAWN = 1_000_000
 """Photos of drawn people: two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
 
@@ -141,12 +135,7 @@ class Generator(Section):
     features: Annotated[int, Field(ge=2)] | None
     blocks: Annotated[int, Field(ge=0)] | None
     growth: Count | None
-    """null: the preset's."""
-
-    def network(self) -> dict[str, int]:
-        """What `ftlgan.networks.generator.Generator` is built from: the preset, and what overrides it."""
-        given = {"features": self.features, "blocks": self.blocks, "growth": self.growth}
-        return {**PRESETS[self.preset], **{name: value for name, value in given.items() if value is not None}}
+    """null: the preset's, in `ftlgan.networks.generator`."""
 
 
 class Discriminator(Section):

@@ -1,10 +1,13 @@
 """The generator: right sizes, bicubic before training, gradients everywhere."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
-from ftlgan.networks.generator import Generator
+from ftlgan import params
+from ftlgan.networks.generator import PRESETS, Generator, generator_size
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.restoration.bicubic import Bicubic
 
@@ -40,3 +43,11 @@ def test_images_survive_the_way_to_a_tensor_and_back() -> None:
 
 def test_what_leaves_the_range_is_clamped() -> None:
     np.testing.assert_array_equal(to_faces(torch.tensor([-0.1, 1.2, 0.5]).reshape(1, 3, 1, 1)).ravel(), [0, 255, 128])
+
+
+def test_a_preset_is_overridden_by_what_is_given() -> None:
+    assert generator_size("paper", features=None, blocks=3, growth=None) == {"features": 64, "blocks": 3, "growth": 32}
+
+
+def test_every_preset_of_the_params_is_there() -> None:
+    assert set(PRESETS) == set(get_args(params.Generator.model_fields["preset"].annotation))

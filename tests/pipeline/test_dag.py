@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 EVERY_STAGE = {
-    *("locate", "fetch", "align", "gallery", "triplets", "degrade", "train"),
+    *("locate", "fetch", "align", "gallery", "triplets", "degrade", "train", "validate"),
     *("restore@bicubic", "restore@ftlgan", "embed@bicubic", "embed@ftlgan", "evaluate"),
 }
 AFTER_DEGRADE = EVERY_STAGE - {"locate", "fetch", "align", "gallery", "triplets"}

@@ -1,4 +1,4 @@
-"""Embed the high-resolution faces: every face by the teacher, the test faces by the other judges."""
+"""Embed the high-resolution faces: every face by the teacher, those of validation and test by the other judges."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ftlgan.recognition.embedding import embed_faces
 def main() -> None:
     params = load_params().recognition
     for name in dict.fromkeys([params.teacher, *params.judges]):
-        splits = SPLITS if name == params.teacher else ("test",)
+        splits = SPLITS if name == params.teacher else ("val", "test")
         embed_faces(judge.load(name), Path("data/aligned"), Path("data/gallery") / name, splits)
 
 

@@ -114,7 +114,7 @@ def test_one_method_is_enough(project: Project) -> None:
 
 def test_another_judge_retrains_nothing(project: Project) -> None:
     ran = executed(project.dvc("exp", "run", "-S", "recognition.judges=[dlib]"))
-    assert ran == {"gallery", "embed@bicubic", "embed@ftlgan", "evaluate"}
+    assert ran == {"gallery", "validate", "embed@bicubic", "embed@ftlgan", "evaluate"}
 
 
 @pytest.mark.parametrize("where", ["--temp", "--queue"])

@@ -1,0 +1,163 @@
+"""Images a second of a training step beside the naive form, and where its time goes.
+
+`python tests/benchmarks/training.py`. The naive form sends restored face, positive and negative through the teacher each
+time, and takes the teacher as onnx2torch converts it, its batch normalisations unfolded; first
+`pip install --no-deps onnx2torch`.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from ftlgan.augmentation import Augmentation
+from ftlgan.faces import HR
+from ftlgan.losses import LossWeights
+from ftlgan.losses.adversarial import discriminator_loss, generator_loss
+from ftlgan.losses.identity import identity_loss
+from ftlgan.losses.pixel import pixel_loss
+from ftlgan.losses.triplet import triplet_loss
+from ftlgan.networks.device import prepare_device
+from ftlgan.networks.discriminator import Discriminator
+from ftlgan.networks.generator import Generator, generator_size
+from ftlgan.networks.images import to_tensor
+from ftlgan.recognition import sface, teacher
+from ftlgan.training.data import Faces, Gallery, TrainingSet
+from ftlgan.training.loop import fit
+from ftlgan.training.state import Schedule
+
+RES, BATCH, STEPS, ROUNDS = 14, 16, 5, 5
+WEIGHTS = LossWeights(triplet=1, pixel=1, identity=3)
+SCHEDULE = Schedule(
+    steps=STEPS, batch=BATCH, learning_rate=1e-3, warmup=1, validate_every=10**9, seed=0, clip=10, ema=0.99
+)
+AUGMENTATION = Augmentation(flip=True, shift=0.5, kind="bicubic")
+
+
+def faces_of_noise() -> TrainingSet:
+    """What a face shows costs no time. 80 of them, four a person; the last 16 to validate on."""
+    rng = np.random.default_rng(0)
+    hr = rng.integers(0, 256, (80, HR, HR, 3), dtype=np.uint8)
+    ids, who = np.array([str(i) for i in range(80)]), np.array([f"p{i // 4}" for i in range(80)])
+    embeddings = rng.normal(size=(80, sface.DIMENSION)).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    every = Faces(ids, who, AUGMENTATION.move_and_degrade(hr, RES, rng)[0], hr)
+    photos = Gallery(ids, who, embeddings, {})
+    val, train = slice(64, 80), slice(0, 64)
+    own = [replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s]) for s in (train, val)]
+    theirs = [replace(photos, face_ids=ids[s], identities=who[s], embeddings=embeddings[s]) for s in (train, val)]
+    triplets = np.stack([np.arange(64), np.arange(64) ^ 1, (np.arange(64) + 4) % 64], axis=1).repeat(2, axis=0)
+    return TrainingSet(own[0], theirs[0], triplets, np.arange(64), hr[:64], own[1], theirs[1])
+
+
+def generator() -> Generator:
+    return Generator(RES, **generator_size("small"))
+
+
+def ours(data: TrainingSet) -> float:
+    """Images a second, of a median step."""
+    found: list[float] = []
+    frozen = teacher.load("sface")
+    fit(
+        generator(),
+        None,
+        frozen,
+        data,
+        WEIGHTS,
+        SCHEDULE,
+        AUGMENTATION,
+        lambda _, figures: found.append(figures["images_per_s"]) if "images_per_s" in figures else None,
+    )
+    return statistics.median(found)
+
+
+def naive(data: TrainingSet) -> float:
+    """The same losses, on the same number of faces."""
+    from onnx2torch import convert
+
+    converted = convert(sface._float_model()).eval().requires_grad_(False)
+    network, found = generator(), list[float]()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    rng = np.random.default_rng(0)
+    assert data.train.hr is not None
+
+    def embed(faces: Tensor) -> Tensor:
+        return F.normalize(converted(faces * 255), dim=1)
+
+    for _ in range(STEPS):
+        started = time.monotonic()
+        anchor, positive, negative = data.triplets[rng.integers(0, len(data.triplets), BATCH)].T
+        small, hr = AUGMENTATION.move_and_degrade(data.train.hr[anchor], RES, rng)
+        restored, twin = network(to_tensor(small)), to_tensor(hr)
+        photos = [embed(to_tensor(data.train.hr[rows])) for rows in (positive, negative)]
+        own = embed(restored)
+        others = torch.from_numpy(data.gallery.embeddings[anchor])
+        loss = (
+            pixel_loss(restored, twin)
+            + WEIGHTS.identity * identity_loss(own, others)
+            + triplet_loss(own, photos[0], photos[1], WEIGHTS.margin)
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(BATCH / (time.monotonic() - started))
+    return statistics.median(found)
+
+
+def parts(data: TrainingSet) -> dict[str, float]:
+    """Median seconds of each part of a step, alone."""
+    rng = np.random.default_rng(0)
+    network, critic, frozen = generator(), Discriminator(16), teacher.load("sface")
+    for module in (network, critic):
+        module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    assert data.train.hr is not None
+    hr = data.train.hr[:BATCH]
+    small, twin = to_tensor(data.train.lr[:BATCH]), to_tensor(hr)
+
+    def load() -> None:
+        lr, moved = AUGMENTATION.move_and_degrade(hr, RES, rng)
+        for faces in (lr, moved):
+            to_tensor(AUGMENTATION.mirror(faces, rng))
+
+    def restore() -> None:
+        network(small).sum().backward()
+
+    def recognise() -> None:
+        frozen(twin.clone().requires_grad_(True)).sum().backward()
+
+    def tell_apart() -> None:
+        generator_loss(critic(twin.clone().requires_grad_(True)), "hinge").backward()
+        discriminator_loss(*critic(torch.cat([twin, twin])).chunk(2), "hinge").backward()
+
+    named = {"data": load, "generator": restore, "teacher": recognise, "discriminator": tell_apart}
+    return {name: statistics.median(seconds(part) for _ in range(ROUNDS)) for name, part in named.items()}
+
+
+def seconds(part: Callable[[], None]) -> float:
+    started = time.monotonic()
+    part()
+    return time.monotonic() - started
+
+
+def main() -> None:
+    prepare_device("cpu", 0)
+    data = faces_of_noise()
+    pairs = [(naive(data), ours(data)) for _ in range(ROUNDS)]
+    print(f"{BATCH} triplets of {RES} px a step, {torch.get_num_threads()} threads; medians of {ROUNDS} rounds in turn")
+    for name, speeds in zip(("naive", "ours"), zip(*pairs, strict=True), strict=True):
+        print(f"{name:14}{statistics.median(speeds):7.1f} images/s")
+    print(f"{'ratio':14}{statistics.median(b / a for a, b in pairs):7.2f}")
+    found = parts(data)
+    without = sum(found.values()) - found["discriminator"]
+    print("\nwhere the time goes (share of a step without the adversarial term)")
+    for name, duration in found.items():
+        print(f"{name:14}{1000 * duration:7.0f} ms {100 * duration / without:6.1f} %")
+
+
+if __name__ == "__main__":
+    main()

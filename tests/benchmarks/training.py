@@ -1,7 +1,7 @@
 """Images a second of a training step beside the naive form, and where its time goes.
 
-`python tests/benchmarks/training.py`. The naive form sends restored face, positive and negative through the teacher each
-time, and takes the teacher as onnx2torch converts it, its batch normalisations unfolded; first
+`python tests/benchmarks/training.py`. The naive form sends restored face, positive and negative through the teacher
+each time, and takes the teacher as onnx2torch converts it, its batch normalisations unfolded; first
 `pip install --no-deps onnx2torch`.
 """
 

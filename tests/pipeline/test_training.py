@@ -1,0 +1,103 @@
+"""The real training under the real DVC: killed, in several processes, with nothing but triplets."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from project import Project, executed
+from ruamel.yaml import YAML
+from safetensors.torch import load_file
+
+STEPS = 40
+
+
+def longer(project: Project, **train: int) -> None:
+    """Set params of the training."""
+    path, yaml = project.root / "params.yaml", YAML()
+    params = yaml.load(path)
+    params["train"].update({"steps": STEPS, "checkpoint": 3, "validate": 10, **train})
+    yaml.dump(params, path)
+
+
+def checkpoints(project: Project) -> list[Path]:
+    return list((project.root / ".dvc/tmp/ftlgan").glob("*.safetensors"))
+
+
+def kill_after_a_checkpoint(project: Project) -> None:
+    """SIGKILL to DVC and all that it started, once there is something to go on from."""
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
+    running = subprocess.Popen(
+        ["dvc", "repro", "train"],
+        cwd=project.root,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not checkpoints(project):
+        assert running.poll() is None, "it was done before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint in two minutes"
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def model(project: Project) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project.root / "data/model").iterdir()}
+
+
+def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    longer(project)
+    undisturbed = project.copy_to(tmp_path / "undisturbed")
+    undisturbed.dvc("repro", "train")
+    kill_after_a_checkpoint(project)
+    printed = project.dvc("repro", "train")
+    assert executed(printed) == {"train"}
+    assert f"0/{STEPS}" not in printed, "it began anew"
+    assert model(project) == model(undisturbed)
+    assert checkpoints(project) == [], "what is done needs none"
+
+
+def test_a_checkpoint_of_other_params_is_not_taken_and_random_bytes_are_one_line(project: Project) -> None:
+    longer(project)
+    kill_after_a_checkpoint(project)
+    (checkpoint,) = checkpoints(project)
+    checkpoint.write_bytes(os.urandom(5000))
+    (line,) = [line for line in project.dvc("repro", "train", check=False).splitlines() if line.startswith("ERROR: .")]
+    assert "is no whole checkpoint" in line
+    assert line.endswith("delete it, and training starts anew")
+    longer(project, seed=1)
+    assert executed(project.dvc("repro", "train")) == {"train"}
+
+
+def test_two_processes_train_together(project: Project) -> None:
+    printed = project.dvc("exp", "run", "-S", "train.devices=2", "train")
+    together = load_file(project.root / "data/model/generator.safetensors")
+    assert executed(printed) == {"train"}
+    project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=2", "train")  # another training
+    other = load_file(project.root / "data/model/generator.safetensors")
+    project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=1", "train")
+    alone = load_file(project.root / "data/model/generator.safetensors")
+    assert max((together[name] - alone[name]).abs().max() for name in alone) < 1e-5
+    assert not all(torch.equal(other[name], alone[name]) for name in alone)
+
+
+@pytest.mark.parametrize("setting", ["degradation.kind=realistic", "losses.adversarial=0.1", "losses.perceptual=0.1"])
+def test_each_option_trains(project: Project, setting: str) -> None:
+    assert "train" in executed(project.dvc("exp", "run", "-S", setting, "train"))
+
+
+def test_triplets_alone_train_without_any_high_resolution_twin(project: Project) -> None:
+    blind = ["losses.pixel=0", "losses.identity=0", "augmentation.shift=0"]
+    settings = [argument for setting in blind for argument in ("-S", setting)]
+    assert "train" in executed(project.dvc("exp", "run", *settings, "train"))
+    losses = (project.root / "data/model/losses.csv").read_text().splitlines()
+    assert losses[1].startswith("1,")
+    assert losses[1].split(",")[2:4] == ["", ""]  # neither pixel nor identity

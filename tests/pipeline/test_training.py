@@ -60,7 +60,7 @@ def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path
     kill_after_a_checkpoint(project)
     printed = project.dvc("repro", "train")
     assert executed(printed) == {"train"}
-    assert f"0/{STEPS}" not in printed, "it began anew"
+    assert f" 0/{STEPS} " not in printed, "it began anew"
     assert model(project) == model(undisturbed)
     assert checkpoints(project) == [], "what is done needs none"
 

@@ -161,6 +161,7 @@ def test_killed_at_any_step_it_ends_in_the_same_bytes(data: TrainingSet, tmp_pat
 TOGETHER = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
+import os
 import torch
 from small import small_set, train, faster
 from ftlgan import distributed
@@ -168,16 +169,16 @@ from ftlgan import distributed
 with distributed.world("cpu") as (world, _):
     trained = train(small_set(), faster(steps=4, batch=8), world=world)
     if world.rank == 0:
-        torch.save([parameter for parameter in trained.generator.parameters()], sys.argv[1])
+        torch.save([parameter for parameter in trained.generator.parameters()], os.environ["WEIGHTS"])
 """
 
 
 def test_two_processes_give_the_weights_of_one(data: TrainingSet, tmp_path: Path) -> None:
     script, weights = tmp_path / "together.py", tmp_path / "weights.pt"
     script.write_text(TOGETHER)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*launcher, "--master-port", "0", str(script), str(weights)]
+    launch = f"from ftlgan.distributed import launch; launch({str(script)!r}, 2)"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WEIGHTS": str(weights)}
+    command = [sys.executable, "-c", launch]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr
     alone = train(data, faster(steps=4, batch=8))

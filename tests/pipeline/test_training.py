@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from project import Project, executed
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
@@ -70,7 +69,8 @@ def test_a_checkpoint_of_other_params_is_not_taken_and_random_bytes_are_one_line
     kill_after_a_checkpoint(project)
     (checkpoint,) = checkpoints(project)
     checkpoint.write_bytes(os.urandom(5000))
-    (line,) = [line for line in project.dvc("repro", "train", check=False).splitlines() if line.startswith("ERROR: .")]
+    said = [line for line in project.dvc("repro", "train", check=False).splitlines() if line.startswith("ERROR: ")]
+    (line,) = [line for line in said if "failed to reproduce" not in line]
     assert "is no whole checkpoint" in line
     assert line.endswith("delete it, and training starts anew")
     longer(project, seed=1)
@@ -85,8 +85,9 @@ def test_two_processes_train_together(project: Project) -> None:
     other = load_file(project.root / "data/model/generator.safetensors")
     project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=1", "train")
     alone = load_file(project.root / "data/model/generator.safetensors")
-    assert max((together[name] - alone[name]).abs().max() for name in alone) < 1e-5
-    assert not all(torch.equal(other[name], alone[name]) for name in alone)
+    # Of 1e-3 a step. To 1e-5 with as many threads: tests/training/test_loop.py; here each process has fewer.
+    assert max((together[name] - alone[name]).abs().max() for name in alone) < 2e-4
+    assert max((other[name] - alone[name]).abs().max() for name in alone) > 5e-4
 
 
 @pytest.mark.parametrize("setting", ["degradation.kind=realistic", "losses.adversarial=0.1", "losses.perceptual=0.1"])

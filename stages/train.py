@@ -1,7 +1,9 @@
 """Train the generator on the training people, validate it on others."""
 
 import os
+import sys
 from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from ftlgan.augmentation import Augmentation
 from ftlgan.errors import one_line_errors
 from ftlgan.history import History
 from ftlgan.losses import LossWeights
-from ftlgan.networks.device import prepare_device
+from ftlgan.networks.device import prepare_device, require_compiler
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.vgg19 import Vgg19
@@ -47,6 +49,9 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
     size = generator_size(**params.generator.model_dump())
     generator = Generator(params.res, **size).to(device)
     discriminator = Discriminator(params.discriminator.features).to(device) if of.adversarial else None
+    judge, features = teacher.load(params.recognition.teacher), None
+    if of.perceptual and of.perceptual_network == "vgg19":
+        features = Vgg19().to(device)
     kept = checkpoint(params)
     with History(MODEL) if run else nullcontext() as history:
 
@@ -58,14 +63,14 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
         best = fit(
             generator,
             discriminator,
-            teacher.load(params.recognition.teacher).to(device),
+            judge.to(device),
             data,
             weights,
             schedule,
             augmentation,
             log,
             checkpoint=kept,
-            perceptual=Vgg19().to(device) if of.perceptual and of.perceptual_network == "vgg19" else None,
+            perceptual=features,
             world=world,
             compiled=settings.compile,
         )
@@ -83,21 +88,30 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
 
 
 def own(params: Params) -> dict[str, Any]:
-    """The params by which a training goes."""
-    sections = {"res", "degradation", "augmentation", "generator", "discriminator", "losses", "train"}
+    """The params by which a training goes: all that changes its result."""
+    sections = {"res", "degradation", "augmentation", "generator", "discriminator", "losses"}
     return {
         **params.model_dump(include=sections),
+        "train": params.train.model_dump(exclude={"checkpoint"}),
         "teacher": params.recognition.teacher,
         "margin": params.triplets.margin,
     }
 
 
 def checkpoint(params: Params) -> Checkpoint:
-    """Of this very training: with the same params, data, code and arithmetic."""
-    arithmetic = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    """Of this very training: with the same params, data, code (all that is loaded) and arithmetic."""
+    arithmetic = {
+        "processor": torch.cuda.get_device_name()
+        if params.train.device == "cuda"
+        else torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        **{name: version(name) for name in ("numpy", "opencv-python", "pillow", "torch")},
+    }
+    code = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "ftlgan"]
     tables = (DEGRADED, ALIGNED, GALLERIES / params.recognition.teacher)
     shards = [path for table in tables for path in table.glob("*.parquet")]
-    key = digest({**own(params), **arithmetic}, sorted([*shards, TRIPLETS, *Path("src").rglob("*.py")]))
+    files = [*shards, TRIPLETS, Path(__file__), *(Path(file) for file in code if file)]
+    key = digest({**own(params), **arithmetic}, sorted(files))
     return Checkpoint(CHECKPOINTS / f"{key}.safetensors", params.train.checkpoint)
 
 
@@ -105,6 +119,8 @@ def checkpoint(params: Params) -> Checkpoint:
 def main() -> None:
     params = load_params()
     settings = params.train
+    if settings.compile:
+        require_compiler()
     prepare_device(settings.device, settings.seed, settings.devices, settings.precision)
     if settings.devices > 1 and not distributed.launched():
         distributed.launch(__file__, settings.devices)

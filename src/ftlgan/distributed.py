@@ -4,17 +4,22 @@
 the way to several machines.
 """
 
+import logging
 import os
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+from ftlgan.errors import FtlganError
 
 PATIENCE = timedelta(hours=1)
 """How long processes wait for the first one, which validates alone."""
@@ -29,7 +34,7 @@ class World:
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """Make the network's gradients the mean over all processes. No buffer is sent: they are the same everywhere."""
-        return DistributedDataParallel(network, broadcast_buffers=False) if self.size > 1 else network
+        return DistributedDataParallel(network, forward_sync_buffers=False) if self.size > 1 else network
 
     def share(self, batch: int) -> slice:
         """The part of a batch that this process takes; `size` divides it."""
@@ -50,11 +55,14 @@ def launched() -> bool:
 
 def launch(script: str, processes: int) -> None:
     """Run a script in so many processes of this machine, and exit with 1 if one of them fails."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # a process says itself why it ended
     config = LaunchConfig(
+        run_id="ftlgan",
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=processes,
@@ -65,8 +73,14 @@ def launch(script: str, processes: int) -> None:
     )
     try:
         elastic_launch(config, sys.executable)(script)
-    except ChildFailedError:
-        sys.exit(1)  # it has said why
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode >= 0:
+            sys.exit(1)  # it has said why
+        ended = f"process {rank} of {processes} was ended by {signal.Signals(-failure.exitcode).name}"
+        sys.exit(f"ERROR: {Path(script).stem}: {ended}; run again for it to go on")
+    except SignalException as error:
+        sys.exit(128 + error.sigval)  # as a shell counts the signal
 
 
 @contextmanager
@@ -83,7 +97,15 @@ def world(device: str) -> Generator[tuple[World, str]]:
     if device == "cuda":
         torch.cuda.set_device(own)
     dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    joined = World(dist.get_rank(), dist.get_world_size())
     try:
-        yield World(dist.get_rank(), dist.get_world_size()), own
-    finally:
-        dist.destroy_process_group()
+        yield joined, own
+    except FtlganError:
+        if joined.rank:
+            sys.exit(1)  # the first process meets it, too, and says it
+        raise
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        sys.exit(1)  # another process has ended: `launch` says which
+    dist.destroy_process_group()  # not after a failure: others may wait in the midst of a reduction, for ever

@@ -1,12 +1,15 @@
 """What is asked of this machine and is not there."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 
 from ftlgan.errors import ParamsError, WeightsError
-from ftlgan.networks.device import autocast, prepare_device
+from ftlgan.networks import vgg19
+from ftlgan.networks.device import autocast, prepare_device, require_compiler
 from ftlgan.networks.vgg19 import Vgg19
 
 
@@ -39,6 +42,12 @@ def test_short_mantissas_are_allowed_knowingly(precision: str, allowed: bool) ->
     prepare_device("cpu", 0)
 
 
+def test_compiling_without_a_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ParamsError, match=r"train.compile: true needs a C.. compiler and no-such-compiler is not here"):
+        require_compiler()
+
+
 def test_bfloat16_computes_in_it_and_float32_does_not() -> None:
     layer, x = torch.nn.Linear(2, 2), torch.rand(1, 2)
     with autocast("cpu", "bfloat16"):
@@ -53,3 +62,23 @@ def test_vgg19_without_its_weights_says_where_they_go(
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path_factory.getbasetemp()))
     with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth: is missing, which .* set it to teacher"):
         Vgg19()
+
+
+def test_vgg19_gives_five_layers_before_activation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With random weights, as the real ones are not of this project."""
+    torch.manual_seed(0)
+    network = torchvision.models.vgg19().eval()
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / vgg19.NAME).touch()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(vgg19, "sha256_of", lambda _: vgg19.SHA256)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: network.state_dict())
+    faces, mean, std = torch.rand(1, 3, 32, 32), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    x, convolutions = torchvision.transforms.functional.normalize(faces, mean, std), list[torch.Tensor]()
+    for layer in network.features:
+        x = layer(x)
+        if isinstance(layer, torch.nn.Conv2d):
+            convolutions.append(x.clone())
+    found = Vgg19()(faces)
+    for ours, nth in zip(found, (2, 4, 8, 12, 16), strict=True):  # conv1_2, conv2_2, conv3_4, conv4_4, conv5_4
+        torch.testing.assert_close(ours, convolutions[nth - 1])

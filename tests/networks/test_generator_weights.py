@@ -66,6 +66,15 @@ def test_a_strangers_file_is_one_line(tmp_path: Path) -> None:
         load_generator(tmp_path / "g", 14)
 
 
+@pytest.mark.parametrize(
+    "about", ["no json", "[1]", "null", '{"res": 14}', '{"res": 14, "features": 8, "blocks": "a"}']
+)
+def test_a_description_of_something_else_is_one_line(tmp_path: Path, about: str) -> None:
+    save_file({"w": torch.zeros(1)}, tmp_path / "g", {"ftlgan": about})
+    with pytest.raises(WeightsError, match="does not describe a generator"):
+        load_generator(tmp_path / "g", 14)
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="is missing; train it"):
         load_generator(tmp_path / "g", 14)

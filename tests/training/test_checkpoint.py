@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small import SCHEDULE
 
 from ftlgan.errors import WeightsError
+from ftlgan.networks.generator import Generator
 from ftlgan.training.checkpoint import Checkpoint, digest
+from ftlgan.training.state import State
 
 TENSORS = {"weight": torch.arange(6.0).view(2, 3), "step": torch.tensor(7)}
 
@@ -46,13 +49,35 @@ def test_half_a_file_is_refused(checkpoint: Checkpoint) -> None:
             checkpoint.read()
 
 
-def test_a_flipped_bit_is_refused(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("where", ["a tensor", "what is said of it"])
+def test_a_flipped_bit_is_refused(checkpoint: Checkpoint, where: str) -> None:
     checkpoint.write(TENSORS, {"step": 7})
     broken = bytearray(checkpoint.path.read_bytes())
-    broken[-1] ^= 1
+    broken[-1 if where == "a tensor" else broken.index(b"7}")] ^= 1
     checkpoint.path.write_bytes(broken)
-    with pytest.raises(WeightsError, match="not those that were written"):
+    with pytest.raises(WeightsError, match="not what was written"):
         checkpoint.read()
+
+
+def test_what_a_kill_left_half_written_goes_with_the_next_writing(checkpoint: Checkpoint) -> None:
+    checkpoint.path.parent.mkdir()
+    for name in ("c.123.part", "other.123.part"):
+        (checkpoint.path.parent / name).write_bytes(b"half")
+    checkpoint.write(TENSORS, {"step": 7})
+    assert {path.name for path in checkpoint.path.parent.iterdir()} == {"c.safetensors", "other.123.part"}
+
+
+def test_a_long_history_fits(checkpoint: Checkpoint) -> None:
+    """The header of safetensors ends at 100 MB."""
+    state = State(Generator(14, 8, 1, 4), None, SCHEDULE)
+    state.history = [
+        (step, {"total": 0.1, "val_d_prime": 1.0} if step % 2 else {"total": 0.2}) for step in range(500_000)
+    ]
+    checkpoint.write(state.tensors(), state.about())
+    found, again = checkpoint.read(), State(Generator(14, 8, 1, 4), None, SCHEDULE)
+    assert found
+    again.restore(*found)
+    assert again.history == state.history
 
 
 def test_a_writing_that_was_cut_short_leaves_the_old_one(

@@ -82,7 +82,6 @@ def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "augmentation", "key"),
     [
-        (LossWeights(triplet=1, identity=1), STILL, "losses.identity"),
         (LossWeights(triplet=1, pixel=1), STILL, "losses.pixel"),
         (LossWeights(triplet=1, perceptual=1), STILL, "losses.perceptual"),
         (TRIPLET, MOVING, "augmentation.shift"),

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_the_losses_and_the_last_g
     found = checkpoint.read()
     assert found
     assert found[1]["step"] == 1
-    assert all(tensor.isfinite().all() for tensor in found[0].values())
+    assert all(tensor.isfinite().all() for name, tensor in found[0].items() if not name.startswith("history."))
 
 
 def test_fewer_triplets_than_a_batch_still_train(data: TrainingSet) -> None:
@@ -185,3 +186,79 @@ def test_two_processes_give_the_weights_of_one(data: TrainingSet, tmp_path: Path
     for ours, theirs in zip(alone.generator.parameters(), torch.load(weights), strict=True):
         assert (ours - theirs).abs().max() < 1e-5
     assert not same(alone.generator, train(data, faster(steps=1, batch=8)).generator)
+
+
+ALONE = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+from dataclasses import replace
+import os
+from pathlib import Path
+import numpy as np
+from small import small_set, train, faster
+from ftlgan import distributed
+from ftlgan.errors import one_line_errors
+from ftlgan.training.checkpoint import Checkpoint
+
+@one_line_errors
+def main():
+    with distributed.world("cpu") as (world, _):
+        data, steps = small_set(), 4
+        if os.environ["TROUBLE"] == "validation":
+            data = replace(data, val=replace(data.val, identities=np.arange(len(data.val.identities)).astype(str)))
+        if os.environ["TROUBLE"] == "triplets":
+            data = replace(data, triplets=data.triplets[:1])
+        if os.environ["TROUBLE"] == "a kill" and world.rank:
+            os.kill(os.getpid(), 9)
+        if os.environ["TROUBLE"] == "Ctrl-C":
+            steps = 100_000
+            Path(os.environ["STARTED"]).touch()
+        kept = Checkpoint(Path("/dev/null/c.safetensors"), 1) if os.environ["TROUBLE"] == "checkpoint" else None
+        train(data, faster(steps=steps), world=world, checkpoint=kept)
+
+main()
+"""
+
+
+def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
+    """The command of a training in two processes that meets this trouble; it touches the file once it is under way."""
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    return [
+        sys.executable,
+        "-c",
+        f"from ftlgan.distributed import launch; launch({str(script)!r}, 2)",
+    ], tmp_path / "started"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("validation", "verification needs at least two people"),
+        ("checkpoint", "/dev/null/c.safetensors: "),
+        ("triplets", "1 triplets for 2 processes"),
+        ("a kill", "process 1 of 2 was ended by SIGKILL"),
+    ],
+)
+def test_trouble_in_one_of_two_processes_is_one_line(tmp_path: Path, trouble: str, said: str) -> None:
+    command, _ = together(tmp_path, trouble)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TROUBLE": trouble}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+    assert ran.returncode == 1
+    (line,) = [line for line in ran.stderr.replace("\r", "\n").splitlines() if line and not line.startswith("train: ")]
+    assert line.startswith("ERROR: ")
+    assert said in line
+
+
+def test_ctrl_c_ends_two_processes_quietly(tmp_path: Path) -> None:
+    command, started = together(tmp_path, "Ctrl-C")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TROUBLE": "Ctrl-C", "STARTED": str(started)}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 120
+    while not started.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, printed = running.communicate(timeout=120)
+    assert running.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in printed

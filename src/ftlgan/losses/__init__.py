@@ -16,8 +16,8 @@ from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
 from ftlgan.params import AdversarialForm, Distance
 
-NEED_TWINS = ("pixel", "identity", "perceptual")
-"""The terms that compare a restored face with its own high-resolution twin."""
+NEED_PHOTOS = ("pixel", "perceptual")
+"""The terms that look at the high-resolution twin itself; identity is content with its embedding."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class LossWeights:
     form: AdversarialForm = "hinge"
 
     @property
-    def needing_twins(self) -> list[str]:
-        """The terms in use that need high-resolution twins."""
-        return [name for name in NEED_TWINS if getattr(self, name)]
+    def needing_photos(self) -> list[str]:
+        """The terms in use that look at high-resolution twins."""
+        return [name for name in NEED_PHOTOS if getattr(self, name)]
 
 
 @dataclass(frozen=True)

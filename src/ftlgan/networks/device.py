@@ -1,6 +1,7 @@
 """Where networks run, and that they run the same twice."""
 
 import os
+import shutil
 from contextlib import AbstractContextManager
 
 import torch
@@ -29,6 +30,19 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
     torch.backends.cudnn.benchmark = False  # it would choose algorithms by the clock
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
+
+
+def require_compiler() -> None:
+    """Look for the C++ compiler that `torch.compile` needs.
+
+    Raises:
+        ParamsError: if there is none.
+    """
+    named = os.environ.get("CXX")
+    if not any(map(shutil.which, [named] if named else ["g++", "clang++", "c++"])):
+        raise ParamsError(
+            f"train.compile: true needs a C++ compiler and {named or 'g++'} is not here; install it or set it to false"
+        )
 
 
 def autocast(device: str, precision: Precision) -> AbstractContextManager[object]:

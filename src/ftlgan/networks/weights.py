@@ -37,19 +37,24 @@ def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
     """
     try:
         with safe_open(path, "pt", device=device) as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "null"))
+            metadata = (file.metadata() or {}).get(KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise WeightsError(f"{path}: is missing; train it with `dvc repro train` or get it with `dvc pull`") from None
     except SafetensorError as error:
         raise WeightsError(f"{path}: is not a whole safetensors file ({error}); run `dvc repro -f train`") from None
-    if not about:
+    if metadata is None:
         raise WeightsError(f"{path}: holds no FTLGAN generator (no '{KEY}' in its metadata)")
-    if about["res"] != res:
-        raise WeightsError(f"{path}: restores faces of {about['res']} px, but res is {res}; train for res {res}")
     try:
-        generator = Generator(res, about["features"], about["blocks"], about["growth"])
+        about = json.loads(metadata)
+        its_res, size = about["res"], (about["features"], about["blocks"], about["growth"])
+    except (ValueError, KeyError, TypeError):
+        raise WeightsError(f"{path}: its metadata '{KEY}' does not describe a generator: {metadata[:60]!r}") from None
+    if its_res != res:
+        raise WeightsError(f"{path}: restores faces of {its_res} px, but res is {res}; train for res {res}")
+    try:
+        generator = Generator(res, *size)
         generator.load_state_dict(tensors)
-    except (KeyError, RuntimeError):
+    except (RuntimeError, TypeError, ValueError):
         raise WeightsError(f"{path}: its weights are not those of the network that it describes") from None
     return generator.to(torch.device(device)).eval().requires_grad_(False)

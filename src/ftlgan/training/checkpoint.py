@@ -46,16 +46,18 @@ class Checkpoint:
 
         Args:
             tensors: by name.
-            about: JSON's types only.
+            about: JSON's types only, and little: the format ends at 100 MB of it.
 
         Raises:
             DataError: if it can't be written.
         """
         own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         aside = self.path.with_suffix(f".{os.getpid()}.part")
-        metadata = {KEY: json.dumps({"sha256": _sha256(own), **about})}
+        metadata = {KEY: json.dumps({"sha256": _sha256(own, about), **about})}
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            for half in self.path.parent.glob(f"{self.path.stem}.*.part"):  # of a training that was killed
+                half.unlink()
             try:
                 save_file(own, aside, metadata)
                 aside.replace(self.path)
@@ -74,12 +76,13 @@ class Checkpoint:
             return None
         try:
             with safe_open(self.path, "pt") as file:
-                about = json.loads((file.metadata() or {})[KEY])
+                about: dict[str, Any] = json.loads((file.metadata() or {})[KEY])
+                written = about.pop("sha256")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise WeightsError(f"{self.path}: is no whole checkpoint ({error}); {self._remedy}") from None
-        if about.pop("sha256") != _sha256(tensors):
-            raise WeightsError(f"{self.path}: its tensors are not those that were written; {self._remedy}")
+        if written != _sha256(tensors, about):
+            raise WeightsError(f"{self.path}: its content is not what was written; {self._remedy}")
         return tensors, about
 
     def remove(self) -> None:
@@ -91,8 +94,8 @@ class Checkpoint:
         return "delete it, and training starts anew"
 
 
-def _sha256(tensors: Mapping[str, Tensor]) -> str:
-    found = hashlib.sha256()
+def _sha256(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+    found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(tensors):
         found.update(name.encode())
         found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)

@@ -65,12 +65,12 @@ class TrainingSet:
 def read_training_set(
     degraded: Path, aligned: Path, gallery: Path, triplets: Path, weights: LossWeights, augmentation: Augmentation
 ) -> TrainingSet:
-    """Read what a training needs, and nothing else: high-resolution twins only if a term or the augmentation uses them.
+    """Read what a training needs and nothing else: no high-resolution photo that no term or augmentation uses.
 
     Raises:
         DataError: if a table is missing, or a face that is needed.
     """
-    needing = [f"losses.{name}" for name in weights.needing_twins] + ["augmentation.shift"] * (augmentation.shift > 0)
+    needing = [f"losses.{name}" for name in weights.needing_photos] + ["augmentation.shift"] * (augmentation.shift > 0)
     train = read_training_faces(degraded, "train", aligned if needing else None, needing)
     photos = read_gallery(gallery, "train")
     val, val_photos = read_training_faces(degraded, "val"), read_gallery(gallery, "val")

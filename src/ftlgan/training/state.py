@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,10 +106,10 @@ class State:
         for group, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
                 found |= {f"adam.{group}.{index}.{name}": tensor for name, tensor in moments.items()}
-        return found
+        return found | {f"history.{name}": column for name, column in _columns(self.history).items()}
 
     def about(self) -> dict[str, Any]:
-        return {"step": self.step, "best": self.best, "history": self.history}
+        return {"step": self.step, "best": self.best}
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Become what `tensors` and `about` said."""
@@ -125,7 +126,30 @@ class State:
             moments: dict[int, dict[str, Tensor]] = {}
             for key, tensor in group(f"adam.{name}.").items():
                 index, _, moment = key.partition(".")
-                moments.setdefault(int(index), {})[moment] = tensor
+                moments.setdefault(int(index), {})[moment] = _as_its_weight(tensor)
             optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         self.step, self.best = about["step"], about["best"]
-        self.history = [(step, figures) for step, figures in about["history"]]
+        self.history = _rows(group("history."))
+
+
+def _columns(history: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, Tensor]:
+    """A history as float64 columns (S,) by name; NaN where a step lacks a figure, as a figure is always finite."""
+    names = dict.fromkeys(name for _, figures in history for name in figures)
+    columns = {name: [figures.get(name, math.nan) for _, figures in history] for name in names}
+    columns["step"] = [step for step, _ in history]
+    return {name: torch.tensor(column, dtype=torch.float64) for name, column in columns.items()}
+
+
+def _rows(columns: dict[str, Tensor]) -> list[tuple[int, dict[str, float]]]:
+    """The history of which `_columns` made these."""
+    steps = columns.pop("step").tolist()
+    figures = zip(*(column.tolist() for column in columns.values()), strict=True) if columns else ([] for _ in steps)
+    return [
+        (int(step), {name: value for name, value in zip(columns, row, strict=True) if not math.isnan(value)})
+        for step, row in zip(steps, figures, strict=True)
+    ]
+
+
+def _as_its_weight(moment: Tensor) -> Tensor:
+    """In the memory layout of the weight to which it belongs, without which Adam takes another path on a GPU."""
+    return moment.contiguous(memory_format=torch.channels_last) if moment.dim() == 4 else moment

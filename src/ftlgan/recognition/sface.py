@@ -5,12 +5,15 @@ Network: MobileNet (Howard et al., arXiv 1704.04861) with PReLU and a fully conn
 (2021). Weights: OpenCV Zoo, Apache-2.0, quantised to 8-bit integers in blocks; here they become float32 again.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
 import torch
 from onnx import helper, numpy_helper
 from torch import nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 from ftlgan.recognition import check_faces, unit_length
@@ -113,8 +116,33 @@ class ConvolutionBlock(nn.Module):
         self.groups = len(kernel) if name.endswith("_dw") else 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.conv2d(x, self.kernel, self.bias, self.stride, self.padding, groups=self.groups)
-        return functional.prelu(x, self.slope)
+        # The gradient of a depthwise convolution with a stride takes a CPU up to 50 times as long in bfloat16.
+        with torch.autocast(x.device.type, enabled=torch.is_autocast_enabled(x.device.type) and self.stride == 1):
+            x = x if self.stride == 1 else x.float()
+            x = functional.conv2d(x, self.kernel, self.bias, self.stride, self.padding, groups=self.groups)
+        return FrozenPReLU.apply(x, self.slope)  # pyright: ignore[reportReturnType] - untyped in torch
+
+
+class FrozenPReLU(torch.autograd.Function):
+    """PReLU whose slopes get no gradient: torch's own computes one all the same, and takes five times as long.
+
+    The slope is 1 above 0 and `slope` below, so a gradient g becomes slope * g + (1 - slope) * relu'(x) * g.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) and slopes (C,) -> (N, C, H, W)."""
+        slope = slope.to(x.dtype)
+        ctx.save_for_backward(x, slope)
+        return functional.prelu(x, slope)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """The gradient for the input; none for the slopes."""
+        x, slope = ctx.saved_tensors
+        below = slope[:, None, None]
+        above_zero = torch.ops.aten.threshold_backward(gradient, x, 0)
+        return above_zero.mul_(1 - below).addcmul_(gradient, below), None
 
 
 class Embedding(nn.Module):

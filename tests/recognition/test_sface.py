@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ftlgan.recognition.sface import FILE, PACKAGE, SHA256, SFace, SFaceNetwork
+from ftlgan.recognition.sface import FILE, PACKAGE, SHA256, FrozenPReLU, SFace, SFaceNetwork
 from ftlgan.weights import packaged
 
 
@@ -68,3 +68,24 @@ def test_all_that_the_network_computes_with_follows_it_to_a_device(network: SFac
     embeddings = network.to("meta")(torch.empty(2, 3, 112, 112, device="meta"))
     assert embeddings.device.type == "meta"
     assert embeddings.shape == (2, 128)
+
+
+def test_the_frozen_prelu_has_the_output_and_the_gradient_of_torchs():
+    x, slope = torch.randn(2, 5, 3, 3, dtype=torch.float64, requires_grad=True), torch.rand(5, dtype=torch.float64)
+    outputs = [layer(x, slope) for layer in (FrozenPReLU.apply, torch.nn.functional.prelu)]
+    gradients = [torch.autograd.grad(y.square().sum(), x)[0] for y in outputs]
+    torch.testing.assert_close(*outputs, atol=0, rtol=0)
+    torch.testing.assert_close(*gradients)
+
+
+def test_bfloat16_points_the_gradient_where_float32_does(network: SFaceNetwork, faces: np.ndarray):
+    gradients: list[torch.Tensor] = []
+    for enabled in (False, True):
+        batch = as_tensor(faces).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            embeddings = network(batch)
+        (embeddings @ embeddings.detach()[0]).sum().backward()
+        assert batch.grad is not None
+        gradients.append(batch.grad.flatten(1))
+    others = slice(1, None)  # the first is compared with itself, where the gradient is 0
+    assert torch.nn.functional.cosine_similarity(*gradients)[others].min() > 0.8

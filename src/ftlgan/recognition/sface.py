@@ -5,6 +5,7 @@ Network: MobileNet (Howard et al., arXiv 1704.04861) with PReLU and a fully conn
 (2021). Weights: OpenCV Zoo, Apache-2.0, quantised to 8-bit integers in blocks; here they become float32 again.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -116,11 +117,21 @@ class ConvolutionBlock(nn.Module):
         self.groups = len(kernel) if name.endswith("_dw") else 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # The gradient of a depthwise convolution with a stride takes a CPU up to 50 times as long in bfloat16.
-        with torch.autocast(x.device.type, enabled=torch.is_autocast_enabled(x.device.type) and self.stride == 1):
-            x = x if self.stride == 1 else x.float()
-            x = functional.conv2d(x, self.kernel, self.bias, self.stride, self.padding, groups=self.groups)
+        if self.stride == 1:
+            x = self._convolve(x)
+        else:  # bfloat16 takes a CPU up to 50 times as long for the gradient of a depthwise convolution with a stride
+            with _float32(x.device.type):
+                x = self._convolve(x.float())
         return FrozenPReLU.apply(x, self.slope)  # pyright: ignore[reportReturnType] - untyped in torch
+
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.conv2d(x, self.kernel, self.bias, self.stride, self.padding, groups=self.groups)
+
+
+def _float32(device: str) -> AbstractContextManager[object]:
+    """Switch autocast off, where there is any."""
+    available = torch.amp.autocast_mode.is_autocast_available(device)
+    return torch.autocast(device, enabled=False) if available else nullcontext()
 
 
 class FrozenPReLU(torch.autograd.Function):
@@ -137,9 +148,9 @@ class FrozenPReLU(torch.autograd.Function):
         return functional.prelu(x, slope)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         """The gradient for the input; none for the slopes."""
-        x, slope = ctx.saved_tensors
+        (gradient,), (x, slope) = gradients, ctx.saved_tensors
         below = slope[:, None, None]
         above_zero = torch.ops.aten.threshold_backward(gradient, x, 0)
         return above_zero.mul_(1 - below).addcmul_(gradient, below), None

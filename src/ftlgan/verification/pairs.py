@@ -74,8 +74,8 @@ class AllPairs:
                 f"probes are {probes.embeddings.shape}, references {references.embeddings.shape}: "
                 "embed both with one recognizer"
             )
-        self.people, (self.probe_person, self.reference_person) = _numbered(probes.identities, references.identities)
-        _, (self.probe_photo, self.reference_photo) = _numbered(probes.face_ids, references.face_ids)
+        self.people, (self.probe_person, self.reference_person) = numbered(probes.identities, references.identities)
+        _, (self.probe_photo, self.reference_photo) = numbered(probes.face_ids, references.face_ids)
         if self.within:
             self.probe_photo = self.reference_photo = np.arange(len(self.probe_photo), dtype=np.int32)
         self._check()
@@ -199,7 +199,7 @@ def check_embeddings(embeddings: ArrayLike, name: str, photos: int) -> NDArray[n
     return embeddings
 
 
-def _numbered(probes: NDArray[np.str_], references: NDArray[np.str_]) -> tuple[tuple[str, ...], list[Indices]]:
+def numbered(probes: NDArray[np.str_], references: NDArray[np.str_]) -> tuple[tuple[str, ...], list[Indices]]:
     """All names, sorted, and the number of each in both."""
     names, number = np.unique(np.concatenate([probes, references]), return_inverse=True)
     return tuple(names.tolist()), np.split(number.astype(np.int32), [len(probes)])

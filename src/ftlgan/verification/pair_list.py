@@ -145,12 +145,15 @@ def _pairs_txt(path: Path, lines: list[str]) -> list[Listed]:
 
 
 def _rows(faces: Faces) -> dict[str, int]:
-    """Row of each photo by its name; NAME/NAME_0001.jpg, as LFW has it, and NAME/0001.jpg also by NAME/0001."""
+    """Row of each photo by its name; of NAME/NAME_0001.jpg, as LFW has it, and NAME/1.jpg also by NAME/0001."""
     rows: dict[str, int] = {}
     for row, name in enumerate(faces.face_ids.tolist()):
-        stem = PurePosixPath(name).with_suffix("")
-        person = stem.parent.name
-        rows |= {name: row, f"{person}/{stem.name.removeprefix(f'{person}_')}": row}
+        rows[name] = row
+        photo = PurePosixPath(name).with_suffix("")
+        person = photo.parent.name
+        number = photo.name.removeprefix(f"{person}_")
+        if number.isdigit():
+            rows[f"{person}/{int(number):04}"] = row
     return rows
 
 

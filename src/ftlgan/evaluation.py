@@ -51,7 +51,7 @@ def read_embedded(folder: Path, left_out: Collection[str] = ()) -> Embedded:
     embeddings = check_embeddings(embeddings_of(table), str(folder), table.num_rows)
     face_ids, identities = (table[name].to_numpy().astype(np.str_) for name in ("face_id", "identity"))
     faces = Faces(face_ids, identities, embeddings)
-    return Embedded(faces.take(~np.isin(faces.face_ids, list(left_out))), recognizer_of(table))
+    return Embedded(faces.without(left_out), recognizer_of(table))
 
 
 def evaluate(

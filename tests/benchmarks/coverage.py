@@ -17,8 +17,8 @@ from ftlgan.verification.tally import tally
 sys.path.append(str(Path(__file__).parents[1] / "verification"))
 from people import figures_of_two_gaussians, scores_of_known_d_prime
 
-PEOPLE = (15, 30, 60, 120, 240)
-D_PRIMES = (1.0, 2.0, 3.0)
+PEOPLE = (15, 40, 100, 250)
+D_PRIMES = (1.0, 3.0)
 FMR = 0.01
 
 

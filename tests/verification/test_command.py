@@ -193,7 +193,12 @@ def test_tables_that_do_not_go_together_are_one_line(lr: Path, tmp_path: Path) -
             {},
             r"probes are \(48, 8\), references \(48, 4\): embed both with one recognizer",
         ),
-        ("nameless", faces(embeddings, who), {"face_id": None}, "has no column face_id, by which photos are found"),
+        (
+            "nameless",
+            faces(embeddings, who),
+            {"face_id": None},
+            "has no column face_id, which keeps a photo from being",
+        ),
         (
             "others",
             faces(embeddings, who),

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.verification.pair_list import fold_accuracy, score_list
-from ftlgan.verification.pairs import AllPairs
+from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.report import Merits, report
 from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, read_scores
 from ftlgan.verification.tally import Tally, tally, tally_pairs
@@ -60,15 +59,11 @@ def verify(
         counted, facts = _of_embeddings(table, references, pairs, split)
     merits = report(counted, replicates, confidence, seed, fmr)
     facts["intervals"] = _intervals(merits, replicates, confidence, seed)
-    if json_file != "-":
-        print(_text(merits, facts))
-    if json_file:
-        content = json.dumps(_json(merits, facts), indent=2) + "\n"
-        if json_file == "-":
-            sys.stdout.write(content)
-        else:
-            with writing(Path(json_file)):
-                Path(json_file).write_text(content)
+    content = json.dumps(_json(merits, facts), indent=2)
+    print(content if json_file == "-" else _text(merits, facts))
+    if json_file and json_file != "-":
+        with writing(Path(json_file)):
+            Path(json_file).write_text(content + "\n")
 
 
 def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) -> None:
@@ -84,32 +79,37 @@ def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) 
 
 def _of_embeddings(table: Path, references: Path | None, pairs: Path | None, split: str | None) -> tuple[Tally, Facts]:
     probes = read_embeddings(table, split)
-    others = read_embeddings(references, split) if references else None
-    if others and others.recognizer != probes.recognizer:
+    facts: Facts = {"probes": _described(table, probes)}
+    others = None
+    if references:
+        others = read_embeddings(references, split)
+        _check_together(table, probes, references, others)
+        facts["references"] = _described(references, others)
+    facts["recognizer"] = probes.recognizer
+    if pairs:
+        return _of_list(pairs, probes.faces, (others or probes).faces, facts)
+    left_out = list(copies(others.faces, probes.faces) if others else copies(probes.faces))
+    facts["pairs"] = {"all": "of different photos", "byte_identical_copies_left_out": len(left_out)}
+    return tally_pairs(AllPairs(probes.faces.without(left_out), others and others.faces.without(left_out))), facts
+
+
+def _check_together(table: Path, probes: EmbeddingTable, references: Path, others: EmbeddingTable) -> None:
+    if others.recognizer != probes.recognizer:
         raise DataError(
             f"{table}: embedded by {probes.recognizer or 'nobody knows whom'}, {references}: by "
             f"{others.recognizer or 'nobody knows whom'}; embed both with one recognizer"
         )
     for path, found in ((table, probes), (references, others)):
-        if found and not found.named and (others or pairs):
-            raise DataError(
-                f"{path}: has no column face_id, by which photos are found and kept from being compared with themselves"
-            )
-    facts: Facts = {"probes": _described(table, probes)}
-    if others and references:
-        facts["references"] = _described(references, others)
-    facts["recognizer"] = probes.recognizer
-    if pairs:
-        listed = score_list(pairs, probes.faces, (others or probes).faces)
-        facts["pairs"] = _file(pairs) | {"byte_identical_copies_left_out": listed.copies}
-        if listed.folds is not None:
-            facts["accuracy"] = asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
-        return tally(listed.comparison), facts
-    left_out = copies(*([others.faces] if others else []), probes.faces)
-    facts["pairs"] = {"all": "of different photos", "byte_identical_copies_left_out": len(left_out)}
-    kept = [t and t.faces.take(~np.isin(t.faces.face_ids, list(left_out))) for t in (probes, others)]
-    assert kept[0]
-    return tally_pairs(AllPairs(kept[0], kept[1])), facts
+        if not found.named:
+            raise DataError(f"{path}: has no column face_id, which keeps a photo from being compared with itself")
+
+
+def _of_list(pairs: Path, probes: Faces, references: Faces, facts: Facts) -> tuple[Tally, Facts]:
+    listed = score_list(pairs, probes, references)
+    facts["pairs"] = _file(pairs) | {"byte_identical_copies_left_out": listed.copies}
+    if listed.folds is not None:
+        facts["accuracy"] = asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
+    return tally(listed.comparison), facts
 
 
 def _described(path: Path, table: EmbeddingTable) -> Facts:

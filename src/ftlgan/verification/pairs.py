@@ -1,6 +1,6 @@
 """Embeddings -> the scores of all pairs of different photos, block by block."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,6 +48,10 @@ class Faces:
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Faces":
         """Some of the faces, by number or by a mask."""
         return Faces(self.face_ids[rows], self.identities[rows], self.embeddings[rows])
+
+    def without(self, face_ids: Collection[str]) -> "Faces":
+        """All but the faces of these names."""
+        return self.take(~np.isin(self.face_ids, list(face_ids)))
 
 
 class AllPairs:

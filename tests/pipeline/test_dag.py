@@ -161,6 +161,29 @@ def test_the_headline_and_the_table_have_every_method(project: Project) -> None:
     assert {name: figures["d_prime"] for name, figures in headline.items()} == pytest.approx(dlib, abs=1e-4)
 
 
+def test_every_figure_says_where_it_comes_from(project: Project) -> None:
+    origin = json.loads((project.root / "metrics/origin.json").read_text())
+    assert origin["dataset"]["source"] == "folder"
+    assert len(origin["dataset"]["aligned_sha256"]) == 64
+    faces = pq.read_table(project.root / "data/aligned", columns=["identity", "split"]).to_pylist()
+    for split in ("train", "val", "test"):
+        people = [face["identity"] for face in faces if face["split"] == split]
+        assert origin["split"][split] == {"people": len(set(people)), "photos": len(people)}
+    assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0}
+    assert origin["degradation"] == {"res": 14, "kernel": "bicubic", "resampler": "Pillow, antialiased"}
+    assert "ArcFace" in origin["crop"]["template"]
+    boxes = {judge: about["box"].split(":")[0] for judge, about in origin["judges"].items()}
+    assert boxes == {"sface": "white", "dlib": "black"}
+    assert {len(about["sha256"]) for about in origin["judges"].values()} == {64}
+    with (project.root / "metrics/verification.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, figure in zip(rows, origin["figures"], strict=True):
+        assert [row[name] for name in ("method", "judge", "protocol")] == list(figure.values())[:3]
+        assert [int(row[name]) for name in ("people", "genuine", "impostor")] == [
+            figure[name] for name in ("people", "genuine", "impostor")
+        ]
+
+
 def test_dvc_shows_plots_metrics_and_experiments(project: Project) -> None:
     printed = project.dvc("plots", "show")
     assert "failed" not in printed

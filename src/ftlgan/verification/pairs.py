@@ -23,7 +23,8 @@ class Comparison:
     """Scored pairs of photos, and who is on each side."""
 
     people: tuple[str, ...]
-    """The P identities, sorted; the arrays below hold indices into them. None if it is not known who is compared."""
+    """The P identities, sorted; the arrays below hold indices into them. Empty if it is not known who is compared, and
+    then so are the arrays of people."""
     genuine: Floats
     """Similarity of same-person pairs, (G,)."""
     impostor: Floats

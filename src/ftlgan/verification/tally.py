@@ -23,7 +23,7 @@ from ftlgan.verification.roc import Roc
 MOST_EXACT = 2**23
 """Pairs that are held in memory at once: some 300 MB."""
 GRID = 2**16
-"""Bins of cosines: an AUC of 0.9 is known to some 1e-5."""
+"""Bins of cosines: ties inside them can change an AUC by some millionths."""
 MOST_CELLS = 2**23
 """Pairs of people x groups that are counted: 32 MB, and a second of bootstrap."""
 FEWEST_GROUPS, GROUPS = 64, 512
@@ -46,7 +46,7 @@ class Tally:
     """Scores of one method, judge and protocol, counted."""
 
     people: tuple[str, ...]
-    """The P identities. None if it is not known who is compared."""
+    """The P identities; empty if it is not known who is compared."""
     genuine: Ints
     """Genuine scores in B bins of rising score, (B,)."""
     impostor: Ints

@@ -1,56 +1,59 @@
-"""Judge the restored faces: figures, curves, and a sheet of faces to look at."""
+"""Judge the restored faces: figures, curves, where they come from, and a sheet of faces to look at."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 
-from ftlgan import evaluation, figures, tracking
+from ftlgan import evaluation, figures, origin, tracking
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import read_table
 from ftlgan.params import Params, load_params
 from ftlgan.sheet import read_sheet
 
-METRICS = Path("metrics")
+DATA, METRICS = Path("data"), Path("metrics")
 
 
 def evaluate(params: Params, run: tracking.Run) -> None:
     judges, settings = params.recognition.judges, params.evaluate
+    photos = origin.check_photos(DATA / "aligned")
+    galleries = {judge: evaluation.read_embedded(DATA / "gallery" / judge, photos.copies) for judge in judges}
     results = [
         result
-        for judge in judges
+        for judge, gallery in galleries.items()
         for result in evaluation.evaluate(
             judge,
-            evaluation.read_embedded(Path("data/gallery") / judge),
-            {method: evaluation.read_embedded(Path("data/probes") / method / judge) for method in params.methods},
+            gallery,
+            {m: evaluation.read_embedded(DATA / "probes" / m / judge, photos.copies) for m in params.methods},
             settings.replicates,
             settings.confidence,
             params.seed,
         )
     ]
     black_box = evaluation.headline_judge(judges, params.recognition.teacher)
-    headline = evaluation.headline(results, black_box)
-    (METRICS / "metrics.json").write_text(json.dumps(headline, indent=2) + "\n")
+    reasons = read_table(DATA / "rejects.parquet")["reason"].to_pandas().str.split(":").str[0]
+    rejects = reasons.value_counts().rename_axis("reason").rename("photos")
+    came_from = origin.origin(params, photos, {str(k): int(n) for k, n in rejects.items()}, galleries, results)
+    for name, content in (("metrics", evaluation.headline(results, black_box)), ("origin", came_from)):
+        (METRICS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
     table = pd.DataFrame(evaluation.verification_table(results, params.res))
     table.to_csv(METRICS / "verification.csv", index=False)
     differences = pd.DataFrame(evaluation.difference_table(results, params.res, settings.confidence))
     differences.to_csv(METRICS / "differences.csv", index=False)
-    reasons = read_table(Path("data/rejects.parquet"))["reason"].to_pandas().str.split(":").str[0]
-    reasons.value_counts().rename_axis("reason").rename("photos").to_csv(METRICS / "rejects.csv")
+    rejects.to_csv(METRICS / "rejects.csv")
 
-    scores = {r.method: r.comparison for r in evaluation.primary(results, black_box)}
-    for name, rows in (("roc", evaluation.roc_table(scores)), ("scores", evaluation.score_table(scores))):
+    merits = {r.method: r.merits for r in evaluation.primary(results, black_box)}
+    for name, rows in (("roc", evaluation.roc_table(merits)), ("scores", evaluation.score_table(merits))):
         pd.DataFrame(rows).to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g")
 
     title = f"{params.res} px, judged by {black_box}"
-    figures.save(figures.roc_figure(scores, title), METRICS / "roc.png")
-    figures.save(figures.score_figure(scores, title), METRICS / "scores.png")
-    figures.save(figures.contact_sheet(read_sheet(Path("data"), params.methods, settings.sheet)), METRICS / "faces.png")
+    figures.save(figures.roc_figure(merits, title), METRICS / "roc.png")
+    figures.save(figures.score_figure(merits, title), METRICS / "scores.png")
+    figures.save(figures.contact_sheet(read_sheet(DATA, params.methods, settings.sheet)), METRICS / "faces.png")
 
-    print(
-        table[table.protocol != evaluation.LR_LR].drop(columns="protocol").to_string(index=False, float_format="%.3f")
-    )
-    run.log_final({f"{r.judge}.{r.protocol}.{r.method}.{k}": v for r in results for k, v in r.merits.scalars().items()})
+    shown = table[table.protocol != evaluation.LR_LR].drop(columns="protocol")
+    print(shown.to_string(index=False, float_format="%.3f", na_rep="-"))
+    run.log_final(evaluation.scalars(results))
     for path in sorted(METRICS.glob("*.png")):
         run.log_figure(path)
     for path in sorted([*METRICS.glob("*.csv"), *METRICS.glob("*.json")]):

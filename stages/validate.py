@@ -13,7 +13,8 @@ from ftlgan.params import Params, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import judge
 from ftlgan.restoration.ftlgan import Ftlgan
-from ftlgan.verification import compare, d_prime
+from ftlgan.verification.merits import d_prime
+from ftlgan.verification.pairs import compare
 
 DEGRADED, MODEL, METRICS = Path("data/degraded"), Path("data/model/generator.safetensors"), Path("metrics")
 

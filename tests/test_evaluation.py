@@ -20,7 +20,8 @@ from ftlgan.evaluation import (
 )
 from ftlgan.faces import FACES, encode_png, write_faces
 from ftlgan.sheet import read_sheet
-from ftlgan.verification import d_prime
+from ftlgan.verification.merits import d_prime
+from ftlgan.verification.pairs import Faces
 
 
 def embedded(noise: float) -> Embedded:
@@ -30,7 +31,7 @@ def embedded(noise: float) -> Embedded:
     vectors = rng.normal(size=(8, 16))[who] + noise * np.random.default_rng(1).normal(size=(24, 16))
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     recognizer = {"recognizer": "judge", "sha256": "0"}
-    return Embedded(np.array([str(i) for i in range(24)]), np.array([f"p{i}" for i in who]), unit, recognizer)
+    return Embedded(Faces(np.array([str(i) for i in range(24)]), np.array([f"p{i}" for i in who]), unit), recognizer)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_each_method_stands_under_both_protocols_beside_the_ceiling(results: lis
 
 
 def test_figures_are_those_of_a_naive_loop(results: list[Result]) -> None:
-    probes, references = embedded(1.0), embedded(0.2)
+    probes, references = embedded(1.0).faces, embedded(0.2).faces
     pairs = [(i, j) for i in range(24) for j in range(24) if i != j]
     scores = {True: [], False: []}
     for i, j in pairs:
@@ -56,7 +57,7 @@ def test_figures_are_those_of_a_naive_loop(results: list[Result]) -> None:
         )
     across = next(r for r in results if (r.method, r.protocol) == ("bicubic", "lr-hr"))
     assert (across.merits.genuine, across.merits.impostor) == (len(scores[True]), len(scores[False]))
-    assert across.merits.d_prime == pytest.approx(d_prime(scores[True], scores[False]), rel=1e-5)
+    assert across.merits.figures["d_prime"].value == pytest.approx(d_prime(scores[True], scores[False]), rel=1e-5)
 
 
 def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:
@@ -82,16 +83,16 @@ def test_the_headline_judge_is_in_no_loss() -> None:
 
 
 def test_curves_have_every_method(results: list[Result]) -> None:
-    scores = {r.method: r.comparison for r in results if r.protocol != "lr-lr"}
-    curve = [(row["fpr"], row["tpr"]) for row in roc_table(scores) if row["method"] == "ftlgan"]
+    merits = {r.method: r.merits for r in results if r.protocol != "lr-lr"}
+    curve = [(row["fpr"], row["tpr"]) for row in roc_table(merits) if row["method"] == "ftlgan"]
     assert (curve[0], curve[-1]) == ((0, 0), (1, 1))
-    rows = [row for row in score_table(scores) if row["method"] == "hr"]
+    rows = [row for row in score_table(merits) if row["method"] == "hr"]
     assert {row["pairs"] for row in rows} == {"genuine", "impostor"}
 
 
 def test_other_faces_are_refused() -> None:
     probe = embedded(1.0)
-    shifted = replace(probe, face_ids=np.roll(probe.face_ids, 1))
+    shifted = replace(probe, faces=replace(probe.faces, face_ids=np.roll(probe.faces.face_ids, 1)))
     with pytest.raises(DataError, match="data/probes/bicubic/judge: its faces are not the test faces"):
         evaluate("judge", embedded(0.2), {"bicubic": shifted}, 100, 0.95, 0)
 

@@ -12,15 +12,18 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ftlgan.figures import GUTTER, HEADING, colour, contact_sheet, roc_figure, save, score_figure
-from ftlgan.verification import Comparison, auc, compare, d_prime
+from ftlgan.verification.pairs import compare
+from ftlgan.verification.report import Merits, report
+from ftlgan.verification.tally import tally
 
 METHODS = ["hr", "bicubic", "realesrgan", "gfpgan", "ftlgan"]
 
 
-def comparison(noise: float) -> Comparison:
+def merits_of(noise: float) -> Merits:
     generator = np.random.default_rng(0)
     faces = np.repeat(generator.normal(size=(12, 16)), 3, axis=0) + noise * generator.normal(size=(36, 16))
-    return compare(faces / np.linalg.norm(faces, axis=1, keepdims=True), None, [str(row // 3) for row in range(36)])
+    unit = faces / np.linalg.norm(faces, axis=1, keepdims=True)
+    return report(tally(compare(unit, None, [str(row // 3) for row in range(36)])), replicates=2)
 
 
 def png(figure: Figure, folder: Path) -> bytes:
@@ -40,8 +43,8 @@ def faces(count: int, side: int, seed: int = 0) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def comparisons() -> dict[str, Comparison]:
-    return {method: comparison(noise) for method, noise in zip(METHODS, (0.3, 1, 1.3, 1.2, 0.7), strict=True)}
+def merits() -> dict[str, Merits]:
+    return {method: merits_of(noise) for method, noise in zip(METHODS, (0.3, 1, 1.3, 1.2, 0.7), strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +65,30 @@ def test_a_method_nobody_has_heard_of_has_the_same_colour_in_every_process():
     assert other == colour("codeformer") not in {colour(method) for method in METHODS}
 
 
-def test_a_roc_figure_draws_each_method_in_its_colour_with_its_auc(comparisons):
-    (axes,) = roc_figure(comparisons, "14 px").axes
+def test_a_roc_figure_draws_each_method_in_its_colour_with_its_auc(merits):
+    (axes,) = roc_figure(merits, "14 px").axes
     *curves, chance = axes.lines
     assert [line.get_color() for line in curves] == [colour(method) for method in METHODS]
     text = [entry.get_text() for entry in axes.get_legend().get_texts()]
-    scores = comparisons["ftlgan"]
-    assert text[-2:] == [f"FTLGAN: AUC {auc(scores.genuine, scores.impostor):.3f}", "chance"]
+    assert text[-2:] == [f"FTLGAN: AUC {merits['ftlgan'].figures['auc'].value:.3f}", "chance"]
     assert chance.get_linestyle() == ":" and axes.get_title() == "14 px"
 
 
-def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(comparisons):
-    (axes,) = roc_figure(comparisons, "").axes
-    assert axes.get_xlim()[0] == pytest.approx(30 / comparisons["hr"].impostor.size)
+def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(merits):
+    (axes,) = roc_figure(merits, "").axes
+    assert axes.get_xlim()[0] == pytest.approx(30 / merits["hr"].impostor)
 
 
-def test_a_score_figure_has_a_panel_a_method_on_the_same_axes(comparisons):
-    panels = score_figure(comparisons, "14 px").axes
-    scores = comparisons["bicubic"]
-    assert panels[1].get_title(loc="left") == f"bicubic: d' {d_prime(scores.genuine, scores.impostor):.2f}"
+def test_a_score_figure_has_a_panel_a_method_on_the_same_axes(merits):
+    panels = score_figure(merits, "14 px").axes
+    assert panels[1].get_title(loc="left") == f"bicubic: d' {merits['bicubic'].figures['d_prime'].value:.2f}"
     assert [panel.lines[0].get_color() for panel in panels] == [colour(method) for method in METHODS]
     assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
-    for scores in comparisons.values():
+    for found in merits.values():
         low, high = panels[0].get_xlim()
-        assert low < scores.impostor.min() and scores.genuine.max() < high, "every score is inside"
+        centre, *densities = found.density
+        scored = centre[sum(densities) > 0]
+        assert low < scored.min() and scored.max() < high, "every score is inside"
 
 
 def test_a_sheet_shows_the_faces_themselves_and_each_pixel_of_the_small_ones(columns, tmp_path):
@@ -119,18 +122,18 @@ def test_a_sheet_of_eight_people_stays_below_400_kb(columns, tmp_path):
 
 
 @pytest.mark.parametrize("draw", ["roc", "scores", "sheet"])
-def test_a_figure_has_the_same_bytes_whatever_the_users_settings(draw, comparisons, columns, tmp_path):
+def test_a_figure_has_the_same_bytes_whatever_the_users_settings(draw, merits, columns, tmp_path):
     def figure() -> Figure:
         if draw == "sheet":
             return contact_sheet(columns)
-        return (roc_figure if draw == "roc" else score_figure)(comparisons, "14 px, judged by dlib")
+        return (roc_figure if draw == "roc" else score_figure)(merits, "14 px, judged by dlib")
 
     first = png(figure(), tmp_path)
     with matplotlib.rc_context({"font.size": 20, "figure.dpi": 60, "axes.facecolor": "black", "lines.linewidth": 9}):
         assert png(figure(), tmp_path) == first
 
 
-def test_a_png_is_opaque_on_white_and_says_nothing_of_when_or_by_what(comparisons, tmp_path):
-    image = Image.open(io.BytesIO(png(roc_figure(comparisons, ""), tmp_path)))
+def test_a_png_is_opaque_on_white_and_says_nothing_of_when_or_by_what(merits, tmp_path):
+    image = Image.open(io.BytesIO(png(roc_figure(merits, ""), tmp_path)))
     assert image.mode == "RGB" and image.getpixel((0, 0)) == (255, 255, 255)
     assert set(image.info) == {"dpi"}

@@ -5,10 +5,11 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -45,13 +46,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ftlgan {version('ftlgan')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    about = "draw photos of people who do not exist, free for any use"
-    command = commands.add_parser("draw", help=about, description=f"{about[0].upper()}{about[1:]}.")
-    command.set_defaults(command=draw)
+    def add(name: str, function: Callable[..., None], about: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        command.set_defaults(command=function)
+        return command
+
+    command = add("draw", draw, "draw photos of people who do not exist, free for any use")
     command.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder, or one to go on with")
     command.add_argument("--people", type=int, default=200, metavar="N", help="how many people (default: %(default)s)")
     command.add_argument("--photos", type=int, default=6, metavar="N", help="photos of each (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")
+
+    command = add("verify", verify, "judge embeddings or scores that anyone made: d', AUC, EER, FNMR, with intervals")
+    command.add_argument(
+        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder) or scores (.csv)"
+    )
+    command.add_argument(
+        "--references", type=Path, metavar="TABLE", help="embeddings to compare with, instead of within"
+    )
+    command.add_argument("--pairs", type=Path, metavar="FILE", help="compare these pairs: a CSV, or LFW's pairs.txt")
+    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
+    command.add_argument(
+        "--fmr", type=float, nargs="+", default=[1e-2, 1e-3], metavar="RATE", help="FNMR at these (default: 0.01 0.001)"
+    )
+    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
+    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
+    command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
     return parser
 
 
@@ -81,6 +102,13 @@ def draw(folder: Path, people: int, photos: int, seed: int) -> None:
             _write(folder, f"{identity}/{name}", photo)
         drawn_ever = sum(1 for _ in folder.glob("person-*"))
         _write(folder, "people.csv", _who_is_who(max(people, drawn_ever), seed))
+
+
+def verify(**arguments: Any) -> None:
+    """The report on embeddings or scores: see `ftlgan.verification.command.verify`."""
+    from ftlgan.verification.command import verify as command
+
+    command(**arguments)
 
 
 @contextmanager

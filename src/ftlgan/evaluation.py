@@ -1,6 +1,6 @@
 """Embeddings of the test people -> every figure, for every method, judge and protocol."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,10 @@ import numpy as np
 
 from ftlgan.errors import DataError
 from ftlgan.faces import embeddings_of, read_faces, recognizer_of
-from ftlgan.verification import Comparison, Merits, compare, paired_difference, report, roc, score_density
+from ftlgan.progress import progress
+from ftlgan.verification.pairs import AllPairs, Faces, check_embeddings
+from ftlgan.verification.report import Merits, columns, paired_difference, report
+from ftlgan.verification.tally import tally_pairs
 
 HR = "hr"
 """The name under which the high-resolution faces stand beside the methods: the ceiling."""
@@ -23,12 +26,7 @@ BASELINE = "bicubic"
 class Embedded:
     """The test faces as one judge sees them."""
 
-    face_ids: np.ndarray
-    """str (N,)."""
-    identities: np.ndarray
-    """str (N,)."""
-    embeddings: np.ndarray
-    """float32 (N, D), unit length."""
+    faces: Faces
     recognizer: dict[str, str]
     """Name and SHA-256 of the judge: embeddings of two digests cannot be compared."""
 
@@ -40,16 +38,20 @@ class Result:
     method: str
     judge: str
     protocol: str
-    comparison: Comparison
     merits: Merits
 
 
-def read_embedded(folder: Path) -> Embedded:
-    """The test faces of a table of embeddings."""
+def read_embedded(folder: Path, left_out: Collection[str] = ()) -> Embedded:
+    """The test faces of a table of embeddings, but those left out.
+
+    Raises:
+        DataError: if they can't be read, or are not embeddings of unit length.
+    """
     table = read_faces(folder, splits=["test"])
-    return Embedded(
-        table["face_id"].to_numpy(), table["identity"].to_numpy(), embeddings_of(table), recognizer_of(table)
-    )
+    embeddings = check_embeddings(embeddings_of(table), str(folder), table.num_rows)
+    face_ids, identities = (table[name].to_numpy().astype(np.str_) for name in ("face_id", "identity"))
+    faces = Faces(face_ids, identities, embeddings)
+    return Embedded(faces.without(left_out), recognizer_of(table))
 
 
 def evaluate(
@@ -70,20 +72,19 @@ def evaluate(
     """
     for method, probe in probes.items():
         table = f"data/probes/{method}/{judge}"
-        if not np.array_equal(probe.face_ids, references.face_ids):
+        if not np.array_equal(probe.faces.face_ids, references.faces.face_ids):
             raise DataError(f"{table}: its faces are not the test faces of the gallery; run `dvc repro`")
         if probe.recognizer != references.recognizer:
             raise DataError(f"{table}: by {probe.recognizer}, the gallery by {references.recognizer}; run `dvc repro`")
 
-    def result(method: str, protocol: str, comparison: Comparison) -> Result:
-        return Result(method, judge, protocol, comparison, report(comparison, replicates, confidence, seed))
+    def result(method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:
+        pairs = AllPairs(probe.faces, reference.faces if reference else None)
+        return Result(method, judge, protocol, report(tally_pairs(pairs), replicates, confidence, seed))
 
-    results = [result(HR, HR_HR, compare(references.embeddings, None, references.identities))]
+    asked = [(HR, HR_HR, references, None)]
     for method, probe in probes.items():
-        across = compare(probe.embeddings, references.embeddings, references.identities)
-        within = compare(probe.embeddings, None, references.identities)
-        results += [result(method, LR_HR, across), result(method, LR_LR, within)]
-    return results
+        asked += [(method, LR_HR, probe, references), (method, LR_LR, probe, None)]
+    return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]
 
 
 def headline_judge(judges: Sequence[str], teacher: str) -> str:
@@ -99,7 +100,7 @@ def primary(results: Iterable[Result], judge: str) -> list[Result]:
 def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float]]:
     """`{METHOD: {d_prime, auc, eer}}`, to four digits: more than the intervals support."""
     return {
-        r.method: {name: round(getattr(r.merits, name), 4) for name in ("d_prime", "auc", "eer")}
+        r.method: {name: round(r.merits.figures[name].value, 4) for name in ("d_prime", "auc", "eer")}
         for r in primary(results, judge)
     }
 
@@ -107,7 +108,7 @@ def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float
 def verification_table(results: Iterable[Result], res: int) -> list[dict[str, Any]]:
     """A row for each method, judge and protocol, with all figures and their intervals."""
     return [
-        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **_rounded(r.merits.scalars())}
+        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **r.merits.scalars()}
         for r in results
     ]
 
@@ -122,33 +123,38 @@ def difference_table(results: Sequence[Result], res: int, confidence: float) -> 
             "baseline": BASELINE,
             "judge": r.judge,
             "protocol": r.protocol,
-            **_rounded(vars(paired_difference(r.merits, baseline[r.judge, r.protocol], confidence))),
+            **columns(paired_difference(r.merits, baseline[r.judge, r.protocol], confidence), r.merits.absent),
         }
         for r in results
         if r.method != BASELINE and (r.judge, r.protocol) in baseline
     ]
 
 
-def roc_table(scores: Mapping[str, Comparison]) -> list[dict[str, Any]]:
+def scalars(results: Iterable[Result]) -> dict[str, float]:
+    """Every figure that there is, by JUDGE.PROTOCOL.METHOD.NAME."""
+    return {
+        f"{r.judge}.{r.protocol}.{r.method}.{name}": value
+        for r in results
+        for name, value in r.merits.scalars().items()
+        if value is not None
+    }
+
+
+def roc_table(merits: Mapping[str, Merits]) -> list[dict[str, Any]]:
     """The ROC curve of each method, a row a point."""
-    curves = {method: roc(comparison.genuine, comparison.impostor) for method, comparison in scores.items()}
     return [
-        {"method": method, "fpr": fpr, "tpr": tpr}
-        for method, points in curves.items()
-        for fpr, tpr in zip(*points, strict=True)
+        {"method": method, "fpr": fmr, "tpr": tmr}
+        for method, found in merits.items()
+        for fmr, tmr in zip(found.roc.fmr, found.roc.tmr, strict=True)
     ]
 
 
-def score_table(scores: Mapping[str, Comparison]) -> list[dict[str, Any]]:
+def score_table(merits: Mapping[str, Merits]) -> list[dict[str, Any]]:
     """The densities of genuine and impostor scores of each method, a row a bin."""
     rows: list[dict[str, Any]] = []
-    for method, comparison in scores.items():
-        centres, *densities = score_density(comparison.genuine, comparison.impostor)
+    for method, found in merits.items():
+        centres, *densities = found.density
         for pairs, density in zip(("genuine", "impostor"), densities, strict=True):
             named = {"method": method, "pairs": pairs}
             rows += [{**named, "score": x, "density": y} for x, y in zip(centres, density, strict=True)]
     return rows
-
-
-def _rounded(merits: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in merits.items()}

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from ftlgan.verification import Comparison, auc, d_prime, roc, score_density
+from ftlgan.verification.report import Merits
 
 Faces = Sequence[NDArray[np.uint8]]
 
@@ -58,21 +58,21 @@ def label(method: str) -> str:
 
 
 @style.context(LOOK)
-def roc_figure(comparisons: Mapping[str, Comparison], title: str) -> Figure:
+def roc_figure(merits: Mapping[str, Merits], title: str) -> Figure:
     """ROC curves, FMR on a logarithmic axis: a method's worth shows where few impostors may pass.
 
     Args:
-        comparisons: the scored pairs of each method.
+        merits: of each method.
         title: above the curves.
     """
     figure = Figure(figsize=(5.2, 3.9), layout="constrained")
     axes = figure.add_subplot()
     # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
-    lowest = min(0.1, 30 / min(scores.impostor.size for scores in comparisons.values()))
-    for method, scores in comparisons.items():
-        fpr, tpr = roc(scores.genuine, scores.impostor)
-        text = f"{label(method)}: AUC {auc(scores.genuine, scores.impostor):.3f}"
-        axes.plot(fpr, tpr, color=colour(method), linestyle="--" if method == "hr" else "-", label=text)
+    lowest = min(0.1, 30 / min(found.impostor for found in merits.values()))
+    for method, found in merits.items():
+        text = f"{label(method)}: AUC {found.figures['auc'].value:.3f}"
+        line = "--" if method == "hr" else "-"
+        axes.plot(found.roc.fmr, found.roc.tmr, color=colour(method), linestyle=line, label=text)
     chance = np.geomspace(lowest, 1, 200)
     axes.plot(chance, chance, color="#999999", linewidth=1, linestyle=":", label="chance", zorder=1)
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), title=title)
@@ -82,22 +82,22 @@ def roc_figure(comparisons: Mapping[str, Comparison], title: str) -> Figure:
 
 
 @style.context(LOOK)
-def score_figure(comparisons: Mapping[str, Comparison], title: str) -> Figure:
+def score_figure(merits: Mapping[str, Merits], title: str) -> Figure:
     """Densities of genuine (filled) and impostor (outlined) scores, a panel a method, all on the same axes.
 
     Args:
-        comparisons: the scored pairs of each method.
+        merits: of each method.
         title: above the panels.
     """
-    figure = Figure(figsize=(5.2, 0.9 + 1.2 * len(comparisons)), layout="constrained")
+    figure = Figure(figsize=(5.2, 0.9 + 1.2 * len(merits)), layout="constrained")
     figure.suptitle(title)
-    panels = figure.subplots(len(comparisons), sharex=True, sharey=True, squeeze=False)[:, 0]
+    panels = figure.subplots(len(merits), sharex=True, sharey=True, squeeze=False)[:, 0]
     occupied: list[float] = []
-    for axes, (method, scores) in zip(panels, comparisons.items(), strict=True):
-        score, genuine, impostor = score_density(scores.genuine, scores.impostor)
+    for axes, (method, found) in zip(panels, merits.items(), strict=True):
+        score, genuine, impostor = found.density
         axes.fill_between(score, genuine, step="mid", color=colour(method), alpha=0.45, linewidth=0, label="genuine")
         axes.step(score, impostor, where="mid", color=colour(method), linewidth=1.2, label="impostor")
-        axes.set_title(f"{label(method)}: d' {d_prime(scores.genuine, scores.impostor):.2f}", loc="left")
+        axes.set_title(f"{label(method)}: d' {found.figures['d_prime'].value:.2f}", loc="left")
         axes.spines["left"].set_visible(False)
         occupied += score[genuine + impostor > 0].tolist()
     panels[0].legend(loc="best")

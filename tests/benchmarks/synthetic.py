@@ -34,7 +34,9 @@ from ftlgan.params import Align, load_params
 from ftlgan.recognition import Recognizer, judge
 from ftlgan.restoration.bicubic import Bicubic
 from ftlgan.sources import Photo, folder, shuffled, synthetic
-from ftlgan.verification import compare, report
+from ftlgan.verification.pairs import compare
+from ftlgan.verification.report import report
+from ftlgan.verification.tally import tally
 
 RES = 14
 REFERENCE_PEOPLE = 300
@@ -213,10 +215,11 @@ def verification(
     row: str, probes: np.ndarray, references: np.ndarray | None, identities: Sequence[str], seed: int
 ) -> Figures:
     """d' with a 95% interval over people, and AUC."""
-    merits = report(compare(probes, references, identities), replicates=200, seed=seed)
+    figures = report(tally(compare(probes, references, identities)), replicates=200, seed=seed).figures
+    d_prime = figures["d_prime"]
     return {
-        row % "d'": (merits.d_prime, f"{merits.d_prime:.2f} [{merits.d_prime_lo:.2f}, {merits.d_prime_hi:.2f}]"),
-        row % "AUC": plain(merits.auc, 3),
+        row % "d'": (d_prime.value, f"{d_prime.value:.2f} [{d_prime.lo:.2f}, {d_prime.hi:.2f}]"),
+        row % "AUC": plain(figures["auc"].value, 3),
     }
 
 

@@ -151,13 +151,37 @@ def test_the_headline_and_the_table_have_every_method(project: Project) -> None:
     assert all(list(figures) == ["d_prime", "auc", "eer"] for figures in headline.values())
     with (project.root / "metrics/verification.csv").open() as file:
         rows = list(csv.DictReader(file))
-    merits = "people,genuine,impostor,d_prime,d_prime_lo,d_prime_hi,auc,auc_lo,auc_hi,eer"
-    assert ",".join(rows[0]) == f"res,method,judge,protocol,{merits}"
+    figures = ("d_prime", "auc", "eer", "fnmr_at_fmr_0.01", "fnmr_at_fmr_0.001")
+    merits = [name + end for name in figures for end in ("", "_lo", "_hi")]
+    assert list(rows[0]) == ["res", "method", "judge", "protocol", "people", "genuine", "impostor", *merits]
     found = {(row["method"], row["judge"], row["protocol"]) for row in rows}
     methods = {("hr", "hr-hr"), *((m, p) for m in ("bicubic", "ftlgan") for p in ("lr-hr", "lr-lr"))}
     assert found == {(method, judge, protocol) for method, protocol in methods for judge in ("sface", "dlib")}
     dlib = {r["method"]: float(r["d_prime"]) for r in rows if r["judge"] == "dlib" and r["protocol"] != "lr-lr"}
     assert {name: figures["d_prime"] for name, figures in headline.items()} == pytest.approx(dlib, abs=1e-4)
+
+
+def test_every_figure_says_where_it_comes_from(project: Project) -> None:
+    origin = json.loads((project.root / "metrics/origin.json").read_text())
+    assert origin["dataset"]["source"] == "folder"
+    assert len(origin["dataset"]["aligned_sha256"]) == 64
+    faces = pq.read_table(project.root / "data/aligned", columns=["identity", "split"]).to_pylist()
+    for split in ("train", "val", "test"):
+        people = [face["identity"] for face in faces if face["split"] == split]
+        assert origin["split"][split] == {"people": len(set(people)), "photos": len(people)}
+    assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0}
+    assert origin["degradation"] == {"res": 14, "kernel": "bicubic", "resampler": "Pillow, antialiased"}
+    assert "ArcFace" in origin["crop"]["template"]
+    boxes = {judge: about["box"].split(":")[0] for judge, about in origin["judges"].items()}
+    assert boxes == {"sface": "white", "dlib": "black"}
+    assert {len(about["sha256"]) for about in origin["judges"].values()} == {64}
+    with (project.root / "metrics/verification.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, figure in zip(rows, origin["figures"], strict=True):
+        assert [row[name] for name in ("method", "judge", "protocol")] == list(figure.values())[:3]
+        assert [int(row[name]) for name in ("people", "genuine", "impostor")] == [
+            figure[name] for name in ("people", "genuine", "impostor")
+        ]
 
 
 def test_dvc_shows_plots_metrics_and_experiments(project: Project) -> None:

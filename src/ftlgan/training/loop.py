@@ -27,7 +27,8 @@ from ftlgan.recognition.teacher import Teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import Faces, Gallery, TrainingSet
 from ftlgan.training.state import Schedule, State
-from ftlgan.verification import compare, d_prime
+from ftlgan.verification.merits import d_prime
+from ftlgan.verification.pairs import compare
 
 FACES_PER_PASS = 64
 """Of a validation."""

@@ -1,0 +1,54 @@
+"""Scores -> numbers of bins that rise with the score. Scores of one bin count as ties."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Bins(Protocol):
+    """Cuts the scores into `size` bins."""
+
+    exact: bool
+    """Whether only equal scores share a bin, as far as the order of genuine and impostor scores goes."""
+
+    @property
+    def size(self) -> int: ...
+
+    def __call__(self, scores: Floats) -> Ints:
+        """Bin of each score, from 0 to `size` - 1: (N,) to (N,)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """A bin for each genuine score and one for each gap between two: the ROC curve loses nothing."""
+
+    levels: Floats
+    """The different genuine scores, rising, (L,)."""
+    exact = True
+
+    @property
+    def size(self) -> int:
+        return 2 * len(self.levels) + 1
+
+    def __call__(self, scores: Floats) -> Ints:
+        """Odd bins are levels, even ones gaps."""
+        below = np.searchsorted(self.levels, scores)
+        return 2 * below + (self.levels[np.minimum(below, len(self.levels) - 1)] == scores)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equal bins of [-1, 1], where cosines lie. Rounding takes some a little beyond; they count at the border."""
+
+    size: int
+    exact = False
+
+    def __call__(self, scores: Floats) -> Ints:
+        bins = ((scores + 1) * (self.size / 2)).astype(np.int64)
+        return np.clip(bins, 0, self.size - 1, out=bins)

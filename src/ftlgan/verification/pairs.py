@@ -1,0 +1,210 @@
+"""Embeddings -> the scores of all pairs of different photos, block by block."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ftlgan.errors import DataError
+from ftlgan.verification.binning import Floats
+
+UNIT_TOLERANCE = 1e-3
+"""How far from 1 the length of an embedding may be: half precision passes, a forgotten normalisation does not."""
+SCORES_PER_BLOCK = 2**22
+"""What is in memory at a time: some 200 MB, with masks and people."""
+
+Indices = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Scored pairs of photos, and who is on each side."""
+
+    people: tuple[str, ...]
+    """The P identities, sorted; the arrays below hold indices into them. Empty if it is not known who is compared, and
+    then so are the arrays of people."""
+    genuine: Floats
+    """Similarity of same-person pairs, (G,)."""
+    impostor: Floats
+    """Similarity of different-person pairs, (I,)."""
+    genuine_person: Indices
+    """Whose pair each genuine score is, (G,)."""
+    impostor_persons: Indices
+    """Whose two photos each impostor score compares: probes in row 0, references in row 1, (2, I)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Faces as one recognizer sees them. A photo has one name, under which it is never compared with itself."""
+
+    face_ids: NDArray[np.str_]
+    """Of the photos, all different, (N,)."""
+    identities: NDArray[np.str_]
+    """Who is on them, (N,)."""
+    embeddings: NDArray[np.float32]
+    """Unit length, (N, D)."""
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Faces":
+        """Some of the faces, by number or by a mask."""
+        return Faces(self.face_ids[rows], self.identities[rows], self.embeddings[rows])
+
+    def without(self, face_ids: Collection[str]) -> "Faces":
+        """All but the faces of these names."""
+        return self.take(~np.isin(self.face_ids, list(face_ids)))
+
+
+class AllPairs:
+    """Every pair of different photos, scored by the cosine of the embeddings.
+
+    Across (lr-hr): each probe against each reference of another photo. Within (lr-lr, hr-hr): each unordered pair once.
+    """
+
+    def __init__(self, probes: Faces, references: Faces | None) -> None:
+        """Number people and photos.
+
+        Args:
+            probes: one side.
+            references: the other side, of the same photos or of others; None to compare the probes within.
+
+        Raises:
+            DataError: embeddings of different recognizers, a photo of two people, fewer than two people, or nobody
+                with two photos.
+        """
+        self.probes, self.within = probes, references is None
+        self.references = references = references or probes
+        if probes.embeddings.shape[1:] != references.embeddings.shape[1:]:
+            raise DataError(
+                f"probes are {probes.embeddings.shape}, references {references.embeddings.shape}: "
+                "embed both with one recognizer"
+            )
+        self.people, (self.probe_person, self.reference_person) = numbered(probes.identities, references.identities)
+        _, (self.probe_photo, self.reference_photo) = numbered(probes.face_ids, references.face_ids)
+        if self.within:
+            self.probe_photo = self.reference_photo = np.arange(len(self.probe_photo), dtype=np.int32)
+        self._check()
+
+    @cached_property
+    def counts(self) -> tuple[int, int]:
+        """How many genuine and impostor pairs there are."""
+        of_probes, of_references = (
+            np.bincount(person, minlength=len(self.people)) for person in (self.probe_person, self.reference_person)
+        )
+        same_photo = len(np.intersect1d(self.probe_photo, self.reference_photo))
+        genuine = int(of_probes @ of_references) - same_photo
+        impostor = len(self.probe_person) * len(self.reference_person) - same_photo - genuine
+        return (genuine // 2, impostor // 2) if self.within else (genuine, impostor)
+
+    def blocks(self) -> Iterator[Comparison]:
+        """All pairs in the order of their rows, some millions at a time."""
+        starts = range(0, len(self.probe_person), self._rows)
+        return (self._block(slice(start, start + self._rows), start if self.within else 0) for start in starts)
+
+    @property
+    def block_count(self) -> int:
+        return -(-len(self.probe_person) // self._rows)
+
+    def sample(self) -> Comparison:
+        """About a block's worth of the pairs, of probes that are evenly spread. It may lack one kind of pair."""
+        return self._block(slice(0, None, self.block_count), 0)
+
+    @property
+    def _rows(self) -> int:
+        """Probes of a block."""
+        return max(1, SCORES_PER_BLOCK // len(self.reference_person))
+
+    def _block(self, rows: slice, first_column: int) -> Comparison:
+        similarity = self.probes.embeddings[rows] @ self.references.embeddings[first_column:].T
+        person, other = np.broadcast_arrays(self.probe_person[rows, None], self.reference_person[first_column:])
+        photo, other_photo = self.probe_photo[rows, None], self.reference_photo[first_column:]
+        different = photo < other_photo if self.within else photo != other_photo
+        same_person = person == other
+        genuine, impostor = different & same_person, different & ~same_person
+        return Comparison(
+            people=self.people,
+            genuine=similarity[genuine].astype(np.float64),
+            impostor=similarity[impostor].astype(np.float64),
+            genuine_person=person[genuine],
+            impostor_persons=np.stack([person[impostor], other[impostor]]),
+        )
+
+    def _check(self) -> None:
+        probe, reference = (
+            dict(zip(faces.face_ids.tolist(), faces.identities.tolist(), strict=True))
+            for faces in (self.probes, self.references)
+        )
+        if wrong := [name for name in probe.keys() & reference.keys() if probe[name] != reference[name]]:
+            name = min(wrong)
+            raise DataError(f"{name} is {probe[name]} among the probes, {reference[name]} among the references")
+        if not all(self.counts):
+            raise DataError(
+                f"{len(probe.keys() | reference.keys())} photos of {len(self.people)} people give no genuine or no "
+                "impostor pair: verification needs at least two people, and at least two photos of one of them"
+            )
+
+
+def compare(probes: ArrayLike, references: ArrayLike | None, identities: ArrayLike) -> Comparison:
+    """Score all pairs of different photos of one set, all of them in memory.
+
+    Across (lr-hr): probe i against reference j for all ordered pairs i != j. Row i of both is the same photo, restored
+    and original, so a photo never meets itself, nor its own original. Within (lr-lr, hr-hr): each unordered pair once.
+
+    Args:
+        probes: embeddings of unit length, (N, D).
+        references: embeddings of the same photos in the same order, (N, D), or None to compare the probes within.
+        identities: who is on each photo, str (N,).
+
+    Raises:
+        DataError: shapes that do not match, embeddings that are not finite or not of unit length, fewer than two
+            people, or nobody with two photos.
+    """
+    people = np.asarray(identities, dtype=np.str_)
+    names = np.arange(len(people)).astype(np.str_)
+
+    def faces(embeddings: ArrayLike, name: str) -> Faces:
+        return Faces(names, people, check_embeddings(embeddings, name, len(people)))
+
+    return joined(
+        AllPairs(faces(probes, "probes"), None if references is None else faces(references, "references")).blocks()
+    )
+
+
+def joined(blocks: Iterable[Comparison]) -> Comparison:
+    """All blocks in one."""
+    parts = list(blocks)
+    if len(parts) == 1:
+        return parts[0]
+    return Comparison(
+        parts[0].people,
+        np.concatenate([part.genuine for part in parts]),
+        np.concatenate([part.impostor for part in parts]),
+        np.concatenate([part.genuine_person for part in parts]),
+        np.concatenate([part.impostor_persons for part in parts], axis=1),
+    )
+
+
+def check_embeddings(embeddings: ArrayLike, name: str, photos: int) -> NDArray[np.float32]:
+    """Embeddings as float32 (photos, D).
+
+    Raises:
+        DataError: another shape, or embeddings that are not finite or not of unit length; the message begins with
+            `name`.
+    """
+    embeddings = np.asarray(embeddings, dtype=np.float32)
+    if embeddings.ndim != 2 or len(embeddings) != photos:
+        raise DataError(f"{name} have shape {embeddings.shape}: one row for each of the {photos} identities is needed")
+    length = np.linalg.norm(embeddings, axis=1)
+    wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))  # a NaN is wrong, too
+    if wrong.size:
+        raise DataError(
+            f"{name}: {wrong.size} of {photos} embeddings are not finite or not of unit length, the first in row "
+            f"{wrong[0]} (length {length[wrong[0]]:g}): embed the faces again, and divide by the length"
+        )
+    return embeddings
+
+
+def numbered(probes: NDArray[np.str_], references: NDArray[np.str_]) -> tuple[tuple[str, ...], list[Indices]]:
+    """All names, sorted, and the number of each in both."""
+    names, number = np.unique(np.concatenate([probes, references]), return_inverse=True)
+    return tuple(names.tolist()), np.split(number.astype(np.int32), [len(probes)])

@@ -1,0 +1,81 @@
+"""The ROC curve, and the figures that are read off it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ftlgan.verification.binning import Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """ROC curves at falling thresholds, their points joined by straight lines; leading axes are of several curves."""
+
+    fmr: Floats
+    """False match rate, (..., K), rising from 0 to 1."""
+    tmr: Floats
+    """True match rate 1 - FNMR, (..., K), rising from 0 to 1."""
+
+    @classmethod
+    def of_counts(cls, genuine: Floats | Ints, impostor: Floats | Ints) -> "Roc":
+        """The curve of scores counted in bins, (..., B) each: a corner between any two bins."""
+        return cls(_shares_from_above(impostor), _shares_from_above(genuine))
+
+    def auc(self) -> Floats:
+        """Area under the curve: the chance that a genuine score exceeds an impostor score, ties counted half, (...,).
+
+        Source: Hanley & McNeil, "The meaning and use of the area under a ROC curve", Radiology 143 (1982).
+        """
+        return np.asarray(np.trapezoid(self.tmr, self.fmr, axis=-1))
+
+    def eer(self) -> Floats:
+        """Equal error rate: FMR where the curve has FMR = FNMR, (...,).
+
+        This is neither the mean of both rates at the nearest threshold nor the (smaller) value on the convex hull.
+        """
+        surplus = self.fmr + self.tmr - 1  # rises from -1 to 1
+        after = np.argmax(surplus >= 0, axis=-1)[..., None]
+        (low, high), (start, stop) = (
+            [np.take_along_axis(values, at, axis=-1)[..., 0] for at in (after - 1, after)]
+            for values in (surplus, self.fmr)
+        )
+        return start + (stop - start) * -low / (high - low)
+
+    def fnmr_at(self, fmr: float) -> Floats:
+        """FNMR where the curve has a given FMR below 1, the lowest of them on a vertical step, (...,).
+
+        Where no genuine and impostor scores tie there, that is the lowest FNMR of all thresholds whose FMR is not above
+        the given one: FMR100 of FVC and pyeer at 0.01.
+        """
+        last = np.count_nonzero(self.fmr <= fmr, axis=-1)[..., None] - 1
+        (x0, x1), (y0, y1) = (
+            [np.take_along_axis(values, at, axis=-1)[..., 0] for at in (last, last + 1)]
+            for values in (self.fmr, self.tmr)
+        )
+        return 1 - (y0 + (y1 - y0) * (fmr - x0) / (x1 - x0))
+
+    def thinned(self, points: int, lowest: float) -> "Roc":
+        """One curve for plotting: every point is a corner of the full curve, most of them at a low FMR.
+
+        A corner is kept where the curve enters a new cell of FMR (logarithmic from `lowest` to 1) or of TMR (linear),
+        so that the thinned curve stays within about a cell of the full one.
+
+        Args:
+            points: at most so many are left, >= 4.
+            lowest: the FMR of a single false match.
+        """
+        cells = points // 2
+        enters_fmr = np.searchsorted(self.fmr, lowest ** np.linspace(1, 0, cells))
+        enters_tmr = np.searchsorted(self.tmr, np.linspace(0, 1, cells))
+        kept = np.union1d(enters_fmr, enters_tmr)
+        return Roc(self.fmr[kept], self.tmr[kept])
+
+
+def _shares_from_above(counts: Floats | Ints) -> Floats:
+    """The share of scores in the k highest bins, for k = 0 to B: (..., B) to (..., B + 1)."""
+    from_above = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
+    np.cumsum(counts[..., ::-1], axis=-1, out=from_above[..., 1:])
+    total = from_above[..., -1:].copy()
+    # A bootstrap to first order gives single bins a negative weight: a rate still never falls.
+    np.maximum.accumulate(from_above, axis=-1, out=from_above)
+    return np.minimum(from_above, total) / total

@@ -1,0 +1,95 @@
+"""Protocols that list their pairs, and accuracy over folds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from people import photos
+
+from ftlgan.errors import DataError
+from ftlgan.verification.pair_list import fold_accuracy, score_list
+from ftlgan.verification.pairs import Faces
+
+
+def album(*, as_lfw: bool = False) -> Faces:
+    """Three photos of each of four people: A/1.jpg, ..., or as Labeled Faces in the Wild names them."""
+    embeddings, _, _ = photos(4, 3, noise=1)
+    people = np.repeat([*"ABCD"], 3)
+    form = "{0}/{0}_{1:04}.jpg" if as_lfw else "{0}/{1}.jpg"
+    return Faces(np.array([form.format(who, k % 3 + 1) for k, who in enumerate(people)]), people, embeddings)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_the_pairs_of_a_csv_are_scored_and_no_others(tmp_path: Path) -> None:
+    faces = album()
+    path = write(tmp_path / "pairs.csv", "probe,reference\nA/1.jpg,A/2.jpg\nA/3.jpg,C/1.jpg\nD/1.jpg,B/2.jpg\n")
+    listed = score_list(path, faces, faces)
+    expected = [faces.embeddings[i] @ faces.embeddings[j] for i, j in ((0, 1), (2, 6), (9, 4))]
+    assert listed.scores == pytest.approx(expected, abs=1e-6)
+    assert listed.genuine.tolist() == [True, False, False]
+    assert listed.folds is None
+    assert listed.comparison.people == ("A", "B", "C", "D")
+    assert listed.comparison.impostor_persons.tolist() == [[0, 3], [2, 1]]
+
+
+def test_the_pairs_txt_of_lfw_has_folds_and_names_photos_by_number(tmp_path: Path) -> None:
+    faces = album(as_lfw=True)
+    path = write(tmp_path / "pairs.txt", "2\t1\nA\t1\t2\nA\t1\tB\t3\nC\t2\t3\nD\t1\tA\t2\n")
+    listed = score_list(path, faces, faces)
+    expected = [faces.embeddings[i] @ faces.embeddings[j] for i, j in ((0, 1), (0, 5), (7, 8), (9, 1))]
+    assert listed.scores == pytest.approx(expected, abs=1e-6)
+    assert listed.genuine.tolist() == [True, False, True, False]
+    assert listed.folds is not None
+    assert listed.folds.tolist() == [0, 0, 1, 1]
+    assert score_list(write(path, "1\nA\t1\t2\nA\t1\tB\t3\n"), faces, faces).folds is None
+
+
+def test_a_copy_to_the_byte_is_left_out_and_counted(tmp_path: Path) -> None:
+    faces = album()
+    faces.embeddings[1] = faces.embeddings[0]
+    path = write(tmp_path / "pairs.csv", "probe,reference\nA/1.jpg,A/2.jpg\nA/1.jpg,A/3.jpg\nA/1.jpg,B/1.jpg\n")
+    listed = score_list(path, faces, faces)
+    assert (listed.copies, len(listed.scores)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "pairs: lists no pairs|pairs: has no column probe"),
+        ("probe,reference\n", "pairs: lists no pairs"),
+        ("a,b\n1,2\n", r"pairs: has no column probe; a list of pairs has the header probe,reference"),
+        (
+            "probe,reference\nA/1.jpg,E/1.jpg\n",
+            r"pairs: line 2: 'E/1.jpg' is not among the photos \(such as 'A/1.jpg'\)",
+        ),
+        ("probe,reference\nA/1.jpg,A/1.jpg\n", "pairs: line 2: compares A/1.jpg with itself"),
+        ("1 1\nA 1 2\n", "pairs: has 1 pairs, and its first line promises 1 x 2 x 1"),
+        ("1 1\nA 1 2\nA one B 2\n", "pairs: line 3: 'A one B 2' is not NAME 1 2, nor NAME 1 NAME 2"),
+        ("1 1\nA 1 2\nA 1 B 9\n", "pairs: line 3: 'B/0009' is not among the photos"),
+    ],
+)
+def test_a_list_that_will_not_do_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        score_list(write(tmp_path / "pairs", text), album(), album())
+    assert "\n" not in str(error.value)
+
+
+def test_a_fold_is_judged_by_the_threshold_of_the_others() -> None:
+    generator = np.random.default_rng(0)
+    genuine = np.tile([True, False], 50)
+    scores, folds = generator.normal(size=100) + genuine, np.repeat(np.arange(5), 20)
+    accuracies = []
+    for fold in range(5):
+        other = folds != fold
+        levels = np.sort(scores[other])
+        thresholds = [-np.inf, *(levels[1:] + levels[:-1]) / 2, np.inf]
+        best = max(thresholds, key=lambda t: np.mean((scores[other] >= t) == genuine[other]))
+        accuracies.append(np.mean((scores[~other] >= best) == genuine[~other]))
+    found = fold_accuracy(scores, genuine, folds)
+    assert found.folds == 5
+    assert found.mean == pytest.approx(np.mean(accuracies))
+    assert found.standard_error == pytest.approx(np.std(accuracies, ddof=1) / np.sqrt(5))

@@ -1,4 +1,4 @@
-"""Embed the faces that one method restored, by every judge: `python stages/embed.py METHOD`."""
+"""Embed the faces that one method or model restored, by every judge: `python stages/embed.py NAME`."""
 
 import sys
 from pathlib import Path
@@ -11,9 +11,9 @@ from ftlgan.recognition.embedding import embed_faces
 
 @one_line_errors
 def main() -> None:
-    method = sys.argv[1]
+    restorer = sys.argv[1]
     for name in load_params().recognition.judges:
-        embed_faces(judge.load(name), Path("data/restored") / method, Path("data/probes") / method / name)
+        embed_faces(judge.load(name), Path("data/restored") / restorer, Path("data/probes") / restorer / name)
 
 
 if __name__ == "__main__":

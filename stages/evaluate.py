@@ -22,7 +22,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         for result in evaluation.evaluate(
             judge,
             evaluation.read_embedded(Path("data/gallery") / judge),
-            {method: evaluation.read_embedded(Path("data/probes") / method / judge) for method in params.methods},
+            {method: evaluation.read_embedded(Path("data/probes") / method / judge) for method in params.compared},
             settings.replicates,
             settings.confidence,
             params.seed,
@@ -45,7 +45,9 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     title = f"{params.res} px, judged by {black_box}"
     figures.save(figures.roc_figure(scores, title), METRICS / "roc.png")
     figures.save(figures.score_figure(scores, title), METRICS / "scores.png")
-    figures.save(figures.contact_sheet(read_sheet(Path("data"), params.methods, settings.sheet)), METRICS / "faces.png")
+    figures.save(
+        figures.contact_sheet(read_sheet(Path("data"), params.compared, settings.sheet)), METRICS / "faces.png"
+    )
 
     print(
         table[table.protocol != evaluation.LR_LR].drop(columns="protocol").to_string(index=False, float_format="%.3f")

@@ -131,7 +131,7 @@ def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Pro
 def test_a_stage_that_fails_leaves_no_result(project: Project) -> None:
     (line,) = error_lines(project.dvc("exp", "run", "-S", "train.learning_rate=1e30", check=False))
     assert line.startswith("ERROR: train: not finite at step")
-    assert not (project.root / "data/model/generator.safetensors").exists()
+    assert not (project.root / "data/model/ftlgan/generator.safetensors").exists()
     assert "train" in project.dvc("status")
 
 

@@ -213,6 +213,10 @@ class Evaluate(Section):
     sheet: Count
 
 
+class Quality(Section):
+    lpips: bool
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -234,6 +238,7 @@ class Params(Section):
     """Of methods."""
     train: Train
     evaluate: Evaluate
+    quality: Quality
 
     @property
     def compared(self) -> list[str]:

@@ -18,7 +18,7 @@ from ftlgan.params import METHODS
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 EVERY_STAGE = {
     *("locate", "fetch", "align", "gallery", "triplets", "degrade", "train@ftlgan", "validate@ftlgan"),
-    *("restore@bicubic", "restore_model@ftlgan", "embed@bicubic", "embed_model@ftlgan", "evaluate"),
+    *("restore@bicubic", "restore_model@ftlgan", "embed@bicubic", "embed_model@ftlgan", "evaluate", "quality"),
 }
 METHOD = "src/ftlgan/restoration/${item.method}.py"
 AFTER_DEGRADE = EVERY_STAGE - {"locate", "fetch", "align", "gallery", "triplets"}
@@ -62,7 +62,7 @@ def test_another_res_runs_what_depends_on_it_and_going_back_computes_nothing(pro
     assert executed(project.dvc("exp", "run", "-S", "res=56")) == AFTER_DEGRADE
     assert (project.root / "metrics/verification.csv").read_text() != before
     # Its results are in git, not in the cache, so the cheap last stage runs again; its bytes say that nothing else did.
-    assert executed(project.dvc("exp", "run", "-S", "res=14")) == {"evaluate"}
+    assert executed(project.dvc("exp", "run", "-S", "res=14")) == {"validate@ftlgan", "evaluate", "quality"}
     assert (project.root / "metrics/verification.csv").read_text() == before
 
 
@@ -116,13 +116,13 @@ def test_the_embedded_default_needs_no_photos(project: Project) -> None:
 
 
 def test_one_method_is_enough(project: Project) -> None:
-    assert executed(project.dvc("exp", "run", "-S", "methods=[]")) == {"evaluate"}
+    assert executed(project.dvc("exp", "run", "-S", "methods=[]")) == {"evaluate", "quality"}
     assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "ftlgan"]
 
 
 def test_nothing_need_be_trained_to_compare_methods(project: Project) -> None:
     printed = project.dvc("exp", "run", "-S", "models=[]", "-S", "methods=[bicubic,realesrgan]")
-    assert executed(printed) == {"restore@realesrgan", "embed@realesrgan", "evaluate"}
+    assert executed(printed) == {"restore@realesrgan", "embed@realesrgan", "evaluate", "quality"}
     assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "bicubic", "realesrgan"]
 
 
@@ -130,7 +130,7 @@ def test_another_model_is_trained_beside_the_first_which_is_not_touched(project:
     printed = project.dvc("exp", "run", "-S", "models=[ftlgan,esrgan-like]")
     assert executed(printed) == {
         *("train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like", "embed_model@esrgan-like"),
-        "evaluate",
+        *("evaluate", "quality"),
     }
     ftlgan, other = (read_losses(project, model) for model in ("ftlgan", "esrgan-like"))
     assert ftlgan["triplet"] and not ftlgan["adversarial"]

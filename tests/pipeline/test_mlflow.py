@@ -22,7 +22,7 @@ def runs(client: MlflowClient) -> dict[str, Run]:
 
 
 def test_each_execution_that_has_figures_is_a_finished_run(runs: dict[str, Run]) -> None:
-    finished = dict.fromkeys(("train@ftlgan", "validate@ftlgan", "evaluate"), "FINISHED")
+    finished = dict.fromkeys(("train@ftlgan", "validate@ftlgan", "evaluate", "quality"), "FINISHED")
     assert {name: run.info.status for name, run in runs.items()} == finished
 
 

@@ -4,8 +4,8 @@ Its authors put it under Apache-2.0, but for parts that they name: StyleGAN2's t
 
 It expects a face at its place on the FFHQ template, 512x512, so ours goes there: enlarged bicubically to 381x381, which
 lays the five points of the ArcFace template on those of FFHQ by least squares, on the grey that the authors' own code
-puts around a face at the edge of a photo. What comes back is cut out and reduced. Enlarging and reducing are our choice;
-so is that the network's noise is that of the weights, where the authors draw it anew: the same face, the same bytes.
+puts around a face at the edge of a photo. What comes back is cut out and reduced. Enlarging and reducing are ours to
+choose; so is that the noise is that of the weights, where the authors draw it anew: the same face, the same bytes.
 
 Source: Wang, Li, Zhang and Shan, "Towards real-world blind face restoration with generative facial prior" (2021).
 """

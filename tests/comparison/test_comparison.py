@@ -20,21 +20,9 @@ def write_run(folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0) 
     """The metrics of a run in which dlib judges, and sface, which sees everything half a d' better."""
     folder.mkdir(parents=True)
     with (folder / "verification.csv").open("w", newline="") as file:
-        names = [
-            "res",
-            "method",
-            "judge",
-            "protocol",
-            "people",
-            "d_prime",
-            "d_prime_lo",
-            "d_prime_hi",
-            "auc",
-            "auc_lo",
-            "auc_hi",
-        ]
+        merits = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
         table = csv.writer(file)
-        table.writerow(names)
+        table.writerow(["res", "method", "judge", "protocol", "people", *merits])
         for judge, extra in (("sface", 0.5), ("dlib", 0.0)):
             for method, d_prime in METHODS.items():
                 d = (ceiling if method == "hr" else d_prime + shift) + extra

@@ -114,6 +114,7 @@ def test_the_figure_has_a_panel_a_judge_and_each_method_in_its_colour(rows: list
     assert [axes.get_title() for axes in figure.axes] == ["judged by dlib: in no loss", "judged by sface: the teacher"]
     curves = {container.get_label(): container[0].get_color() for container in figure.axes[0].containers}
     assert curves == {"bicubic": colour("bicubic"), "Real-ESRGAN": colour("realesrgan"), "FTLGAN": colour("ftlgan")}
+    assert all(axes.get_ylim()[1] > 3.6 for axes in figure.axes), "the teacher's intervals are not inside"
     for name in ("a", "b"):
         save(resolution_figure(rows), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

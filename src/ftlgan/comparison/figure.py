@@ -35,7 +35,7 @@ def resolution_figure(rows: Sequence[Row]) -> Figure:
         group = [row for row in shown if row.judge == judge]
         _draw(axes, group, paper)
         axes.set_title(f"judged by {judge}: {'the teacher' if group[0].role == TEACHER else 'in no loss'}")
-    panels[0].set_ylabel("d'")
+    panels[0].set(ylabel="d'", ylim=(0, None))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -60,4 +60,4 @@ def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(x, [row.res for row in paper])
     axes.minorticks_off()
-    axes.set(xlabel="width of the low-resolution face, pixels", ylim=(0, None))
+    axes.set_xlabel("width of the low-resolution face, pixels")

@@ -7,12 +7,13 @@ from pathlib import Path
 from ftlgan import restoration
 from ftlgan.errors import one_line_errors
 from ftlgan.networks.device import prepare_device
-from ftlgan.params import load_params
+from ftlgan.params import chosen, load_params
 
 
 @one_line_errors
 def main() -> None:
-    params, method = load_params(), sys.argv[1]
+    params = load_params()
+    method = chosen(sys.argv[1:], params.methods)
     prepare_device(params.train.device, seed=0)  # nothing is drawn
     weights = params.weights.get(method)
     if weights:  # a path means the same in the copy of the project in which `exp run --temp` works

@@ -19,7 +19,7 @@ from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.vgg19 import Vgg19
 from ftlgan.networks.weights import save_generator
-from ftlgan.params import Params, load_params
+from ftlgan.params import Params, chosen, load_params
 from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint, digest
 from ftlgan.training.data import read_training_set
@@ -118,7 +118,8 @@ def checkpoint(params: Params, model: str) -> Checkpoint:
 
 @one_line_errors
 def main() -> None:
-    params, model = load_params(), sys.argv[1]
+    params = load_params()
+    model = chosen(sys.argv[1:], params.models)
     settings = params.train
     if settings.compile:
         require_compiler()

@@ -11,7 +11,7 @@ from ftlgan.errors import one_line_errors
 from ftlgan.faces import decode_images, embeddings_of, read_faces
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.trained import Trained
-from ftlgan.params import Params, load_params
+from ftlgan.params import Params, chosen, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import judge
 from ftlgan.verification import compare, d_prime
@@ -35,7 +35,8 @@ def validate(params: Params, model: str) -> dict[str, float]:
 
 @one_line_errors
 def main() -> None:
-    params, model = load_params(), sys.argv[1]
+    params = load_params()
+    model = chosen(sys.argv[1:], params.models)
     prepare_device(params.train.device, seed=0)  # nothing is drawn
     METRICS.mkdir(parents=True, exist_ok=True)
     with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:

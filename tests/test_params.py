@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import check_params, load_params
+from ftlgan.params import check_params, chosen, load_params
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -139,6 +139,13 @@ def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
             del (broken[above[0]] if above else broken)[section][key]
             with pytest.raises(ParamsError, match=rf"{section}\.{key}"):
                 check_params(broken)
+
+
+@pytest.mark.parametrize(("arguments", "said"), [([], "nothing"), (["gan"], "gan"), (["a", "b"], "a b")])
+def test_a_script_that_is_called_with_another_name_says_which_are_known(arguments: list[str], said: str) -> None:
+    with pytest.raises(ParamsError, match=f"^expected one of a, b, not {said}$"):
+        chosen(arguments, ["a", "b"])
+    assert chosen(["b"], ["a", "b"]) == "b"
 
 
 def test_nothing_to_compare_is_refused(tree: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Several processes that train as one: each takes its share of every batch.
 
-`launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py` by hand does the same, and is
-the way to several machines.
+`launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py ftlgan` by hand does the same,
+and is the way to several machines.
 """
 
 import logging

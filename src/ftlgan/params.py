@@ -3,6 +3,7 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -270,6 +271,17 @@ class Params(Section):
                     f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add it"
                 )
         return self
+
+
+def chosen(arguments: Sequence[str], known: Sequence[str]) -> str:
+    """The one argument with which a stage's script is called: a name that is known.
+
+    Raises:
+        ParamsError: if it is another, or there is none or more than one.
+    """
+    if len(arguments) != 1 or arguments[0] not in known:
+        raise ParamsError(f"expected one of {', '.join(known)}, not {' '.join(arguments) or 'nothing'}")
+    return arguments[0]
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -38,7 +38,7 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("res", 15, ["res", "15", "14, 28 or 56"]),
         ("res", "14", ["res", "'14'", "14, 28 or 56"]),
         ("seed", -1, ["seed", "-1", "greater than or equal to 0"]),
-        ("methods", ["bicubic", "esrgan"], ["methods", "'esrgan'", "unknown", "bicubic, gfpgan, realesrgan"]),
+        ("methods", ["bicubic", "esrgan"], ["methods", "'esrgan'", "unknown", "bicubic", "gfpgan", "realesrgan"]),
         ("methods", ["bicubic", "bicubic"], ["methods", "twice"]),
         ("methods", ["bicubic", "ftlgan"], ["methods", "'ftlgan'", "name it in models"]),
         ("models", ["ftlgan", "ftlgan"], ["models", "twice"]),

@@ -1,19 +1,20 @@
-"""Embed the faces that one method restored, by every judge: `python stages/embed.py METHOD`."""
+"""Embed the faces that one method or model restored, by every judge: `python stages/embed.py NAME`."""
 
 import sys
 from pathlib import Path
 
 from ftlgan.errors import one_line_errors
-from ftlgan.params import load_params
+from ftlgan.params import chosen, load_params
 from ftlgan.recognition import judge
 from ftlgan.recognition.embedding import embed_faces
 
 
 @one_line_errors
 def main() -> None:
-    method = sys.argv[1]
-    for name in load_params().recognition.judges:
-        embed_faces(judge.load(name), Path("data/restored") / method, Path("data/probes") / method / name)
+    params = load_params()
+    restorer = chosen(sys.argv[1:], params.compared)
+    for name in params.recognition.judges:
+        embed_faces(judge.load(name), Path("data/restored") / restorer, Path("data/probes") / restorer / name)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         for result in evaluation.evaluate(
             judge,
             gallery,
-            {m: evaluation.read_embedded(DATA / "probes" / m / judge, photos.copies) for m in params.methods},
+            {m: evaluation.read_embedded(DATA / "probes" / m / judge, photos.copies) for m in params.compared},
             settings.replicates,
             settings.confidence,
             params.seed,
@@ -49,7 +49,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     title = f"{params.res} px, judged by {black_box}"
     figures.save(figures.roc_figure(merits, title), METRICS / "roc.png")
     figures.save(figures.score_figure(merits, title), METRICS / "scores.png")
-    figures.save(figures.contact_sheet(read_sheet(DATA, params.methods, settings.sheet)), METRICS / "faces.png")
+    figures.save(figures.contact_sheet(read_sheet(DATA, params.compared, settings.sheet)), METRICS / "faces.png")
 
     shown = table[table.protocol != evaluation.LR_LR].drop(columns="protocol")
     print(shown.to_string(index=False, float_format="%.3f", na_rep="-"))

@@ -1,34 +1,25 @@
 """Restore the low-resolution test faces by one method: `python stages/restore.py METHOD`."""
 
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ftlgan import restoration
 from ftlgan.errors import one_line_errors
-from ftlgan.faces import FACES, count_faces, decode_images, encode_png, stream_faces, write_faces
 from ftlgan.networks.device import prepare_device
-from ftlgan.params import load_params
-from ftlgan.progress import progress
-
-DEGRADED = Path("data/degraded")
-
-
-def rows(restorer: restoration.Restorer) -> Iterator[dict[str, Any]]:
-    for batch in stream_faces(DEGRADED, ["test"]):
-        restored = restorer.restore(decode_images(batch["image"]))
-        for row, face in zip(batch.to_pylist(), restored, strict=True):
-            yield {**row, "image": encode_png(face)}
+from ftlgan.params import chosen, load_params
 
 
 @one_line_errors
 def main() -> None:
-    params, method = load_params(), sys.argv[1]
-    prepare_device(params.train.device, params.train.seed)
-    restorer = restoration.load(method, Path("data/model"), params.res, params.train.device)
-    faces = progress(rows(restorer), f"restore by {method}", count_faces(DEGRADED, ["test"]))
-    write_faces(Path("data/restored") / method, FACES, faces)
+    params = load_params()
+    method = chosen(sys.argv[1:], params.methods)
+    prepare_device(params.train.device, seed=0)  # nothing is drawn
+    weights = params.weights.get(method)
+    if weights:  # a path means the same in the copy of the project in which `exp run --temp` works
+        weights = weights.seen_from(os.environ.get("DVC_ROOT", ""))
+    restorer = restoration.load(method, weights, params.train.device)
+    restoration.restore_faces(method, restorer, Path("data/degraded"), Path("data/restored") / method)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train the generator on the training people, validate it on others."""
+"""Train a model's generator on the training people, validate it on others: `python stages/train.py MODEL`."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.vgg19 import Vgg19
 from ftlgan.networks.weights import save_generator
-from ftlgan.params import Params, load_params
+from ftlgan.params import Params, chosen, load_params
 from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint, digest
 from ftlgan.training.data import read_training_set
@@ -27,13 +27,13 @@ from ftlgan.training.loop import fit
 from ftlgan.training.state import Schedule
 
 DEGRADED, ALIGNED, GALLERIES = Path("data/degraded"), Path("data/aligned"), Path("data/gallery")
-TRIPLETS, MODEL = Path("data/triplets.parquet"), Path("data/model")
+TRIPLETS, MODELS = Path("data/triplets.parquet"), Path("data/model")
 CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
 """Outside the stage's outputs, which DVC deletes first, and outside the copy in which `exp run --temp` works."""
 
 
-def train(params: Params, run: tracking.Run | None, world: distributed.World, device: str) -> None:
-    settings, of = params.train, params.losses
+def train(params: Params, model: str, run: tracking.Run | None, world: distributed.World, device: str) -> None:
+    settings, of, folder = params.train, params.losses[model], MODELS / model
     weights = LossWeights(
         **of.model_dump(exclude={"perceptual_network"}), margin=params.triplets.margin, form=params.discriminator.form
     )
@@ -52,8 +52,8 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
     judge, features = teacher.load(params.recognition.teacher), None
     if of.perceptual and of.perceptual_network == "vgg19":
         features = Vgg19().to(device)
-    kept = checkpoint(params)
-    with History(MODEL) if run else nullcontext() as history:
+    kept = checkpoint(params, model)
+    with History(folder) if run else nullcontext() as history:
 
         def log(step: int, figures: dict[str, float]) -> None:
             if history and run:
@@ -79,26 +79,27 @@ def train(params: Params, run: tracking.Run | None, world: distributed.World, de
             "res": params.res,
             **size,
             "teacher": data.gallery.recognizer,
-            "params": digest(own(params)),
+            "params": digest(own(params, model)),
         }
-        save_generator(MODEL / "generator.safetensors", generator, about)
+        save_generator(folder / "generator.safetensors", generator, about)
         run.log_final({"best_val_d_prime": best})
-        run.log_artifact(MODEL)
+        run.log_artifact(folder)
         kept.remove()
 
 
-def own(params: Params) -> dict[str, Any]:
-    """The params by which a training goes: all that changes its result."""
-    sections = {"res", "degradation", "augmentation", "generator", "discriminator", "losses"}
+def own(params: Params, model: str) -> dict[str, Any]:
+    """The params by which a model's training goes: all that changes its result."""
+    sections = {"res", "degradation", "augmentation", "generator", "discriminator"}
     return {
         **params.model_dump(include=sections),
+        "losses": params.losses[model].model_dump(),
         "train": params.train.model_dump(exclude={"checkpoint"}),
         "teacher": params.recognition.teacher,
         "margin": params.triplets.margin,
     }
 
 
-def checkpoint(params: Params) -> Checkpoint:
+def checkpoint(params: Params, model: str) -> Checkpoint:
     """Of this very training: with the same params, data, code (all that is loaded) and arithmetic."""
     arithmetic = {
         "processor": torch.cuda.get_device_name()
@@ -111,26 +112,27 @@ def checkpoint(params: Params) -> Checkpoint:
     tables = (DEGRADED, ALIGNED, GALLERIES / params.recognition.teacher)
     shards = [path for table in tables for path in table.glob("*.parquet")]
     files = [*shards, TRIPLETS, Path(__file__), *(Path(file) for file in code if file)]
-    key = digest({**own(params), **arithmetic}, sorted(files))
+    key = digest({**own(params, model), **arithmetic}, sorted(files))
     return Checkpoint(CHECKPOINTS / f"{key}.safetensors", params.train.checkpoint)
 
 
 @one_line_errors
 def main() -> None:
     params = load_params()
+    model = chosen(sys.argv[1:], params.models)
     settings = params.train
     if settings.compile:
         require_compiler()
     prepare_device(settings.device, settings.seed, settings.devices, settings.precision)
     if settings.devices > 1 and not distributed.launched():
-        distributed.launch(__file__, settings.devices)
+        distributed.launch(__file__, settings.devices, model)
         return
     with distributed.world(settings.device) as (world, device):
         if world.rank:
-            train(params, None, world, device)
+            train(params, model, None, world, device)
         else:
-            with tracking.run("train", params.model_dump(by_alias=True)) as run:
-                train(params, run, world, device)
+            with tracking.run(f"train@{model}", params.model_dump(by_alias=True)) as run:
+                train(params, model, run, world, device)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Restore the validation people by the trained generator, and ask every judge."""
+"""Restore the validation people by a model, and ask every judge: `python stages/validate.py MODEL`."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,19 @@ from ftlgan import tracking
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import decode_images, embeddings_of, read_faces
 from ftlgan.networks.device import prepare_device
-from ftlgan.params import Params, load_params
+from ftlgan.networks.trained import Trained
+from ftlgan.params import Params, chosen, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import judge
-from ftlgan.restoration.ftlgan import Ftlgan
 from ftlgan.verification.merits import d_prime
 from ftlgan.verification.pairs import compare
 
-DEGRADED, MODEL, METRICS = Path("data/degraded"), Path("data/model/generator.safetensors"), Path("metrics")
+DEGRADED, MODELS, METRICS = Path("data/degraded"), Path("data/model"), Path("metrics/validation")
 
 
-def validate(params: Params) -> dict[str, float]:
+def validate(params: Params, model: str) -> dict[str, float]:
     """lr-hr d' of the validation people by each judge."""
-    generator = Ftlgan(MODEL, params.res, params.train.device)
+    generator = Trained(MODELS / model / "generator.safetensors", params.res, params.train.device)
     faces = read_faces(DEGRADED, splits=["val"])
     batches = progress(faces.to_batches(64), "validate", unit="batch")
     restored = np.concatenate([generator.restore(decode_images(batch["image"])) for batch in batches])
@@ -36,12 +37,13 @@ def validate(params: Params) -> dict[str, float]:
 @one_line_errors
 def main() -> None:
     params = load_params()
-    prepare_device(params.train.device, params.train.seed)
-    METRICS.mkdir(exist_ok=True)
-    with tracking.run("validate", params.model_dump(by_alias=True)) as run:
-        found = validate(params)
-        (METRICS / "validation.json").write_text(json.dumps({"val_d_prime": found}, indent=2) + "\n")
-        run.log_final({f"{name}.lr-hr.ftlgan.val_d_prime": value for name, value in found.items()})
+    model = chosen(sys.argv[1:], params.models)
+    prepare_device(params.train.device, seed=0)  # nothing is drawn
+    METRICS.mkdir(parents=True, exist_ok=True)
+    with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:
+        found = validate(params, model)
+        (METRICS / f"{model}.json").write_text(json.dumps({"val_d_prime": found}, indent=2) + "\n")
+        run.log_final({f"{name}.lr-hr.{model}.val_d_prime": value for name, value in found.items()})
 
 
 if __name__ == "__main__":

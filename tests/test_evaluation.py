@@ -69,6 +69,13 @@ def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:
     assert all(0 < row["d_prime_lo"] < row["d_prime"] < row["d_prime_hi"] for row in rows)
 
 
+def test_each_two_methods_are_compared_and_bicubic_is_always_the_baseline() -> None:
+    probes = {"gfpgan": embedded(0.7), "bicubic": embedded(1.0), "ftlgan": embedded(0.5)}
+    rows = difference_table(evaluate("judge", embedded(0.2), probes, 100, 0.95, 0), 14, 0.95)
+    pairs = [(row["method"], row["baseline"]) for row in rows if row["protocol"] == "lr-hr"]
+    assert pairs == [("gfpgan", "bicubic"), ("ftlgan", "bicubic"), ("ftlgan", "gfpgan")]
+
+
 def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None:
     table = {(row["method"], row["protocol"]): row for row in verification_table(results, 14)}
     top = headline(results, "judge")

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import check_params, load_params
+from ftlgan.params import check_params, chosen, load_params
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -38,9 +38,12 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("res", 15, ["res", "15", "14, 28 or 56"]),
         ("res", "14", ["res", "'14'", "14, 28 or 56"]),
         ("seed", -1, ["seed", "-1", "greater than or equal to 0"]),
-        ("methods", ["bicubic", "esrgan"], ["methods.1", "esrgan", "'bicubic' or 'ftlgan'"]),
+        ("methods", ["bicubic", "esrgan"], ["methods", "'esrgan'", "unknown", "bicubic", "gfpgan", "realesrgan"]),
         ("methods", ["bicubic", "bicubic"], ["methods", "twice"]),
-        ("methods", [], ["methods", "[]", "at least 1"]),
+        ("methods", ["bicubic", "ftlgan"], ["methods", "'ftlgan'", "name it in models"]),
+        ("models", ["ftlgan", "ftlgan"], ["models", "twice"]),
+        ("models", ["srgan"], ["models", "'srgan'", "no entry in losses", "ftlgan, esrgan-like"]),
+        ("models", ["../ftlgan"], ["models.0", "'../ftlgan'", "pattern"]),
         ("resolution", 14, ["resolution", "unknown key", "14", "res"]),
         ("dataset.sauce", "folder", ["dataset.sauce", "unknown key", "source"]),
         ("dataset.source", "lfv", ["dataset.source", "lfv", "'folder' or 'lfw'"]),
@@ -65,8 +68,13 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
         ("recognition.teacher", "dlib", ["recognition.teacher", "dlib", "'sface'"]),
         ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
-        ("losses.pixel", -1, ["losses.pixel", "-1", "greater than or equal to 0"]),
-        ("losses.perceptual_network", "alexnet", ["losses.perceptual_network", "'alexnet'", "vgg19"]),
+        ("losses.ftlgan.pixel", -1, ["losses.ftlgan.pixel", "-1", "greater than or equal to 0"]),
+        ("losses.ftlgan.perceptual_network", "alexnet", ["losses.ftlgan.perceptual_network", "'alexnet'", "vgg19"]),
+        ("losses.ftlgan.pixels", 1, ["losses.ftlgan.pixels", "unknown key", "pixel, identity"]),
+        ("losses.Mine", {}, ["losses.Mine", "pattern"]),
+        ("losses.bicubic", {}, ["losses.bicubic.pixel", "missing"]),
+        ("weights.gfpgan.sha256", "e2cd", ["weights.gfpgan.sha256", "'e2cd'"]),
+        ("weights.gfpgan.url", "there", ["weights.gfpgan.url", "unknown key", "file, sha256"]),
         ("train.devices", 3, ["train", "batch: 16", "devices: 3"]),
         ("train.device", "tpu", ["train.device", "'tpu'", "'cuda'"]),
         ("train.ema", 1, ["train.ema", "1", "less than 1"]),
@@ -110,7 +118,7 @@ def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
 
 
 def test_losses_that_are_all_off_are_refused(tree: dict[str, Any]) -> None:
-    tree["losses"] |= dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0)
+    tree["losses"]["ftlgan"] |= dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0)
     with pytest.raises(ParamsError, match="every weight is 0"):
         check_params(tree)
 
@@ -122,12 +130,28 @@ def test_a_missing_key_is_named(tree: dict[str, Any]) -> None:
 
 
 def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
-    for section in [name for name, value in tree.items() if isinstance(value, dict)]:
-        for key in tree[section]:
+    by_name = ("losses", "weights")
+    sections = [(name,) for name, value in tree.items() if isinstance(value, dict) and name not in by_name]
+    for *above, section in [*sections, *((name, entry) for name in by_name for entry in tree[name])]:
+        keys = tree[above[0]][section] if above else tree[section]
+        for key in keys:
             broken = copy.deepcopy(tree)
-            del broken[section][key]
-            with pytest.raises(ParamsError, match=f"{section}.{key}"):
+            del (broken[above[0]] if above else broken)[section][key]
+            with pytest.raises(ParamsError, match=rf"{section}\.{key}"):
                 check_params(broken)
+
+
+@pytest.mark.parametrize(("arguments", "said"), [([], "nothing"), (["gan"], "gan"), (["a", "b"], "a b")])
+def test_a_script_that_is_called_with_another_name_says_which_are_known(arguments: list[str], said: str) -> None:
+    with pytest.raises(ParamsError, match=f"^expected one of a, b, not {said}$"):
+        chosen(arguments, ["a", "b"])
+    assert chosen(["b"], ["a", "b"]) == "b"
+
+
+def test_nothing_to_compare_is_refused(tree: dict[str, Any]) -> None:
+    tree |= {"methods": [], "models": []}
+    with pytest.raises(ParamsError, match="nothing to compare"):
+        check_params(tree)
 
 
 @pytest.mark.parametrize("text", ["", "res: [14", "- 14\n"])

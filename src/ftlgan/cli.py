@@ -73,7 +73,53 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
     command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
+
+    command = add("compare", compare, "put the results of runs at several resolutions side by side")
+    command.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a DVC experiment, a commit or a folder of metrics (default: the experiments of this commit, workspace)",
+    )
+    command.add_argument(
+        "--to",
+        type=Path,
+        default=Path("metrics/comparison"),
+        metavar="FOLDER",
+        help="where to write it (default: %(default)s)",
+    )
     return parser
+
+
+def compare(runs: list[str], to: Path) -> None:
+    """Print what runs found at each resolution, and write it as `comparison.md`, `comparison.csv` and `d_prime.png`.
+
+    Args:
+        runs: experiments, commits or folders; none for the experiments of the commit that is checked out.
+        to: the folder to write.
+
+    Raises:
+        DataError: if there is no such run, or the runs can't be compared.
+        ParamsError: if this is not the root of a project.
+    """
+    from ftlgan.comparison.figure import resolution_figure
+    from ftlgan.comparison.markdown import to_markdown
+    from ftlgan.comparison.runs import find_runs
+    from ftlgan.comparison.table import compare_runs, write_csv
+    from ftlgan.figures import save
+    from ftlgan.params import load_params
+
+    found = find_runs(runs)
+    rows = compare_runs(found, load_params().recognition.teacher)
+    text = to_markdown(rows)
+    with writing(to):
+        to.mkdir(parents=True, exist_ok=True)
+        (to / "comparison.md").write_text(text)
+        write_csv(to / "comparison.csv", rows)
+        save(resolution_figure(rows), to / "d_prime.png")
+    print(text)
+    sources = ", ".join(f"{run.name} ({run.res} px)" for run in found)
+    print(f"Of {sources}. Written to {to}: comparison.md, comparison.csv, d_prime.png")
 
 
 def draw(folder: Path, people: int, photos: int, seed: int) -> None:

@@ -1,7 +1,7 @@
 """Several processes that train as one: each takes its share of every batch.
 
-`launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py` by hand does the same, and is
-the way to several machines.
+`launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py ftlgan` by hand does the same,
+and is the way to several machines.
 """
 
 import logging
@@ -53,7 +53,7 @@ def launched() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
-def launch(script: str, processes: int) -> None:
+def launch(script: str, processes: int, *arguments: str) -> None:
     """Run a script in so many processes of this machine, and exit with 1 if one of them fails."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -72,7 +72,7 @@ def launch(script: str, processes: int) -> None:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)(script)
+        elastic_launch(config, sys.executable)(script, *arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode >= 0:

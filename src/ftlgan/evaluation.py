@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -114,19 +115,19 @@ def verification_table(results: Iterable[Result], res: int) -> list[dict[str, An
 
 
 def difference_table(results: Sequence[Result], res: int, confidence: float) -> list[dict[str, Any]]:
-    """A row for each method but the baseline, judge and protocol: paired differences to the baseline."""
-    baseline = {(r.judge, r.protocol): r.merits for r in results if r.method == BASELINE}
+    """A row for each two methods, judge and protocol: paired differences to the baseline, or to the one named first."""
+    baseline_first = sorted(results, key=lambda result: result.method != BASELINE)
     return [
         {
             "res": res,
-            "method": r.method,
-            "baseline": BASELINE,
-            "judge": r.judge,
-            "protocol": r.protocol,
-            **columns(paired_difference(r.merits, baseline[r.judge, r.protocol], confidence), r.merits.absent),
+            "method": ours.method,
+            "baseline": theirs.method,
+            "judge": ours.judge,
+            "protocol": ours.protocol,
+            **columns(paired_difference(ours.merits, theirs.merits, confidence), ours.merits.absent),
         }
-        for r in results
-        if r.method != BASELINE and (r.judge, r.protocol) in baseline
+        for theirs, ours in combinations(baseline_first, 2)
+        if (ours.judge, ours.protocol) == (theirs.judge, theirs.protocol)
     ]
 
 

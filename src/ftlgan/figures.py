@@ -35,9 +35,23 @@ LOOK: Any = [
         "legend.frameon": False,
     },
 ]
-LABELS = {"hr": "HR", "lr": "LR", "realesrgan": "Real-ESRGAN", "gfpgan": "GFPGAN", "ftlgan": "FTLGAN"}
-COLOURS = {"hr": "#4d4d4d", "bicubic": "#0072B2", "ftlgan": "#D55E00", "realesrgan": "#009E73", "gfpgan": "#CC79A7"}
-OTHER_COLOURS = ["#56B4E9", "#E69F00", "#882255"]
+LABELS = {
+    "hr": "HR",
+    "lr": "LR",
+    "realesrgan": "Real-ESRGAN",
+    "gfpgan": "GFPGAN",
+    "ftlgan": "FTLGAN",
+    "esrgan-like": "ESRGAN-like",
+}
+COLOURS = {
+    "hr": "#4d4d4d",
+    "bicubic": "#0072B2",
+    "realesrgan": "#009E73",
+    "gfpgan": "#CC79A7",
+    "ftlgan": "#D55E00",
+    "esrgan-like": "#E69F00",
+}
+OTHER_COLOURS = ["#56B4E9", "#882255", "#999933"]
 GUTTER = 6
 """Pixels between the faces of a contact sheet, and around them."""
 HEADING = 26

@@ -3,8 +3,9 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -17,8 +18,10 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-Method = Literal["bicubic", "ftlgan"]
-"""A file in `ftlgan.restoration`."""
+METHODS = tuple(sorted(file.stem for file in Path(__file__).with_name("restoration").glob("[!_]*.py")))
+"""What is ready to restore faces: a module in `ftlgan.restoration`."""
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""Of a network that is trained here; it names folders and stages."""
 RecognizerName = Literal["sface", "dlib"]
 """A file in `ftlgan.recognition`."""
 TeacherName = Literal["sface"]
@@ -31,6 +34,8 @@ AdversarialForm = Literal["hinge", "non-saturating"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 """Of a training's arithmetic; weights and losses are float32."""
 
+PACKAGED = "packaged"
+"""As `weights.METHOD.file`: the weights that come inside an installed package."""
 MOST_DRAWN = 1_000_000
 """Photos of drawn people: two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
 
@@ -161,6 +166,24 @@ class Losses(Section):
         return self
 
 
+class PretrainedWeights(Section):
+    """Weights of a method that others have trained."""
+
+    file: Annotated[str, Field(min_length=1)]
+    """A path, seen from the project's root, an address, or `PACKAGED` where the method has such."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @property
+    def is_address(self) -> bool:
+        return "://" in self.file
+
+    def seen_from(self, root: str) -> "PretrainedWeights":
+        """The same, with a relative path made one that is seen from `root`."""
+        if self.is_address or self.file == PACKAGED:
+            return self
+        return PretrainedWeights(file=str(Path(root, self.file)), sha256=self.sha256)
+
+
 class Train(Section):
     steps: Count
     batch: Count
@@ -191,12 +214,17 @@ class Evaluate(Section):
     sheet: Count
 
 
+class Quality(Section):
+    lpips: bool
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
     res: Literal[14, 28, 56]
     seed: Seed
-    methods: Annotated[list[Method], Field(min_length=1)]
+    methods: list[str]
+    models: list[ModelName]
     dataset: Dataset
     align: Align
     recognition: Recognition
@@ -205,16 +233,55 @@ class Params(Section):
     augmentation: Augmentation
     generator: Generator
     discriminator: Discriminator
-    losses: Losses
+    losses: dict[ModelName, Losses]
+    """Of each model."""
+    weights: dict[str, PretrainedWeights]
+    """Of methods."""
     train: Train
     evaluate: Evaluate
+    quality: Quality
+
+    @property
+    def compared(self) -> list[str]:
+        """Everything that restores the test faces."""
+        return [*self.methods, *self.models]
 
     @model_validator(mode="after")
     def lists_name_each_thing_once(self) -> Self:
-        for key, names in (("methods", self.methods), ("recognition.judges", self.recognition.judges)):
+        lists = (("methods", self.methods), ("models", self.models), ("recognition.judges", self.recognition.judges))
+        for key, names in lists:
             if len(set(names)) < len(names):
                 raise ValueError(f"{key}: {names} names one of them twice")
         return self
+
+    @model_validator(mode="after")
+    def methods_and_models_are_known(self) -> Self:
+        if not self.compared:
+            raise ValueError("methods: [] and models: [] leave nothing to compare; name at least one")
+        for name in self.methods:
+            if name in self.losses:
+                raise ValueError(f"methods: {name!r} is trained here; name it in models")
+            if name not in METHODS:
+                raise ValueError(f"methods: {name!r} is unknown; use one of {', '.join(METHODS)}")
+        for name in self.models:
+            if name in (*METHODS, "hr", "lr"):
+                raise ValueError(f"models: {name!r} has another meaning; choose another name")
+            if name not in self.losses:
+                raise ValueError(
+                    f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add it"
+                )
+        return self
+
+
+def chosen(arguments: Sequence[str], known: Sequence[str]) -> str:
+    """The one argument with which a stage's script is called: a name that is known.
+
+    Raises:
+        ParamsError: if it is another, or there is none or more than one.
+    """
+    if len(arguments) != 1 or arguments[0] not in known:
+        raise ParamsError(f"expected one of {', '.join(known)}, not {' '.join(arguments) or 'nothing'}")
+    return arguments[0]
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -260,9 +327,10 @@ def _one_line(problem: ErrorDetails) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Params
+    model: Any = Params
     for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation
+        # A mapping by name (losses, weights) has the same keys under every name.
+        model = model.model_fields[str(part)].annotation if isinstance(model, type) else get_args(model)[1]
+    if not isinstance(model, type):
+        return "any name of lower-case letters, digits, - and _"
     return ", ".join(field.alias or name for name, field in model.model_fields.items())

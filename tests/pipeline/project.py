@@ -23,6 +23,7 @@ FILES = [
     "stages",
 ]
 TINY = {
+    "methods": ["bicubic"],
     "dataset": {"source": "folder", "path": "../photos", "people": None, "photos": None, "val": 0.2, "test": 0.3},
     "triplets": {"positives": 1, "negatives": 2, "hardest": 5},
     "generator": {"features": 8, "blocks": 1, "growth": 4},
@@ -89,8 +90,11 @@ def new_project(folder: Path, photos: Path) -> Project:
             shutil.copy(ROOT / name, target)
     yaml = YAML()
     params = yaml.load(project.root / "params.yaml")
-    for section, values in TINY.items():
-        params[section].update(values)
+    for key, values in TINY.items():
+        if isinstance(values, dict):
+            params[key].update(values)
+        else:
+            params[key] = values
     yaml.dump(params, project.root / "params.yaml")
     shutil.copytree(photos, project.photos)
     project.run("git", "init", "-q")

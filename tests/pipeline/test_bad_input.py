@@ -105,7 +105,8 @@ def test_no_network_is_one_line(tmp_path: Path, photos: Path) -> None:
     (line,) = error_lines(project.run("bash", "-c", command, check=False))
     assert line.startswith("ERROR: https://")
     assert "can't be downloaded ([Errno 111] Connection refused); run again with a network" in line
-    assert f"put it at {tmp_path}/ftlgan/lfw/lfw.tgz by hand; or set dataset.source to synthetic or folder" in line
+    assert f"put it at {tmp_path}/ftlgan/lfw/lfw.tgz by hand (its SHA-256 is " in line
+    assert line.endswith("); or set dataset.source to synthetic or folder")
 
 
 def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Project) -> None:
@@ -130,7 +131,7 @@ def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Pro
 def test_a_stage_that_fails_leaves_no_result(project: Project) -> None:
     (line,) = error_lines(project.dvc("exp", "run", "-S", "train.learning_rate=1e30", check=False))
     assert line.startswith("ERROR: train: not finite at step")
-    assert not (project.root / "data/model/generator.safetensors").exists()
+    assert not (project.root / "data/model/ftlgan/generator.safetensors").exists()
     assert "train" in project.dvc("status")
 
 

@@ -13,18 +13,26 @@ from closure import CANNOT_CHANGE_AN_OUTPUT, ROOT, SRC, code_deps
 from project import Project, executed, new_project
 from ruamel.yaml import YAML
 
+from ftlgan.params import METHODS
+
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 EVERY_STAGE = {
-    *("locate", "fetch", "align", "gallery", "triplets", "degrade", "train", "validate"),
-    *("restore@bicubic", "restore@ftlgan", "embed@bicubic", "embed@ftlgan", "evaluate"),
+    *("locate", "fetch", "align", "gallery", "triplets", "degrade", "train@ftlgan", "validate@ftlgan"),
+    *("restore@bicubic", "restore_model@ftlgan", "embed@bicubic", "embed_model@ftlgan", "evaluate", "quality"),
 }
+METHOD = "src/ftlgan/restoration/${item.method}.py"
 AFTER_DEGRADE = EVERY_STAGE - {"locate", "fetch", "align", "gallery", "triplets"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(stage: str) -> None:
+    """A method's module is found by its name: to the closure of `restore` belong those of all methods."""
     code = {dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))}
-    assert code == code_deps(ROOT / "stages" / f"{stage}.py")
+    expected = code_deps(ROOT / STAGES[stage]["cmd"].split()[1])
+    for method in METHODS if METHOD in code else ():
+        module = METHOD.replace("${item.method}", method)
+        expected |= code_deps(ROOT / module) - {module} | {METHOD}
+    assert code == expected
 
 
 def test_what_is_left_out_of_the_deps_exists() -> None:
@@ -54,14 +62,14 @@ def test_another_res_runs_what_depends_on_it_and_going_back_computes_nothing(pro
     assert executed(project.dvc("exp", "run", "-S", "res=56")) == AFTER_DEGRADE
     assert (project.root / "metrics/verification.csv").read_text() != before
     # Its results are in git, not in the cache, so the cheap last stage runs again; its bytes say that nothing else did.
-    assert executed(project.dvc("exp", "run", "-S", "res=14")) == {"evaluate"}
+    assert executed(project.dvc("exp", "run", "-S", "res=14")) == {"validate@ftlgan", "evaluate", "quality"}
     assert (project.root / "metrics/verification.csv").read_text() == before
 
 
 def test_another_margin_mines_and_trains_but_does_not_degrade(project: Project) -> None:
     ran = executed(project.dvc("exp", "run", "-S", "triplets.margin=0.4"))
-    assert {"triplets", "train", "restore@ftlgan"} <= ran
-    assert ran.isdisjoint({"locate", "fetch", "align", "gallery", "degrade", "embed@bicubic"})
+    assert {"triplets", "train@ftlgan", "restore_model@ftlgan"} <= ran
+    assert ran.isdisjoint({"locate", "fetch", "align", "gallery", "degrade", "restore@bicubic"})
 
 
 def test_another_colour_retrains_nothing(project: Project) -> None:
@@ -108,13 +116,37 @@ def test_the_embedded_default_needs_no_photos(project: Project) -> None:
 
 
 def test_one_method_is_enough(project: Project) -> None:
-    assert executed(project.dvc("exp", "run", "-S", "methods=[ftlgan]")) == {"evaluate"}
+    assert executed(project.dvc("exp", "run", "-S", "methods=[]")) == {"evaluate", "quality"}
     assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "ftlgan"]
+
+
+def test_nothing_need_be_trained_to_compare_methods(project: Project) -> None:
+    printed = project.dvc("exp", "run", "-S", "models=[]", "-S", "methods=[bicubic,realesrgan]")
+    assert executed(printed) == {"restore@realesrgan", "embed@realesrgan", "evaluate", "quality"}
+    assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "bicubic", "realesrgan"]
+
+
+def test_another_model_is_trained_beside_the_first_which_is_not_touched(project: Project) -> None:
+    printed = project.dvc("exp", "run", "-S", "models=[ftlgan,esrgan-like]")
+    assert executed(printed) == {
+        *("train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like", "embed_model@esrgan-like"),
+        *("evaluate", "quality"),
+    }
+    ftlgan, other = (read_losses(project, model) for model in ("ftlgan", "esrgan-like"))
+    assert ftlgan["triplet"] and not ftlgan["adversarial"]
+    assert other["perceptual"] and other["adversarial"] and not other["triplet"] and not other["identity"]
+    printed = project.dvc("exp", "run", "-S", "losses.esrgan-like.pixel=2", "train@ftlgan", "train@esrgan-like")
+    assert executed(printed) == {"train@esrgan-like"}
+
+
+def read_losses(project: Project, model: str) -> dict[str, str]:
+    with (project.root / "data/model" / model / "losses.csv").open() as file:
+        return next(csv.DictReader(file))
 
 
 def test_another_judge_retrains_nothing(project: Project) -> None:
     ran = executed(project.dvc("exp", "run", "-S", "recognition.judges=[dlib]"))
-    assert ran == {"gallery", "validate", "embed@bicubic", "embed@ftlgan", "evaluate"}
+    assert ran == {"gallery", "validate@ftlgan", "embed@bicubic", "embed_model@ftlgan", "evaluate"}
 
 
 @pytest.mark.parametrize("where", ["--temp", "--queue"])

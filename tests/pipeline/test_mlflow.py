@@ -22,7 +22,7 @@ def runs(client: MlflowClient) -> dict[str, Run]:
 
 
 def test_each_execution_that_has_figures_is_a_finished_run(runs: dict[str, Run]) -> None:
-    finished = dict.fromkeys(("train", "validate", "evaluate"), "FINISHED")
+    finished = dict.fromkeys(("train@ftlgan", "validate@ftlgan", "evaluate", "quality"), "FINISHED")
     assert {name: run.info.status for name, run in runs.items()} == finished
 
 
@@ -35,15 +35,15 @@ def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: 
         assert run.data.params["train.steps"] == "4"
         assert run.data.tags["git.commit"] == commit
         assert run.data.tags["dvc.data/degraded"] == outs["data/degraded"]
-    assert runs["train"].data.tags["dvc.data/triplets.parquet"] == outs["data/triplets.parquet"]
+    assert runs["train@ftlgan"].data.tags["dvc.data/triplets.parquet"] == outs["data/triplets.parquet"]
     assert runs["evaluate"].data.tags["dvc.data/probes/ftlgan"] == outs["data/probes/ftlgan"]
 
 
 def test_losses_of_every_step_and_final_figures_are_there(client: MlflowClient, runs: dict[str, Run]) -> None:
     for name in ("total", "pixel", "identity", "triplet"):
-        history = client.get_metric_history(runs["train"].info.run_id, name)
+        history = client.get_metric_history(runs["train@ftlgan"].info.run_id, name)
         assert [metric.step for metric in history] == [1, 2, 3, 4]
-    validations = client.get_metric_history(runs["train"].info.run_id, "val_d_prime")
+    validations = client.get_metric_history(runs["train@ftlgan"].info.run_id, "val_d_prime")
     assert [metric.step for metric in validations] == [0, 2, 4]
     assert runs["evaluate"].data.metrics["dlib.lr-hr.ftlgan.d_prime"] > 0
 
@@ -52,7 +52,7 @@ def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) 
     def files(name: str, folder: str | None = None) -> set[str]:
         return {Path(file.path).name for file in client.list_artifacts(runs[name].info.run_id, folder)}
 
-    assert files("train", "model") == {"generator.safetensors", "losses.csv", "validation.csv"}
+    assert files("train@ftlgan", "ftlgan") == {"generator.safetensors", "losses.csv", "validation.csv"}
     assert {"faces.png", "roc.png", "scores.png"} <= files("evaluate", "figures")
     assert {"metrics.json", "verification.csv"} <= files("evaluate")
 

@@ -32,7 +32,7 @@ def kill_after_a_checkpoint(project: Project) -> None:
     environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment["PATH"]
     running = subprocess.Popen(
-        ["dvc", "repro", "train"],
+        ["dvc", "repro", "train@ftlgan"],
         cwd=project.root,
         env=environment,
         start_new_session=True,
@@ -49,16 +49,16 @@ def kill_after_a_checkpoint(project: Project) -> None:
 
 
 def model(project: Project) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (project.root / "data/model").iterdir()}
+    return {path.name: path.read_bytes() for path in (project.root / "data/model/ftlgan").iterdir()}
 
 
 def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
     longer(project)
     undisturbed = project.copy_to(tmp_path / "undisturbed")
-    undisturbed.dvc("repro", "train")
+    undisturbed.dvc("repro", "train@ftlgan")
     kill_after_a_checkpoint(project)
-    printed = project.dvc("repro", "train")
-    assert executed(printed) == {"train"}
+    printed = project.dvc("repro", "train@ftlgan")
+    assert executed(printed) == {"train@ftlgan"}
     assert f" 0/{STEPS} " not in printed, "it began anew"
     assert model(project) == model(undisturbed)
     assert checkpoints(project) == [], "what is done needs none"
@@ -69,36 +69,40 @@ def test_a_checkpoint_of_other_params_is_not_taken_and_random_bytes_are_one_line
     kill_after_a_checkpoint(project)
     (checkpoint,) = checkpoints(project)
     checkpoint.write_bytes(os.urandom(5000))
-    said = [line for line in project.dvc("repro", "train", check=False).splitlines() if line.startswith("ERROR: ")]
+    said = [
+        line for line in project.dvc("repro", "train@ftlgan", check=False).splitlines() if line.startswith("ERROR: ")
+    ]
     (line,) = [line for line in said if "failed to reproduce" not in line]
     assert "is no whole checkpoint" in line
     assert line.endswith("delete it, and training starts anew")
     longer(project, seed=1)
-    assert executed(project.dvc("repro", "train")) == {"train"}
+    assert executed(project.dvc("repro", "train@ftlgan")) == {"train@ftlgan"}
 
 
 def test_two_processes_train_together(project: Project) -> None:
-    printed = project.dvc("exp", "run", "-S", "train.devices=2", "train")
-    together = load_file(project.root / "data/model/generator.safetensors")
-    assert executed(printed) == {"train"}
-    project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=2", "train")  # another training
-    other = load_file(project.root / "data/model/generator.safetensors")
-    project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=1", "train")
-    alone = load_file(project.root / "data/model/generator.safetensors")
+    printed = project.dvc("exp", "run", "-S", "train.devices=2", "train@ftlgan")
+    together = load_file(project.root / "data/model/ftlgan/generator.safetensors")
+    assert executed(printed) == {"train@ftlgan"}
+    project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=2", "train@ftlgan")  # another training
+    other = load_file(project.root / "data/model/ftlgan/generator.safetensors")
+    project.dvc("exp", "run", "-S", "train.devices=1", "-S", "train.warmup=1", "train@ftlgan")
+    alone = load_file(project.root / "data/model/ftlgan/generator.safetensors")
     # Of 1e-3 a step. To 1e-5 with as many threads: tests/training/test_loop.py; here each process has fewer.
     assert max((together[name] - alone[name]).abs().max() for name in alone) < 2e-4
     assert max((other[name] - alone[name]).abs().max() for name in alone) > 5e-4
 
 
-@pytest.mark.parametrize("setting", ["degradation.kind=realistic", "losses.adversarial=0.1", "losses.perceptual=0.1"])
+@pytest.mark.parametrize(
+    "setting", ["degradation.kind=realistic", "losses.ftlgan.adversarial=0.1", "losses.ftlgan.perceptual=0.1"]
+)
 def test_each_option_trains(project: Project, setting: str) -> None:
-    assert "train" in executed(project.dvc("exp", "run", "-S", setting, "train"))
+    assert "train@ftlgan" in executed(project.dvc("exp", "run", "-S", setting, "train@ftlgan"))
 
 
 def test_triplets_alone_train_without_any_high_resolution_twin(project: Project) -> None:
-    blind = ["losses.pixel=0", "losses.identity=0", "augmentation.shift=0"]
+    blind = ["losses.ftlgan.pixel=0", "losses.ftlgan.identity=0", "augmentation.shift=0"]
     settings = [argument for setting in blind for argument in ("-S", setting)]
-    assert "train" in executed(project.dvc("exp", "run", *settings, "train"))
-    losses = (project.root / "data/model/losses.csv").read_text().splitlines()
+    assert "train@ftlgan" in executed(project.dvc("exp", "run", *settings, "train@ftlgan"))
+    losses = (project.root / "data/model/ftlgan/losses.csv").read_text().splitlines()
     assert losses[1].startswith("1,")
     assert losses[1].split(",")[2:4] == ["", ""]  # neither pixel nor identity

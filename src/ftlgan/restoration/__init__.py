@@ -1,14 +1,20 @@
-"""Methods that restore low-resolution faces: a file each, called by its name in `methods` of params.yaml."""
+"""Methods that restore low-resolution faces: a module here is a method, called by its name in `methods` of params.yaml.
 
+A method's module has a function `load(weights, device)` that returns a `Restorer`; nothing else names it.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import Method
-
-NAMES: tuple[str, ...] = get_args(Method)
+from ftlgan.faces import FACES, count_faces, decode_images, encode_png, stream_faces, write_faces
+from ftlgan.params import METHODS, PretrainedWeights
+from ftlgan.progress import progress
 
 
 class Restorer(Protocol):
@@ -18,7 +24,7 @@ class Restorer(Protocol):
         """Restore faces.
 
         Args:
-            lr: uint8 RGB, (N, res, res, 3).
+            lr: uint8 RGB, (N, res, res, 3), res 14, 28 or 56.
 
         Returns:
             uint8 RGB, (N, 112, 112, 3).
@@ -26,27 +32,39 @@ class Restorer(Protocol):
         ...
 
 
-def load(method: str, model: Path, res: int, device: str = "cpu") -> Restorer:
+def load(method: str, weights: PretrainedWeights | None = None, device: str = "cpu") -> Restorer:
     """The restorer of a name.
 
     Args:
         method: its name.
-        model: folder of the model that was trained here, for the methods that need one.
-        res: width and height of the faces that it will be given, pixels.
+        weights: its entry in `weights` of params.yaml, for a method that has one.
         device: `cpu` or `cuda`.
 
     Raises:
+        DataError: if its weights can't be downloaded.
         ParamsError: if there is no such method.
-        WeightsError: if its weights are missing or belong to another `res`.
+        WeightsError: if its weights are missing, corrupted or of another network.
     """
-    match method:
-        case "bicubic":
-            from ftlgan.restoration.bicubic import Bicubic
+    if not (method.isidentifier() and method[0].isalpha() and importlib.util.find_spec(f"{__name__}.{method}")):
+        raise ParamsError(f"methods: {method!r} is unknown: use one of {', '.join(METHODS)}")
+    return importlib.import_module(f"{__name__}.{method}").load(weights, device)
 
-            return Bicubic()
-        case "ftlgan":
-            from ftlgan.restoration.ftlgan import Ftlgan
 
-            return Ftlgan(model / "generator.safetensors", res, device)
-        case _:
-            raise ParamsError(f"methods: {method!r} is unknown: use one of {', '.join(NAMES)}")
+def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path) -> None:
+    """Restore the test faces of a table, in their order.
+
+    Args:
+        name: of the method, for the progress bar.
+        restorer: what restores.
+        degraded: folder of a table of low-resolution faces.
+        restored: folder to write.
+    """
+    faces = progress(_rows(restorer, degraded), f"restore by {name}", count_faces(degraded, ["test"]))
+    write_faces(restored, FACES, faces)
+
+
+def _rows(restorer: Restorer, degraded: Path) -> Iterator[dict[str, Any]]:
+    for batch in stream_faces(degraded, ["test"]):
+        restored = restorer.restore(decode_images(batch["image"]))
+        for row, face in zip(batch.to_pylist(), restored, strict=True):
+            yield {**row, "image": encode_png(face)}

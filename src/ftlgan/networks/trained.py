@@ -1,4 +1,4 @@
-"""FTLGAN: the generator that was trained here."""
+"""A generator that was trained here, as a method of restoration."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.networks.weights import load_generator
 
 
-class Ftlgan:
+class Trained:
     """A trained generator.
 
     Args:

@@ -1,0 +1,63 @@
+"""d' against resolution, as a figure."""
+
+# pyright: reportUnknownMemberType=false
+# matplotlib types its methods but for their keywords.
+
+from collections.abc import Sequence
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ftlgan.comparison.table import MEAN, PAPER, TEACHER, Row
+from ftlgan.evaluation import HR
+from ftlgan.figures import LOOK, colour, label
+
+MARKERS = "osD^vP*X"
+"""By the order of the methods: they are told apart in grey, too."""
+APART = 0.06
+"""How far methods stand from each other, in octaves of resolution, so that no interval hides another."""
+
+
+@style.context(LOOK)
+def resolution_figure(rows: Sequence[Row]) -> Figure:
+    """A panel a judge: d' of each method, with its interval, over the resolution; the ceiling; and the paper's.
+
+    Args:
+        rows: of `ftlgan.comparison.table.compare_runs`.
+    """
+    shown = [row for row in rows if row.res != MEAN]
+    paper = [row for row in shown if row.role == PAPER]
+    judges = list(dict.fromkeys(row.judge for row in shown if row.role != PAPER))
+    figure = Figure(figsize=(1.2 + 3.3 * len(judges), 4.1), layout="constrained")
+    panels = figure.subplots(1, len(judges), squeeze=False, sharey=True)[0]
+    for axes, judge in zip(panels, judges, strict=True):
+        group = [row for row in shown if row.judge == judge]
+        _draw(axes, group, paper)
+        axes.set_title(f"judged by {judge}: {'the teacher' if group[0].role == TEACHER else 'in no loss'}")
+    panels[0].set(ylabel="d'", ylim=(0, None))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
+    ceiling = next(row.d_prime for row in rows if row.method == HR)
+    axes.axhline(ceiling, color=colour(HR), linestyle="--", label=f"{label(HR)}, the ceiling")
+    names = [name for name in dict.fromkeys(row.method for row in rows) if name != HR]
+    for index, name in enumerate(names):
+        own = [row for row in rows if row.method == name]
+        d_prime = [row.d_prime for row in own]
+        below = [row.d_prime - (row.d_prime_lo or row.d_prime) for row in own]
+        above = [(row.d_prime_hi or row.d_prime) - row.d_prime for row in own]
+        x = [int(row.res) * 2 ** (APART * (index - (len(names) - 1) / 2)) for row in own]
+        marker = MARKERS[index % len(MARKERS)]
+        axes.errorbar(
+            x, d_prime, [below, above], color=colour(name), marker=marker, markersize=5, capsize=2, label=label(name)
+        )
+    x, d_prime = [int(row.res) for row in paper], [row.d_prime for row in paper]
+    theirs = "FTLGAN, the paper's (other data)"
+    axes.plot(x, d_prime, color="#999999", linestyle=":", marker="o", markerfacecolor="white", label=theirs)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(x, [row.res for row in paper])
+    axes.minorticks_off()
+    axes.set_xlabel("width of the low-resolution face, pixels")

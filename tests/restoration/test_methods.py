@@ -1,0 +1,44 @@
+"""What it takes to add a method: one file, one name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftlgan import restoration
+from ftlgan.errors import ParamsError
+from ftlgan.params import METHODS
+
+NEAREST = '''
+"""Nearest neighbour: pixels as squares."""
+
+import numpy as np
+
+from ftlgan.faces import HR
+
+
+class Nearest:
+    def restore(self, lr: np.ndarray) -> np.ndarray:
+        return lr.repeat(HR // lr.shape[1], axis=1).repeat(HR // lr.shape[2], axis=2)
+
+
+def load(weights, device):
+    return Nearest()
+'''
+
+
+def test_a_file_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoration, "__path__", [*restoration.__path__, str(tmp_path)])
+    (tmp_path / "nearest.py").write_text(NEAREST)
+    lr = np.random.default_rng(0).integers(0, 256, (2, 14, 14, 3), dtype=np.uint8)
+    restored = restoration.load("nearest").restore(lr)
+    assert restored.shape == (2, 112, 112, 3)
+    np.testing.assert_array_equal(restored[:, ::8, ::8], lr)
+
+
+@pytest.mark.parametrize("method", ["srgan", "ftlgan", "../bicubic", "bicubic.load", "", "__init__"])
+def test_an_unknown_method_is_one_line_that_names_the_known(method: str) -> None:
+    with pytest.raises(ParamsError) as error:
+        restoration.load(method)
+    assert str(error.value) == f"methods: {method!r} is unknown: use one of {', '.join(METHODS)}"
+    assert {"bicubic", "gfpgan", "realesrgan"} <= set(METHODS)

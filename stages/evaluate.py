@@ -51,8 +51,8 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     figures.save(figures.score_figure(merits, title), METRICS / "scores.png")
     figures.save(figures.contact_sheet(read_sheet(DATA, params.compared, settings.sheet)), METRICS / "faces.png")
 
-    shown = table[table.protocol != evaluation.LR_LR].drop(columns="protocol")
-    print(shown.to_string(index=False, float_format="%.3f", na_rep="-"))
+    shown = table[table.protocol != evaluation.LR_LR].filter(regex="^(method|judge|people|d_prime|auc|eer)")
+    print(shown.to_string(index=False, float_format="%.3f"))
     run.log_final(evaluation.scalars(results))
     for path in sorted(METRICS.glob("*.png")):
         run.log_figure(path)

@@ -150,6 +150,7 @@ BAD_TABLES: list[tuple[Callable[[Path, Faces], Path], str]] = [
     (lambda p, f: write(p, f, embedding=[[1.0]] * 47 + [[1.0, 0.0]]), "bad.parquet: embeddings have 1, 2 numbers"),
     (lambda p, f: write(p, f, embedding=[1.0] * 48), "bad.parquet: embedding is double, not a list of numbers"),
     (lambda p, f: write(p, f, face_id=["same", "same", *"x" * 46]), "bad.parquet: has same 2 times|has x 46 times"),
+    (lambda p, f: write(p, f, split=["train", *["test"] * 47]), "person 000 is in the split 'test' and in another"),
     (lambda p, f: write(p, f, split=["train"] * 48), "bad.parquet: has no faces of the split 'test'; it has train"),
 ]
 
@@ -159,7 +160,7 @@ def test_a_table_that_will_not_do_is_one_line(
     make: Callable[[Path, Faces], Path], message: str, tmp_path: Path
 ) -> None:
     embeddings, _, who = photos(12, 4, noise=1)
-    split = ["--split", "test"] if "split" in message else []
+    split = ["--split", "test"] if "has no faces of the split" in message else []
     with pytest.raises(SystemExit, match=f"^ERROR: .*{message}") as end:
         run(make(tmp_path / "bad.parquet", faces(embeddings, who)), *split)
     assert "\n" not in str(end.value)

@@ -44,11 +44,11 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Grid:
-    """Equal bins of [-1, 1], where cosines lie. Rounding takes some a little beyond; they count at the border."""
+    """Equal bins of [-1, 1], where cosines lie; what lies beyond, if by rounding, counts at the border."""
 
     size: int
     exact = False
 
     def __call__(self, scores: Floats) -> Ints:
-        bins = ((scores + 1) * (self.size / 2)).astype(np.int64)
-        return np.clip(bins, 0, self.size - 1, out=bins)
+        bins = ((np.clip(scores, -1, 1) + 1) * (self.size / 2)).astype(np.int64)
+        return np.minimum(bins, self.size - 1, out=bins)

@@ -39,8 +39,8 @@ def read_embeddings(path: Path, split: str | None = None) -> EmbeddingTable:
         split: whose faces; None: those of the test, where the table has any, else all.
 
     Raises:
-        DataError: if there is no such table, it lacks a column, has no faces of the split or one photo twice, or
-            embeddings are missing, of different or not of unit length, or not finite.
+        DataError: if there is no such table, it lacks a column, has no faces of the split, a person in two splits or
+            a photo twice, or embeddings are missing, of different or not of unit length, or not finite.
     """
     table = _read_parquet(path)
     splits = table["split"].unique().to_pylist() if "split" in table.column_names else []
@@ -48,7 +48,11 @@ def read_embeddings(path: Path, split: str | None = None) -> EmbeddingTable:
     if chosen:
         if chosen not in splits:
             raise DataError(f"{path}: has no faces of the split {chosen!r}; it has {_listed(splits) or 'no splits'}")
-        table = table.filter(pa.array(table["split"].to_numpy() == chosen))
+        inside = table["split"].to_numpy() == chosen
+        who = _strings(path, table, "identity")
+        if shared := {*who[inside]} & {*who[~inside]}:
+            raise DataError(f"{path}: {min(shared)} is in the split {chosen!r} and in another; keep a person in one")
+        table = table.filter(pa.array(inside))
     named = "face_id" in table.column_names
     ids = _strings(path, table, "face_id") if named else np.arange(table.num_rows).astype(np.str_)
     names, counts = np.unique(ids, return_counts=True)

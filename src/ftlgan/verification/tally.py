@@ -115,14 +115,9 @@ def _tally(blocks: Iterable[Comparison], bins: Bins, pilot: Comparison) -> Tally
     )
     groups = _groups(pilot_genuine, pilot_impostor, most_groups)
     genuine, impostor = _Sums(bins, groups, people), _Sums(bins, groups, pairs_of_people if by_pairs else people)
-    centre = float(pilot.impostor.mean())
+    centre = float((pilot.genuine.sum() + pilot.impostor.sum()) / (pilot.genuine.size + pilot.impostor.size))
     for block in blocks:
-        genuine_cells: list[Ints] = []
-        impostor_cells: list[Ints] = []
-        if people:
-            genuine_cells = [block.genuine_person.astype(np.int64)]
-            probe, reference = block.impostor_persons.astype(np.int64)
-            impostor_cells = [_pair_of_people(probe, reference, people)] if by_pairs else [probe, reference]
+        genuine_cells, impostor_cells = _cells(block, by_pairs)
         genuine.add(block.genuine, centre, genuine_cells)
         impostor.add(block.impostor, centre, impostor_cells)
     return Tally(
@@ -165,10 +160,17 @@ class _Sums:
                 self.cells.sums[:, column] += np.bincount(cell, values, len(self.cells.sums))
 
 
-def _pair_of_people(one: Ints, other: Ints, people: int) -> Ints:
-    """Numbers of pairs of different people in the order of `np.triu_indices(people, 1)`."""
-    low, high = np.minimum(one, other), np.maximum(one, other)
-    return low * (2 * people - low - 3) // 2 + high - 1
+def _cells(block: Comparison, by_pairs: bool) -> tuple[list[Ints], list[Ints]]:
+    """Cells of the genuine and of the impostor scores, a list for each cell in which a score counts."""
+    people = len(block.people)
+    if not people:
+        return [], []
+    genuine = block.genuine_person.astype(np.int64)
+    probe, reference = block.impostor_persons.astype(np.int64)
+    if not by_pairs:
+        return [genuine], [probe, reference]
+    low, high = np.minimum(probe, reference), np.maximum(probe, reference)
+    return [genuine], [low * (2 * people - low - 3) // 2 + high - 1]
 
 
 def _groups(genuine: Ints, impostor: Ints, most: int) -> Ints:

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="a DVC experiment, a commit or a folder of metrics (default: the experiments of this commit, workspace)",
+        help="an experiment, a commit or a folder of metrics (default: experiments of this commit, and what is here)",
     )
     command.add_argument(
         "--to",

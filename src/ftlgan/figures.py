@@ -49,9 +49,9 @@ COLOURS = {
     "realesrgan": "#009E73",
     "gfpgan": "#CC79A7",
     "ftlgan": "#D55E00",
-    "esrgan-like": "#E69F00",
+    "esrgan-like": "#56B4E9",
 }
-OTHER_COLOURS = ["#56B4E9", "#882255", "#999933"]
+OTHER_COLOURS = ["#E69F00", "#882255", "#999933"]
 GUTTER = 6
 """Pixels between the faces of a contact sheet, and around them."""
 HEADING = 26
@@ -79,7 +79,7 @@ def roc_figure(merits: Mapping[str, Merits], title: str) -> Figure:
         merits: of each method.
         title: above the curves.
     """
-    figure = Figure(figsize=(5.2, 3.9), layout="constrained")
+    figure = Figure(figsize=(6.8, 3.9), layout="constrained")
     axes = figure.add_subplot()
     # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
     lowest = min(0.1, 30 / min(found.impostor for found in merits.values()))
@@ -91,7 +91,7 @@ def roc_figure(merits: Mapping[str, Merits], title: str) -> Figure:
     axes.plot(chance, chance, color="#999999", linewidth=1, linestyle=":", label="chance", zorder=1)
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), title=title)
     axes.set(xlabel="false match rate (FMR)", ylabel="1 − false non-match rate (FNMR)")
-    axes.legend(loc="best", frameon=True, framealpha=1, edgecolor="white")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the axes: inside it would hide curves
     return figure
 
 

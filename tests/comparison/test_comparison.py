@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,29 @@ def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one
     assert [run.res for run in find_runs([one, same])] == [14]
     with pytest.raises(DataError, match="are both of 14 px and differ; name one for each resolution"):
         find_runs([one, write_run(tmp_path / "c", 14, shift=0.1)])
+
+
+def test_experiments_of_this_commit_come_before_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*command: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(["git", *who, *command], check=True, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "start")
+    start = git("rev-parse", "HEAD")
+    write_run(tmp_path / "metrics", 14)
+    git("add", ".")
+    git("commit", "-qm", "an experiment, as DVC keeps it")
+    git("update-ref", f"refs/exps/{start[:2]}/{start[2:]}/few-steps", "HEAD")
+    git("reset", "-q", "--hard", start)
+    for res, found in ((14, ["few-steps"]), (28, ["few-steps", "workspace"])):
+        write_run(tmp_path / "metrics", res, shift=0.5)
+        assert [run.name for run in find_runs([])] == found
+        assert [run.name for run in find_runs(["workspace"])] == ["workspace"]
+        assert [run.res for run in find_runs(["few-steps"])] == [14]
+        shutil.rmtree(tmp_path / "metrics")
+    assert [run.name for run in find_runs([])] == ["few-steps"]
 
 
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:

@@ -37,15 +37,14 @@ def find_runs(names: Iterable[str]) -> list[Run]:
 
     Args:
         names: of DVC experiments, commits, or folders with metrics; without any, the experiments that started from
-            the commit that is checked out, and the workspace.
+            the commit that is checked out, and the workspace if it is of a resolution that none of them has.
 
     Raises:
         DataError: if there is no run of a name, its metrics are not whole, or two of one resolution differ.
     """
     asked = {name: _metrics_of(name) for name in names}
-    found = asked or {**_experiments("HEAD"), WORKSPACE: _in_folder(METRICS)}
     runs: dict[int, Run] = {}
-    for name, metrics in found.items():
+    for name, metrics in (asked or _experiments("HEAD")).items():
         run = _read(name, metrics)
         other = runs.setdefault(run.res, run)
         if run.verification != other.verification:
@@ -53,6 +52,9 @@ def find_runs(names: Iterable[str]) -> list[Run]:
                 f"{other.name} and {run.name} are both of {run.res} px and differ; name one for each resolution: "
                 f"ftlgan compare {other.name} ..."
             )
+    if not asked and (not runs or (METRICS / "verification.csv").is_file()):
+        workspace = _read(WORKSPACE, _in_folder(METRICS))
+        runs.setdefault(workspace.res, workspace)
     return sorted(runs.values(), key=lambda run: run.res)
 
 

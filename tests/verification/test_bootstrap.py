@@ -93,6 +93,16 @@ def test_every_draw_of_the_smallest_test_set_has_genuine_and_impostor_pairs() ->
     assert np.isfinite(draws.figures["d_prime"]).all()
 
 
+def test_every_draw_of_a_short_list_of_pairs_has_both_kinds() -> None:
+    generator, person = np.random.default_rng(0), np.arange(6, dtype=np.int32)
+    pairs = Comparison(
+        (*"ABCDEF",), generator.random(6), generator.random(2), person, np.array([[0, 2], [1, 3]], np.int32)
+    )
+    draws = bootstrap(tally(pairs), [], replicates=200)
+    assert ((draws.weights[:, :2] > 0).all(axis=1) | (draws.weights[:, 2:4] > 0).all(axis=1)).all()
+    assert all(np.isfinite(values).all() for values in draws.figures.values())
+
+
 def test_the_same_seed_gives_the_same_draws_and_another_seed_others() -> None:
     counted = tally(compare(*photos(10, 2, noise=1)))
     one, same, other = (bootstrap(counted, [], replicates=20, seed=seed) for seed in (1, 1, 2))

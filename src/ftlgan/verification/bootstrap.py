@@ -12,8 +12,8 @@ still twice, so that the intervals stay on the safe side.
 Where scores are counted in groups, the ROC curve of a draw is a chain of longer straight lines. What that changes in
 the figures of all scores is taken off every draw; the rest moves a draw by some hundredths of its standard deviation.
 
-Of Gaussian scores with a known d', percentile intervals at 95% held the truth 92 to 97 times in 100 with 100 people, 90
-to 98 times with 40, and with 15 people 95 times at d' 1, but only 86 to 90 times at d' 3 (tests/benchmarks/coverage.py).
+Of Gaussian scores with a known d', percentile intervals at 95% held the truth 92 to 97 times in 100 with 100 people,
+90 to 98 times with 40, and with 15 people 95 times at d' 1, but 86 to 90 times at d' 3 (tests/benchmarks/coverage.py).
 
 Source: the vertex bootstrap of Snijders & Borgatti, Connections 22 (1999); for face verification, Fogliato, Patil &
 Perona, "Confidence intervals for error rates in 1:1 matching tasks", IJCV (2024); projection: Hajek, Annals of
@@ -99,14 +99,19 @@ def _replicates(tally: Tally, weights: Weights, fmrs: Sequence[float]) -> dict[s
     """The figures of some draws."""
     of_people = weights.astype(np.float64)
     genuine, impostor = tally.genuine_cells, tally.impostor_cells
-    weigh = _weigh_pairs if tally.by_pairs else _weigh_to_first_order
-    genuine_counts, impostor_counts = of_people @ genuine.counts.astype(np.float64), weigh(of_people, impostor.counts)
+    genuine_counts = of_people @ genuine.counts.astype(np.float64)
+    impostor_counts = _weigh_impostors(tally, of_people, impostor.counts)
     d_prime = _d_prime(
         tally,
         (genuine_counts.sum(axis=1), *(of_people @ genuine.sums).T),
-        (impostor_counts.sum(axis=1), *weigh(of_people, impostor.sums).T),
+        (impostor_counts.sum(axis=1), *_weigh_impostors(tally, of_people, impostor.sums).T),
     )
     return {"d_prime": d_prime, **_of_roc(Roc.of_counts(genuine_counts, impostor_counts), fmrs)}
+
+
+def _weigh_impostors(tally: Tally, weights: Floats, of_cells: NDArray[Any]) -> Floats:
+    """Sums over the cells of impostor scores, weighed by each draw: (R, P) and (C, K) to (R, K)."""
+    return (_weigh_pairs if tally.by_pairs else _weigh_to_first_order)(weights, of_cells)
 
 
 def _weigh_pairs(weights: Floats, of_pairs: NDArray[Any]) -> Floats:
@@ -128,13 +133,20 @@ def _weigh_to_first_order(weights: Floats, of_people: NDArray[Any]) -> Floats:
 def _draw_people(tally: Tally, replicates: int, seed: int) -> Weights:
     """How often each person is drawn in each replicate, (R, P)."""
     people = len(tally.people)
-    has_genuine = tally.genuine_cells.counts.any(axis=1)
     generator = np.random.default_rng(seed)
     weights = np.empty((replicates, people), dtype=np.uint8)  # of 256 people and more nobody is drawn 256 times
-    unusable = np.arange(replicates)  # no genuine or no impostor pair, which happens in the smallest test sets only
+    unusable = np.arange(replicates)
     while unusable.size:
-        for draws in np.array_split(unusable, -(-unusable.size // DRAWS_PER_PASS)):
+        passes = np.array_split(unusable, -(-unusable.size // DRAWS_PER_PASS))
+        for draws in passes:
             weights[draws] = generator.multinomial(people, np.full(people, 1 / people), size=draws.size)
-        drawn = weights > 0
-        unusable = np.flatnonzero((drawn.sum(axis=1) < 2) | ~drawn[:, has_genuine].any(axis=1))
+        unusable = np.concatenate([draws[~_has_both_kinds(tally, weights[draws])] for draws in passes])
     return weights
+
+
+def _has_both_kinds(tally: Tally, weights: Weights) -> NDArray[np.bool_]:
+    """Which draws have a genuine and an impostor pair, (R,): not all in the smallest test sets and lists of pairs."""
+    of_people = weights.astype(np.float64)
+    genuine = of_people @ tally.genuine_cells.counts.sum(axis=1)
+    impostor = _weigh_impostors(tally, of_people, tally.impostor_cells.counts.sum(axis=1, keepdims=True))[:, 0]
+    return (genuine > 0) & (impostor > 0)

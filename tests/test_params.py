@@ -75,7 +75,7 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("losses.bicubic", {}, ["losses.bicubic.pixel", "missing"]),
         ("weights.gfpgan.sha256", "e2cd", ["weights.gfpgan.sha256", "'e2cd'"]),
         ("weights.gfpgan.url", "there", ["weights.gfpgan.url", "unknown key", "file, sha256"]),
-        ("train.devices", 3, ["train", "batch: 16", "devices: 3"]),
+        ("train.devices", 3, ["train", "batch: 8", "devices: 3"]),
         ("train.device", "tpu", ["train.device", "'tpu'", "'cuda'"]),
         ("train.ema", 1, ["train.ema", "1", "less than 1"]),
         ("train.steps", 1.5, ["train.steps", "1.5", "integer"]),

@@ -30,11 +30,12 @@ def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: 
     lock = YAML(typ="safe", pure=True).load(reproduced.root / "dvc.lock")
     outs = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
     commit = reproduced.run("git", "rev-list", "--max-parents=0", "HEAD").strip()
-    for run in runs.values():
+    for name, run in runs.items():
         assert run.data.params["res"] == "14"
         assert run.data.params["train.steps"] == "4"
         assert run.data.tags["git.commit"] == commit
-        assert run.data.tags["dvc.data/degraded"] == outs["data/degraded"]
+        read = "data/aligned" if name == "quality" else "data/degraded"
+        assert run.data.tags[f"dvc.{read}"] == outs[read]
     assert runs["train@ftlgan"].data.tags["dvc.data/triplets.parquet"] == outs["data/triplets.parquet"]
     assert runs["evaluate"].data.tags["dvc.data/probes/ftlgan"] == outs["data/probes/ftlgan"]
 

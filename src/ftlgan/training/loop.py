@@ -91,7 +91,7 @@ def fit(
     else:
         trainer.validate_and_log({}, log)
     steps = range(state.step + 1, schedule.steps + 1)
-    with progress(steps, "train", schedule.steps, "step", initial=state.step) as bar:
+    with progress(steps, "train", schedule.steps, "step", initial=state.step, shown=world.rank == 0) as bar:
         for step in bar:
             started, state.step = time.monotonic(), step
             try:

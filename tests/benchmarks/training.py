@@ -80,7 +80,7 @@ def naive(data: TrainingSet) -> float:
     """The same losses, on the same number of faces."""
     from onnx2torch import convert
 
-    model = sface._float_model()
+    model = sface.float_model()
     model.opset_import[0].version = 17  # the latest that onnx2torch knows; its layers are the same
     converted = convert(model).eval().requires_grad_(False)
     network, found = generator(), list[float]()

@@ -83,3 +83,10 @@ def test_what_is_not_asked_for_is_not_imported():
     imported = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "ftlgan.recognition" in imported
     assert not {"torch", "onnx", "onnxruntime", "dlib", "cv2"} & set(imported)
+
+
+@pytest.mark.parametrize("name", judge.NAMES)
+def test_extraction_starts_without_torch(name: str):
+    """Which takes seconds to import."""
+    script = f"import sys; from ftlgan.recognition import judge; judge.load({name!r}); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from ftlgan.recognition.sface import FILE, PACKAGE, SHA256, FrozenPReLU, SFace, SFaceNetwork
+from ftlgan.recognition.sface import FILE, PACKAGE, SHA256, SFace
+from ftlgan.recognition.sface_network import FrozenPReLU, SFaceNetwork
 from ftlgan.weights import packaged
 
 

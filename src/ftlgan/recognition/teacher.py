@@ -38,7 +38,7 @@ def load(name: str) -> Teacher:
     """
     match name:
         case "sface":
-            from ftlgan.recognition.sface import SFaceNetwork
+            from ftlgan.recognition.sface_network import SFaceNetwork
 
             return SFaceNetwork()
         case _:

@@ -3,10 +3,8 @@
 import json
 from pathlib import Path
 
-import pandas as pd
-
-from ftlgan import evaluation, figures, origin, tracking
-from ftlgan.errors import one_line_errors
+from ftlgan import evaluation, origin, tracking
+from ftlgan.errors import one_line_errors, writing
 from ftlgan.faces import read_table
 from ftlgan.params import Params, load_params
 from ftlgan.sheet import read_sheet
@@ -15,6 +13,10 @@ DATA, METRICS = Path("data"), Path("metrics")
 
 
 def evaluate(params: Params, run: tracking.Run) -> None:
+    import pandas as pd  # this and matplotlib take seconds: a wrong param is said first
+
+    from ftlgan import figures
+
     judges, settings = params.recognition.judges, params.evaluate
     photos = origin.check_photos(DATA / "aligned")
     galleries = {judge: evaluation.read_embedded(DATA / "gallery" / judge, photos.copies) for judge in judges}
@@ -34,22 +36,25 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     reasons = read_table(DATA / "rejects.parquet")["reason"].to_pandas().str.split(":").str[0]
     rejects = reasons.value_counts().rename_axis("reason").rename("photos")
     came_from = origin.origin(params, photos, {str(k): int(n) for k, n in rejects.items()}, galleries, results)
-    for name, content in (("metrics", evaluation.headline(results, black_box)), ("origin", came_from)):
-        (METRICS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
     table = pd.DataFrame(evaluation.verification_table(results, params.res))
-    table.to_csv(METRICS / "verification.csv", index=False)
     differences = pd.DataFrame(evaluation.difference_table(results, params.res, settings.confidence))
-    differences.to_csv(METRICS / "differences.csv", index=False)
-    rejects.to_csv(METRICS / "rejects.csv")
-
     merits = {r.method: r.merits for r in evaluation.primary(results, black_box)}
-    for name, rows in (("roc", evaluation.roc_table(merits)), ("scores", evaluation.score_table(merits))):
-        pd.DataFrame(rows).to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g")
-
     title = f"{params.res} px, judged by {black_box}"
-    figures.save(figures.roc_figure(merits, title), METRICS / "roc.png")
-    figures.save(figures.score_figure(merits, title), METRICS / "scores.png")
-    figures.save(figures.contact_sheet(read_sheet(DATA, params.compared, settings.sheet)), METRICS / "faces.png")
+    drawn = {
+        "roc": figures.roc_figure(merits, title),
+        "scores": figures.score_figure(merits, title),
+        "faces": figures.contact_sheet(read_sheet(DATA, params.compared, settings.sheet)),
+    }
+    with writing(METRICS):
+        for name, content in (("metrics", evaluation.headline(results, black_box)), ("origin", came_from)):
+            (METRICS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+        table.to_csv(METRICS / "verification.csv", index=False)
+        differences.to_csv(METRICS / "differences.csv", index=False)
+        rejects.to_csv(METRICS / "rejects.csv")
+        for name, rows in (("roc", evaluation.roc_table(merits)), ("scores", evaluation.score_table(merits))):
+            pd.DataFrame(rows).to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g")
+        for name, figure in drawn.items():
+            figures.save(figure, METRICS / f"{name}.png")
 
     shown = table[table.protocol != evaluation.LR_LR].filter(regex="^(method|judge|people|d_prime|auc|eer)")
     print(shown.to_string(index=False, float_format="%.3f"))

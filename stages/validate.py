@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ftlgan import tracking
-from ftlgan.errors import one_line_errors
+from ftlgan.errors import one_line_errors, writing
 from ftlgan.faces import decode_images, embeddings_of, read_faces
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.trained import Trained
@@ -42,7 +42,8 @@ def main() -> None:
     METRICS.mkdir(parents=True, exist_ok=True)
     with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:
         found = validate(params, model)
-        (METRICS / f"{model}.json").write_text(json.dumps({"val_d_prime": found}, indent=2) + "\n")
+        with writing(METRICS):
+            (METRICS / f"{model}.json").write_text(json.dumps({"val_d_prime": found}, indent=2) + "\n")
         run.log_final({f"{name}.lr-hr.{model}.val_d_prime": value for name, value in found.items()})
 
 

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+from small_disk import small_disk
+
+from ftlgan.errors import DataError
 from ftlgan.history import History
 
 
@@ -22,3 +26,14 @@ def test_a_clock_s_figure_enters_no_table(tmp_path: Path) -> None:
     with History(tmp_path) as history:
         history.log(1, {"images_per_s": 17.3})
     assert "17.3" not in "".join(path.read_text() for path in tmp_path.iterdir())
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    with (
+        small_disk(folder, kib=8),
+        pytest.raises(DataError, match=f"^{folder}/losses.csv: the disk is full"),
+        History(folder) as history,
+    ):
+        for step in range(1000):
+            history.log(step, {"total": 0.5})

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ftlgan.errors import writing
+
 TABLES: dict[str, tuple[str, ...]] = {
     "losses.csv": (
         *("step", "total", "pixel", "identity", "triplet", "perceptual", "adversarial"),
@@ -21,9 +23,13 @@ class History:
 
     Args:
         folder: made if it is not there.
+
+    Raises:
+        DataError: when the tables can't be written, e.g. because the disk is full.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.files = {name: (folder / name).open("w", newline="") for name in TABLES}
         self.writers = {
@@ -38,7 +44,8 @@ class History:
         row: dict[str, int | str] = {"step": step, **{name: f"{value:.6g}" for name, value in figures.items()}}
         for name, writer in self.writers.items():
             if figures.keys() & set(TABLES[name]):
-                writer.writerow(row)
+                with writing(self.folder / name):
+                    writer.writerow(row)
 
     def __enter__(self) -> Self:
         return self
@@ -46,5 +53,6 @@ class History:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self.files.values():
-            file.close()
+        for name, file in self.files.items():
+            with writing(self.folder / name):
+                file.close()

@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from small_disk import small_disk
 
-from ftlgan.errors import WeightsError
+from ftlgan.errors import DataError, WeightsError
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.weights import load_generator, save_generator
 
@@ -29,6 +30,12 @@ def test_a_generator_comes_back_as_it_was(saved: tuple[Path, Generator]) -> None
     path, generator = saved
     lr = torch.rand(2, 3, 14, 14)
     torch.testing.assert_close(load_generator(path, 14)(lr), generator(lr), rtol=0, atol=0)
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "disk/generator.safetensors"
+    with small_disk(path.parent, kib=8), pytest.raises(DataError, match=f"^{path}: .*No space left on device"):
+        save_generator(path, Generator(14, 8, 1, 4), ABOUT)
 
 
 def test_the_same_weights_give_the_same_bytes(saved: tuple[Path, Generator], tmp_path: Path) -> None:

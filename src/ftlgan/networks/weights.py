@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ftlgan.errors import WeightsError
+from ftlgan.errors import WeightsError, writing
 from ftlgan.networks.generator import Generator
 
 KEY = "ftlgan"
@@ -23,10 +23,17 @@ def save_generator(path: Path, generator: Generator, about: dict[str, Any]) -> N
         generator: whose weights to keep.
         about: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever else
             identifies the training, e.g. the teacher's name and SHA-256.
+
+    Raises:
+        DataError: if the file can't be written, e.g. because the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
-    save_file(tensors, path, {KEY: json.dumps(about, sort_keys=True)})
+    with writing(path):
+        try:
+            save_file(tensors, path, {KEY: json.dumps(about, sort_keys=True)})
+        except SafetensorError as error:
+            raise OSError(f"can't be written ({error})") from None
 
 
 def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:

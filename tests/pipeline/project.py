@@ -40,21 +40,32 @@ class Project:
     printed: str = ""
     """By the first `dvc repro`."""
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of commands: our programs on the path, nothing of the DVC and MLflow around the tests."""
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
+        someone = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
+        return {**outside, **someone, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in the project's root; what it printed."""
-        bin_ = str(Path(sys.executable).parent)
-        quiet = {
-            "GIT_AUTHOR_NAME": "a",
-            "GIT_AUTHOR_EMAIL": "a@b",
-            "GIT_COMMITTER_NAME": "a",
-            "GIT_COMMITTER_EMAIL": "a@b",
-        }
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
-        env = outside | quiet | {"PATH": bin_ + os.pathsep + os.environ["PATH"], "DVC_NO_ANALYTICS": "1"}
-        done = subprocess.run(command, cwd=self.root, env=env, text=True, capture_output=True, check=False)
+        done = subprocess.run(command, cwd=self.root, env=self.environment, text=True, capture_output=True, check=False)
         printed = done.stdout + done.stderr
         assert done.returncode == 0 or not check, printed
         return printed
+
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command in a session of its own, in which it can be killed with all that it started."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment | environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def dvc(self, *arguments: str, check: bool = True) -> str:
         return self.run("dvc", *arguments, check=check)

@@ -1,9 +1,10 @@
 """A project in which the real DVC has run, once a session."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import Project, new_project
+from project import Project, new_project, readme
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,20 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Projec
 def project(reproduced: Project, tmp_path: Path) -> Project:
     """A copy of a reproduced project, to do with as the test likes."""
     return reproduced.copy_to(tmp_path / "there")
+
+
+@pytest.fixture(scope="session")
+def experiments(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with an experiment of 56 px, and three that two workers of the queue ran. Read only, too."""
+    project = reproduced.copy_to(tmp_path_factory.mktemp("experiments") / "here")
+    project.printed = project.dvc("exp", "run", "-S", "res=56", "--name", "in-the-workspace")
+    project.run("git", "checkout", "-q", ".")
+    project.dvc("checkout", "--quiet")
+    queue, start = readme("dvc exp run --queue").split(" && ")
+    project.run("bash", "-c", queue)
+    try:
+        project.run("bash", "-c", f"{start} -j 2")
+        project.wait_for_queue()
+        yield project
+    finally:
+        project.dvc("queue", "stop", "--kill", check=False)

@@ -19,8 +19,8 @@ def main() -> None:
     elif not Path(dataset.path).exists():  # DVC hashes it, whether the source reads it or not
         Path(dataset.path).mkdir(parents=True)
         (Path(dataset.path) / "README.txt").write_text(INVITATION)
-    Path("data/located").mkdir(parents=True, exist_ok=True)
-    Path(f"data/located/{dataset.source}.txt").write_text(f"{dataset.path}\n")
+    Path("data").mkdir(exist_ok=True)
+    Path("data/located.txt").write_text(f"{dataset.path}\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import ROOT, Project, executed, readme
+from project import Project, executed, readme
 from remotes import KINDS, Remote
 
 TEAMMATE = readme("dvc pull --run-cache &&")
@@ -38,16 +38,15 @@ def own_settings(project: Project, remote: Remote) -> None:
 def results(project: Project) -> dict[str, bytes]:
     """Every result, in git or not."""
     files = [path for folder in ("data", "metrics") for path in (project.root / folder).rglob("*") if path.is_file()]
-    return {str(path.relative_to(project.root)): path.read_bytes() for path in files if "located" not in path.parts}
+    return {str(path.relative_to(project.root)): path.read_bytes() for path in files if path.name != "located.txt"}
 
 
 def test_a_teammate_gets_every_result_without_computing(project: Project, remote: Remote, tmp_path: Path) -> None:
-    """Only `locate` looks again whether the user's own photos are where dataset.path says."""
+    """Nor does a teammate need the photos."""
     share(project, remote)
     mate = project.clone_to(tmp_path / "mate")
-    shutil.copytree(project.photos, mate.photos)
     own_settings(mate, remote)
-    assert executed(mate.run("bash", "-c", TEAMMATE)) <= {"locate"}
+    assert executed(mate.run("bash", "-c", TEAMMATE)) == set()
     assert results(mate) == results(project)
     assert mate.run("git", "status", "--porcelain") == ""
     in_git = (mate.root / ".dvc/config").read_text()
@@ -67,21 +66,6 @@ def test_what_a_teammate_has_not_pulled_comes_when_it_is_needed(project: Project
     assert executed(printed) <= {"locate"}
     assert "Stage 'triplets' is cached - skipping run" in printed
     assert (mate.root / "data/triplets.parquet").is_file()
-
-
-def test_with_the_default_people_not_even_locate_runs(project: Project, tmp_path: Path) -> None:
-    drawn = ["dataset.source=synthetic", "dataset.path=data/photos", "dataset.people=8", "dataset.photos=2"]
-    project.dvc("exp", "run", *(argument for setting in drawn for argument in ("-S", setting)), "align")
-    share(project, Remote(str(tmp_path / "remote")))
-    mate = project.clone_to(tmp_path / "mate")
-    mate.dvc("pull", "--run-cache", "align")
-    assert executed(mate.dvc("repro", "--pull", "align")) == set()
-    assert pq.read_table(mate.root / "data/aligned").num_rows == 16
-
-
-def test_a_clone_of_this_repository_has_nothing_to_find() -> None:
-    ignored = Project(ROOT).run("git", "ls-files", "data/located", "data/photos").split()
-    assert ignored == ["data/located/synthetic.txt", "data/photos/README.txt"]
 
 
 def columns(remote: Path) -> set[str]:

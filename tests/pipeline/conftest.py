@@ -24,11 +24,10 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def experiments(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with an experiment of 56 px, and three that two workers of the queue ran. Read only, too."""
+    """A project with a remote, and with experiments that two workers of the queue ran. Read only, too."""
     project = reproduced.copy_to(tmp_path_factory.mktemp("experiments") / "here")
-    project.printed = project.dvc("exp", "run", "-S", "res=56", "--name", "in-the-workspace")
-    project.run("git", "checkout", "-q", ".")
-    project.dvc("checkout", "--quiet")
+    project.dvc("remote", "add", "-d", "team", "../remote")
+    project.commit()  # first: an experiment goes to the remote that its commit knows
     queue, start = readme("dvc exp run --queue").split(" && ")
     project.run("bash", "-c", queue)
     try:

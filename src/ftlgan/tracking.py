@@ -411,8 +411,8 @@ def mended(values: Mapping[str, T]) -> dict[str, T]:
 
 
 def mend(name: str) -> str:
-    """Return the nearest name that MLflow takes on every system: `FNMR@1e-3` becomes `FNMR_1e-3`."""
-    parts = re.sub(r"[^\w./ -]", "_", name[:250]).split("/")
+    """Return the nearest name that MLflow takes on every system: `d'` becomes `d_prime`, `FNMR@1e-3` `FNMR_1e-3`."""
+    parts = re.sub(r"[^\w./ -]", "_", name.replace("'", "_prime")[:250]).split("/")
     return "/".join(part for part in parts if part.strip(".")) or "_"
 
 

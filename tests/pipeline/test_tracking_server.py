@@ -50,7 +50,7 @@ def flat_params(project: Project) -> dict[str, str]:
 
 def headline(project: Project) -> dict[str, float]:
     content = json.loads((project.root / "metrics/metrics.json").read_text())
-    return {f"{method}.{name}": value for method, figures in content.items() for name, value in figures.items()}
+    return {f"{method}.d_prime": figures["d'"] for method, figures in content.items()}
 
 
 def hold_evaluation(server: Server, parent: Run, project: Project) -> None:

@@ -20,8 +20,9 @@ def main() -> None:
         lpips = load_lpips() if params.quality.lpips else None
         found = {name: measure(Path("data/restored") / name, ALIGNED, lpips) for name in params.compared}
         rounded = {name: {key: round(value, 4) for key, value in row.items()} for name, row in found.items()}
+        rows = [{"method": name, **row} for name, row in rounded.items()]
         with writing(METRICS):
-            (METRICS / "quality.json").write_text(json.dumps(rounded, indent=2) + "\n")
+            (METRICS / "quality.json").write_text(json.dumps(rows, indent=2) + "\n")
         run.log_final({f"{name}.{key}": value for name, row in rounded.items() for key, value in row.items()})
 
 

@@ -26,7 +26,7 @@ from ftlgan.training.data import read_training_set
 from ftlgan.training.loop import fit
 from ftlgan.training.state import Schedule
 
-DEGRADED, ALIGNED, GALLERIES = Path("data/degraded"), Path("data/aligned"), Path("data/gallery")
+DEGRADED, ALIGNED, TEACHER = Path("data/degraded"), Path("data/aligned"), Path("data/teacher")
 TRIPLETS, MODELS = Path("data/triplets.parquet"), Path("data/model")
 CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
 """Outside the stage's outputs, which DVC deletes first, and outside the copy in which `exp run --temp` works."""
@@ -38,8 +38,7 @@ def train(params: Params, model: str, run: tracking.Run | None, world: distribut
         **of.model_dump(exclude={"perceptual_network"}), margin=params.triplets.margin, form=params.discriminator.form
     )
     augmentation = Augmentation(**params.augmentation.model_dump(), kind=params.degradation.kind)
-    gallery = GALLERIES / params.recognition.teacher
-    data = read_training_set(DEGRADED, ALIGNED, gallery, TRIPLETS, weights, augmentation)
+    data = read_training_set(DEGRADED, ALIGNED, TEACHER, TRIPLETS, weights, augmentation)
     schedule = Schedule(
         **settings.model_dump(exclude={"checkpoint", "devices", "compile", "device"}),
         discriminator_rate=params.discriminator.learning_rate,
@@ -109,7 +108,7 @@ def checkpoint(params: Params, model: str) -> Checkpoint:
         **{name: version(name) for name in ("numpy", "opencv-python", "pillow", "torch")},
     }
     code = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "ftlgan"]
-    tables = (DEGRADED, ALIGNED, GALLERIES / params.recognition.teacher)
+    tables = (DEGRADED, ALIGNED, TEACHER)
     shards = [path for table in tables for path in table.glob("*.parquet")]
     files = [*shards, TRIPLETS, Path(__file__), *(Path(file) for file in code if file)]
     key = digest({**own(params, model), **arithmetic}, sorted(files))

@@ -11,7 +11,7 @@ from ftlgan.triplets import Mining, mine
 @one_line_errors
 def main() -> None:
     params = load_params()
-    gallery = read_faces(Path("data/gallery") / params.recognition.teacher, splits=["train"])
+    gallery = read_faces(Path("data/teacher"), splits=["train"])
     face_ids, identities = (gallery[name].to_numpy() for name in ("face_id", "identity"))
     mining = Mining(**params.triplets.model_dump())
     write_table(Path("data/triplets.parquet"), mine(face_ids, identities, embeddings_of(gallery), mining, params.seed))

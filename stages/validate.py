@@ -42,8 +42,9 @@ def main() -> None:
     METRICS.mkdir(parents=True, exist_ok=True)
     with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:
         found = validate(params, model)
+        rows = [{"judge": name, "d_prime": value} for name, value in found.items()]
         with writing(METRICS):
-            (METRICS / f"{model}.json").write_text(json.dumps({"val_d_prime": found}, indent=2) + "\n")
+            (METRICS / f"{model}.json").write_text(json.dumps(rows, indent=2) + "\n")
         run.log_final({f"{name}.lr-hr.{model}.val_d_prime": value for name, value in found.items()})
 
 

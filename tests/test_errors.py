@@ -1,6 +1,8 @@
 """How a program ends: in one line."""
 
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +40,13 @@ def test_what_the_user_can_mend_is_one_line(error: Exception, said: str) -> None
 def test_a_bug_is_no_line() -> None:
     with pytest.raises(ZeroDivisionError):
         raising(ZeroDivisionError())()
+
+
+def test_a_reader_that_has_seen_enough_hears_no_complaint() -> None:
+    program = "from ftlgan.errors import one_line_errors; one_line_errors(lambda: print('line\\n' * 10**6))()"
+    command = f'{sys.executable} -c "{program}" | head -n 1; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("line\n141\n", "")
 
 
 def test_what_could_not_be_written_is_named() -> None:

@@ -80,8 +80,8 @@ def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None
     table = {(row["method"], row["protocol"]): row for row in verification_table(results, 14)}
     top = headline(results, "judge")
     assert list(top) == ["hr", "bicubic", "ftlgan"]
-    assert top["ftlgan"]["d_prime"] == pytest.approx(table["ftlgan", "lr-hr"]["d_prime"], abs=1e-4)
-    assert top["hr"]["auc"] == pytest.approx(table["hr", "hr-hr"]["auc"], abs=1e-4)
+    assert top["ftlgan"]["d'"] == pytest.approx(table["ftlgan", "lr-hr"]["d_prime"], abs=1e-4)
+    assert top["hr"]["d'"] == pytest.approx(table["hr", "hr-hr"]["d_prime"], abs=1e-4)
     assert headline(results, "somebody else") == {}
 
 

@@ -43,8 +43,17 @@ def test_ssim_is_one_for_the_same_face_and_less_for_another(aligned: Path, tmp_p
     assert measure(tmp_path / "restored", aligned)["ssim"] < 0.1
 
 
-def test_other_faces_are_refused(aligned: Path, tmp_path: Path) -> None:
-    write_faces(tmp_path / "restored", FACES, list(rows(HR))[::-1])
+def test_shards_may_end_where_they_like(aligned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_faces(tmp_path / "whole", FACES, rows(HR + NOISE))
+    monkeypatch.setattr("ftlgan.faces.FACES_PER_SHARD", 5)
+    write_faces(tmp_path / "sharded", FACES, rows(HR + NOISE))
+    assert len(list((tmp_path / "sharded").iterdir())) == 3
+    assert measure(tmp_path / "sharded", aligned) == measure(tmp_path / "whole", aligned)
+
+
+@pytest.mark.parametrize("others", [list(rows(HR))[::-1], list(rows(HR))[:-1], [*rows(HR), *rows(HR)]])
+def test_other_faces_are_refused(aligned: Path, tmp_path: Path, others: list[dict[str, Any]]) -> None:
+    write_faces(tmp_path / "restored", FACES, others)
     with pytest.raises(DataError, match="its faces are not the test faces"):
         measure(tmp_path / "restored", aligned)
 

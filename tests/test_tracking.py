@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -90,10 +91,20 @@ def client(uri: str) -> Any:
     return MlflowClient(tracking_uri=uri)
 
 
-def runs(uri: str) -> list[Any]:
+def all_runs(uri: str) -> list[Any]:
     store = client(uri)
     experiment = store.get_experiment_by_name("ftlgan")
     return store.search_runs([experiment.experiment_id]) if experiment else []
+
+
+def runs(uri: str) -> list[Any]:
+    """Of stages."""
+    return [run for run in all_runs(uri) if "mlflow.parentRunId" in run.data.tags]
+
+
+def parents(uri: str) -> list[Any]:
+    """Of experiments."""
+    return [run for run in all_runs(uri) if "mlflow.parentRunId" not in run.data.tags]
 
 
 def history(uri: str, run: Any, metric: str) -> list[tuple[int, float]]:
@@ -369,7 +380,8 @@ stages:
     outs: [data/probes.txt]
   evaluate:
     cmd: >-
-      python -c "import json; from ftlgan import provenance; json.dump(provenance.provenance('x'), open('tags', 'w'))"
+      python -c "import json; from ftlgan import provenance as p;
+      json.dump(p.provenance('x', p.locked_stages({})), open('tags', 'w'))"
     deps: [data/degraded/0.parquet, data/probes]
     outs: [tags]
 """.replace("python", sys.executable)
@@ -386,38 +398,136 @@ stages:
 
 
 def test_a_dependency_that_is_a_template_stands_for_its_folder(root: Path) -> None:
-    Path("dvc.yaml").write_text("stages: {embed: {matrix: {}, deps: ['data/restored/${item.method}', '${any}/x']}}")
+    Path("dvc.yaml").write_text("stages: {a: {}, embed: {deps: ['data/restored/${item.method}', '${any}/x']}}")
     Path("dvc.lock").write_text("stages: {a: {outs: [{path: data/restored/b, md5: '1'}, {path: data/c, md5: '2'}]}}")
-    assert provenance.input_hashes("embed@b") == {"data/restored/b": "1"}
+    assert provenance.input_hashes("embed@b", provenance.locked_stages({})) == {"dvc.data/restored/b": "1"}
 
 
-@pytest.mark.parametrize("content", [None, "", "stages: {", "<<<<<<< HEAD\nstages:\n=======\n"])
+def test_what_dvc_lock_has_of_stages_that_are_no_more_does_not_count(root: Path) -> None:
+    """DVC leaves their entries there."""
+    Path("dvc.yaml").write_text("stages: {train: {matrix: {model: '${models}'}}, align: {}}")
+    Path("dvc.lock").write_text("stages: {train: {}, train@a: {}, train@b: {}, align: {}, align@a: {}, fetch: {}}")
+    assert list(provenance.locked_stages({"models": ["a"]})) == ["train@a", "align"]
+
+
+@pytest.mark.parametrize("content", [None, "", "1", "stages: {", "<<<<<<< HEAD\nstages:\n=======\n"])
 def test_a_lock_that_cannot_be_read_costs_only_its_tags(root: Path, content: str | None) -> None:
     Path("dvc.yaml").write_text("stages: {train: {deps: [data/aligned]}}")
     if content is not None:
         Path("dvc.lock").write_text(content)
-    assert provenance.provenance("train") == {}
+    assert provenance.provenance("train", provenance.locked_stages(PARAMS)) == {}
+
+
+def commit_all(root: Path) -> str:
+    identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", *command], check=True)
+    return subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_commit_experiment_and_changed_code_are_tagged(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("code.py", "dvc.lock"):
         Path(name).write_text("1")
-    subprocess.run(["git", "init", "-q"], check=True)
-    subprocess.run(["git", "add", "code.py", "dvc.lock"], check=True)
-    identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
-    subprocess.run(["git", *identity, "commit", "-q", "-m", "all"], check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    commit = commit_all(root)
     monkeypatch.setenv("DVC_EXP_NAME", "wise-owl")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", commit)
 
     Path("dvc.lock").write_text("stages: {}")  # DVC's doing, in the midst of a pipeline
     expected = {"git.commit": commit, "git.dirty": "false", "dvc.exp_name": "wise-owl", "dvc.exp_baseline_rev": commit}
-    assert provenance.provenance("train") == expected
+    assert provenance.provenance("train", {}) == expected
     Path("code.py").write_text("2")
-    assert provenance.provenance("train") == expected | {"git.dirty": "true"}
+    assert provenance.provenance("train", {}) == expected | {"git.dirty": "true"}
     with tracking.run("train", PARAMS):
         pass
-    assert (expected | {"git.dirty": "true"}).items() <= runs(database(root))[0].data.tags.items()
+    for found in all_runs(database(root)):
+        assert (expected | {"git.dirty": "true"}).items() <= found.data.tags.items()
+
+
+def test_an_experiment_is_one_run_with_those_of_its_stages_below_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "wise-owl")
+    Path("dvc.yaml").write_text("stages: {evaluate: {metrics: [metrics.json: {cache: false}]}}")
+    with pytest.raises(ValueError, match="too many"), tracking.run("evaluate", PARAMS):
+        raise ValueError("too many faces")
+    [parent] = parents(database(root))
+    assert (parent.info.run_name, parent.info.status, parent.data.metrics) == ("wise-owl", "FAILED", {})
+    assert parent.data.tags["stage.evaluate"] == "failed"
+
+    with tracking.run("train@ftlgan", PARAMS) as run:
+        run.log(1, {"loss": 0.5})
+        [parent] = parents(database(root))
+        assert (parent.info.status, parent.data.params["res"]) == ("RUNNING", "14")
+    with tracking.run("evaluate", PARAMS):
+        Path("metrics.json").write_text('{"hr": {"auc": 1, "d_prime": 2.5}, "judge": "dlib"}')
+    [parent] = parents(database(root))
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics == {"hr.auc": 1, "hr.d_prime": 2.5}
+    assert parent.data.params == {name: str(value) for name, value in tracking.flatten(PARAMS).items()}
+    assert {name: value for name, value in parent.data.tags.items() if name.startswith("stage.")} == {
+        "stage.train_ftlgan": "executed",
+        "stage.evaluate": "executed",
+    }
+    children = runs(database(root))
+    assert sorted(child.info.run_name for child in children) == ["evaluate", "evaluate", "train@ftlgan"]
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+
+
+def test_a_plain_repro_is_known_by_its_commit_code_and_params(root: Path) -> None:
+    def execute(params: dict[str, Any] = PARAMS) -> None:
+        with tracking.run("evaluate", params):
+            pass
+
+    Path("src").mkdir()
+    for name in ("src/code.py", "README.md"):
+        Path(name).write_text("1")
+    commit = commit_all(root)
+    execute()
+    Path("README.md").write_text("2")
+    execute()
+    [parent] = parents(database(root))
+    assert parent.info.run_name == commit[:7]
+    execute(PARAMS | {"res": 28})
+    assert len(parents(database(root))) == 2
+    Path("src/code.py").write_text("caf\xe9", encoding="latin-1")
+    execute()
+    assert len(parents(database(root))) == 3
+    assert parents(database(root))[0].info.run_name == f"{commit[:7]}-dirty"
+    commit_all(root)
+    execute()
+    assert len(parents(database(root))) == 4
+
+
+def test_two_parents_that_were_made_at_once_become_one(root: Path) -> None:
+    with tracking.run("train", PARAMS) as run:
+        store = client(database(root))
+        [parent] = parents(database(root))
+        tags = {"ftlgan.experiment": parent.data.tags["ftlgan.experiment"]}
+        earlier = store.create_run(parent.info.experiment_id, parent.info.start_time - 1, tags)
+        run.log(1, {"loss": 0.5})
+    with tracking.run("validate", PARAMS):
+        later = store.create_run(parent.info.experiment_id, parent.info.start_time + 1, tags)
+        store.log_metric(later.info.run_id, "auc", 0.75)
+        store.set_tag(later.info.run_id, "stage.quality", "executed")
+        store.create_run(parent.info.experiment_id, tags={"mlflow.parentRunId": later.info.run_id}, run_name="quality")
+    [left] = parents(database(root))
+    assert left.info.run_id == earlier.info.run_id
+    assert left.data.params["res"] == "14"
+    assert left.data.metrics == {"auc": 0.75}
+    for name in ("train", "validate", "quality"):
+        assert left.data.tags[f"stage.{name}"] == "executed"
+    children = {run.info.run_name: run.data.tags["mlflow.parentRunId"] for run in runs(database(root))}
+    assert children == dict.fromkeys(("train", "validate", "quality"), earlier.info.run_id)
+
+
+def test_no_documented_command_tells_others_or_listens_to_them() -> None:
+    """Faces are personal data."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    commands = [line for line in readme.replace("\\\n", " ").splitlines() if re.search(r"\bmlflow (ui|server)\b", line)]
+    assert len(commands) > 1
+    for command in commands:
+        assert command.startswith("MLFLOW_DISABLE_TELEMETRY=true")
+        assert re.search(r"--host 127\.0\.0\.1\b", command) or "--host" not in command  # MLflow's default
 
 
 @given(st.text(max_size=300))

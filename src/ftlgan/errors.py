@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -25,7 +26,10 @@ class WeightsError(FtlganError):
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Make an entry point end in one line on standard error on a `FtlganError` or an `OSError`, quietly on Ctrl-C."""
+    """Make an entry point end in one line on standard error on a `FtlganError` or an `OSError`.
+
+    On Ctrl-C, and where the reader of its output has gone, it ends without a word.
+    """
 
     @functools.wraps(main)
     def entry_point() -> None:
@@ -35,6 +39,9 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
             sys.exit(f"ERROR: {error}")
         except KeyboardInterrupt:
             sys.exit(130)  # as a shell counts the signal
+        except BrokenPipeError:  # who reads our output has seen enough of it: `ftlgan verify ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
         except OSError as error:  # a full disk, a file that may not be read
             sys.exit(f"ERROR: {error.filename or 'input or output'}: {_reason(error)}")
 

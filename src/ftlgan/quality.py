@@ -3,7 +3,10 @@
 A prettier face is not a more recognisable one, which these figures make visible beside those of verification.
 """
 
+from collections.abc import Iterator
+from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +14,12 @@ from torch import nn
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from ftlgan.errors import DataError
-from ftlgan.faces import decode_images, stream_faces
+from ftlgan.faces import count_faces, decode_png, stream_faces
 from ftlgan.networks.images import to_tensor
 from ftlgan.progress import progress
+
+BATCH = 64
+"""Pairs of faces that are compared at a time."""
 
 
 def measure(restored: Path, aligned: Path, lpips: nn.Module | None = None) -> dict[str, float]:
@@ -30,15 +36,23 @@ def measure(restored: Path, aligned: Path, lpips: nn.Module | None = None) -> di
     Raises:
         DataError: if the tables do not hold the same faces.
     """
-    batches = zip(stream_faces(restored, ["test"]), stream_faces(aligned, ["test"]), strict=True)
+    pairs = zip_longest(_test_faces(restored), _test_faces(aligned), fillvalue={})
+    pairs = iter(progress(pairs, f"look at {restored.name}", count_faces(restored, ["test"])))
     rows: list[torch.Tensor] = []
-    for ours, theirs in progress(batches, f"look at {restored.name}", unit="batch"):
-        if ours["face_id"] != theirs["face_id"]:
+    while batch := list(islice(pairs, BATCH)):
+        if any(ours.get("face_id") != theirs.get("face_id") for ours, theirs in batch):
             raise DataError(f"{restored}: its faces are not the test faces of {aligned}; run `dvc repro`")
+        ours, theirs = (np.stack([decode_png(row["image"]) for row in side]) for side in zip(*batch, strict=True))
         with torch.inference_mode():
-            rows.append(_compare(decode_images(ours["image"]), decode_images(theirs["image"]), lpips))
+            rows.append(_compare(ours, theirs, lpips))
     names = ("psnr", "ssim", "lpips") if lpips else ("psnr", "ssim")
     return dict(zip(names, torch.cat(rows).double().mean(dim=0).tolist(), strict=True))
+
+
+def _test_faces(folder: Path) -> Iterator[dict[str, Any]]:
+    """Row by row: where one table's shards end says nothing of another's."""
+    for batch in stream_faces(folder, ["test"]):
+        yield from batch.to_pylist()
 
 
 def _compare(restored: np.ndarray, hr: np.ndarray, lpips: nn.Module | None) -> torch.Tensor:

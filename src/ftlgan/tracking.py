@@ -1,8 +1,14 @@
-"""What MLflow remembers: every execution of the stages `train` and `evaluate` is one run of the experiment `ftlgan`.
+"""What MLflow remembers: every execution of the stages `train`, `validate`, `evaluate` and `quality`.
 
     with tracking.run("train", params) as run:
         run.log(step, {"loss/triplet": 0.31, "val/d_prime": 2.4})
         run.log_artifact(history)
+
+is one run of MLflow's experiment `ftlgan`, nested (tag `mlflow.parentRunId`) in the run of the experiment of DVC, or
+of the plain `dvc repro`, that it belongs to: `ftlgan.provenance.experiment`. That parent has the params, the figures of
+the metrics files in dvc.yaml, the status of the stage that was executed last, and for each stage a tag
+`stage.<name>`: executed (or failed, killed) for this experiment, or restored, with the MD5 of its outputs. Where DVC
+executes none of the four stages nothing is logged, and no parent made.
 
 Nothing that befalls MLflow may hurt the stage, so a run is first written to disk, in `.mlflow-pending/` of the
 repository, and delivered from there: at its start, now and then while it lasts, and at its end. What cannot be
@@ -11,7 +17,8 @@ delivered waits there for the next run, or for `python -m ftlgan.tracking`.
 Nothing is lost: the log goes away only when MLflow has all of it. Nothing is doubled: a kill between a delivery and the
 note of it makes the next delivery send the same things again, and MLflow then finds the run by its tag `ftlgan.run`,
 drops the points of a metric that it has (same name, value, time and step) and replaces params and artifacts by
-themselves.
+themselves. MLflow cannot be asked to make a run unless there is one, so two processes may make the same parent: each
+looks again after it has made one, and when a stage ends, and whoever sees two leaves the older.
 
 The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/` in the root of the DVC repository: under
 `dvc exp run --temp` the working directory is a copy that is thrown away.
@@ -27,19 +34,24 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from ftlgan.errors import FtlganError, one_line_errors
-from ftlgan.provenance import provenance
+from ftlgan.provenance import EXECUTED, experiment, headline, leaves, locked_stages, name_of, provenance
+
+T = TypeVar("T")
 
 EXPERIMENT = "ftlgan"
-RUN_TAG = "ftlgan.run"  # of every run: the name of the folder that it was delivered from
+RUN_TAG = "ftlgan.run"  # of the run of a stage: the name of the folder that it was delivered from
+EXPERIMENT_TAG = "ftlgan.experiment"  # of a parent: the id of its experiment
+PARENT_TAG = "mlflow.parentRunId"  # of the run of a stage: MLflow shows it below that one
+OUTCOMES = {"FINISHED": EXECUTED, "FAILED": "failed", "KILLED": "killed"}
 SECONDS_BETWEEN_DELIVERIES = 10.0
 PENDING = ".mlflow-pending"
 SQLITE = "sqlite:///"
@@ -78,10 +90,19 @@ class Run:
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         self._root = repository_root()
-        self._spool = Spool(self._root / PENDING / uuid.uuid4().hex)
-        tags = {mend(name): value for name, value in provenance(stage).items()}
-        self._spool.create({"stage": stage, "time": now(), "tags": tags})
-        self._spool.append({"params": flatten(params)})
+        self._stage = name_of(stage)
+        self._spool = Spool(self._root / PENDING / f"{now()}-{uuid.uuid4().hex}")
+        locked, flat = locked_stages(params), flatten(params)
+        parent = experiment(stage, flat, locked)
+        self._spool.create(
+            {
+                "stage": self._stage,
+                "time": now(),
+                "tags": mended(provenance(stage, locked)),
+                "params": flat,
+                "experiment": parent | {"tags": mended(parent["tags"])},
+            }
+        )
         self._store: Store | None = None
         self._step = 0
         self._next_delivery = 0.0
@@ -114,7 +135,8 @@ class Run:
 
     def end(self, status: str) -> None:
         """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver what is left of its log."""
-        self._spool.append({"status": status, "time": now()})
+        figures = mended(headline(self._stage)) if status == "FINISHED" else {}
+        self._spool.append({"status": status, "time": now(), "headline": figures})
         if self._deliver():
             self._spool.remove()
         self._spool.lock.release()
@@ -218,7 +240,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         for name, value in MLFLOW_DEFAULTS.items():
             os.environ.setdefault(name, value)
-        from mlflow import MlflowClient  # takes seconds
+        from mlflow import MlflowClient, MlflowException  # takes seconds
 
         self._run_ids: dict[str, str] = {}
         uri = tracking_uri(root)
@@ -230,10 +252,10 @@ class Store:
             artifacts = (database.parent / "mlartifacts").as_uri()
         with lock:
             self._client: Any = MlflowClient(tracking_uri=uri)  # half typed
-            experiment = self._client.get_experiment_by_name(EXPERIMENT)
-            self._experiment_id = (
-                experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT, artifacts)
-            )
+            if self._client.get_experiment_by_name(EXPERIMENT) is None:
+                with suppress(MlflowException):  # another machine was faster
+                    self._client.create_experiment(EXPERIMENT, artifacts)
+            self._experiment_id: str = self._client.get_experiment_by_name(EXPERIMENT).experiment_id
 
     def deliver(self, spool: Spool, status: str = "RUNNING") -> str:
         """Send what MLflow does not have of a log.
@@ -247,8 +269,10 @@ class Store:
         """
         from mlflow.entities import Metric, Param
 
-        run_id = self._run_id(spool)
+        start, _ = next(spool.events())
+        run_id = self._run_id(spool.folder.name, start)
         position, ended = spool.delivered(run_id), spool.last_write
+        figures: dict[str, float] = {}
         metrics: list[Metric] = []
 
         def send_metrics() -> None:
@@ -265,29 +289,84 @@ class Store:
                 case {"artifact": path}:
                     folder = PurePosixPath(path).relative_to("artifacts").parent
                     self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
-                case {"status": status, "time": ended}:
+                case {"status": status, "time": ended, "headline": figures}:
                     break  # not noted as delivered: a delivery that is repeated must see it again
                 case _:
-                    pass  # the first event, which `_run_id` reads
+                    raise ValueError(f"unknown event {event}")
             position = end
             if len(metrics) == METRICS_PER_BATCH:
                 send_metrics()
         send_metrics()
         if status != "RUNNING":
+            points = [Metric(name, value, ended, 0) for name, value in figures.items()]
+            parent_id = self._tell_parent(start, {mend(f"stage.{start['stage']}"): OUTCOMES[status]}, points)
+            self._client.set_tag(run_id, PARENT_TAG, parent_id)
             self._client.set_terminated(run_id, status, ended)
+            self._client.set_terminated(parent_id, status, ended)
         return status
 
-    def _run_id(self, spool: Spool) -> str:
+    def _run_id(self, uid: str, start: dict[str, Any]) -> str:
         """Find the run that an earlier delivery of this log made, or make it."""
-        uid = spool.folder.name
         if uid not in self._run_ids:
-            runs = self._client.search_runs([self._experiment_id], f"tags.`{RUN_TAG}` = '{uid}'")
+            runs = self._search(RUN_TAG, uid)
             if not runs:
-                start, _ = next(spool.events())
-                tags = {**start["tags"], RUN_TAG: uid}
+                parent_id = self._tell_parent(start)
+                self._client.update_run(parent_id, "RUNNING")
+                tags = {**start["tags"], RUN_TAG: uid, PARENT_TAG: parent_id}
                 runs = [self._client.create_run(self._experiment_id, start["time"], tags, start["stage"])]
             self._run_ids[uid] = runs[0].info.run_id
         return self._run_ids[uid]
+
+    def _tell_parent(
+        self, start: dict[str, Any], outcome: Mapping[str, str] | None = None, figures: Sequence[Any] = ()
+    ) -> str:
+        """Log what a stage knows of its experiment to the parent, and return that run's id.
+
+        A stage that was executed for the experiment stays so, also when later stages find it restored.
+        """
+        from mlflow.entities import Param, RunTag
+
+        parent = self._parent(start)
+        tags = {
+            name: value
+            for name, value in {**start["experiment"]["tags"], **(outcome or {})}.items()
+            if parent.data.tags.get(name) != EXECUTED
+        }
+        self._client.log_batch(
+            parent.info.run_id,
+            figures,
+            [Param(name, value) for name, value in start["params"].items()],
+            [RunTag(name, value) for name, value in tags.items()],
+        )
+        return parent.info.run_id
+
+    def _parent(self, start: dict[str, Any]) -> Any:
+        """Find the run of an experiment, or make it; of several make one."""
+        uid, name = start["experiment"]["id"], start["experiment"]["name"]
+        if not self._search(EXPERIMENT_TAG, uid):
+            self._client.create_run(self._experiment_id, start["time"], {EXPERIMENT_TAG: uid}, name)
+        oldest, *others = sorted(
+            self._search(EXPERIMENT_TAG, uid), key=lambda run: (run.info.start_time, run.info.run_id)
+        )
+        for other in others:
+            self._merge(other, oldest)
+        return oldest
+
+    def _merge(self, parent: Any, into: Any) -> None:
+        """Move what a parent has to another one of the same experiment, and delete it."""
+        from mlflow.entities import Metric, RunTag
+
+        run_id = into.info.run_id
+        for child in self._search(PARENT_TAG, parent.info.run_id):
+            self._client.set_tag(child.info.run_id, PARENT_TAG, run_id)
+        ended = parent.info.end_time or parent.info.start_time
+        points = [Metric(name, value, ended, 0) for name, value in parent.data.metrics.items()]
+        tags = [RunTag(name, value) for name, value in parent.data.tags.items() if value == EXECUTED]
+        self._client.log_batch(run_id, points, tags=tags)
+        self._client.delete_run(parent.info.run_id)
+
+    def _search(self, tag: str, value: str) -> list[Any]:
+        return self._client.search_runs([self._experiment_id], f"tags.`{tag}` = '{value}'")
 
 
 def deliver_older(store: Store, root: Path) -> list[str]:
@@ -322,20 +401,18 @@ def tracking_uri(root: Path) -> str:
     return f"{SQLITE}{root / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
 
 
-def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(params: Mapping[str, Any]) -> dict[str, str]:
     """Return nested params as MLflow wants them: `{"train": {"steps": 800}}` is `{"train.steps": "800"}`."""
-    flat: dict[str, str] = {}
-    for name, value in params.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
-        else:
-            flat[mend(prefix + name)] = str(value)
-    return flat
+    return mended({name: str(value) for name, value in leaves(params)})
+
+
+def mended(values: Mapping[str, T]) -> dict[str, T]:
+    return {mend(name): value for name, value in values.items()}
 
 
 def mend(name: str) -> str:
-    """Return the nearest name that MLflow takes on every system: `FNMR@1e-3` becomes `FNMR_1e-3`."""
-    parts = re.sub(r"[^\w./ -]", "_", name[:250]).split("/")
+    """Return the nearest name that MLflow takes on every system: `d'` becomes `d_prime`, `FNMR@1e-3` `FNMR_1e-3`."""
+    parts = re.sub(r"[^\w./ -]", "_", name.replace("'", "_prime")[:250]).split("/")
     return "/".join(part for part in parts if part.strip(".")) or "_"
 
 
@@ -355,7 +432,7 @@ def brief(error: Exception) -> str:
 
 
 def without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def warn(message: str) -> None:

@@ -35,7 +35,7 @@ def write_run(folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0) 
         table = csv.writer(file)
         table.writerow(["res", "method", "baseline", "judge", "protocol", "d_prime", "d_prime_lo", "d_prime_hi"])
         table.writerow([res, "ftlgan", "bicubic", "dlib", "lr-hr", 0.5, 0.3, 0.6])
-    (folder / "quality.json").write_text(json.dumps({"bicubic": {"psnr": 20 + res, "ssim": 0.5}}))
+    (folder / "quality.json").write_text(json.dumps([{"method": "bicubic", "psnr": 20 + res, "ssim": 0.5}]))
     return str(folder)
 
 

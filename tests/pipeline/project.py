@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,10 +79,31 @@ class Project:
     def photos(self) -> Path:
         return self.root.parent / "photos"
 
+    def clone_to(self, folder: Path) -> "Project":
+        """A teammate's clone: what is in git, without cache, results or photos."""
+        folder.mkdir()
+        self.run("git", "clone", "-q", str(self.root), str(folder / self.root.name))
+        return Project(folder / self.root.name)
+
+    def wait_for_queue(self) -> str:
+        """Wait until the workers of DVC's queue have done everything; what `dvc queue status` then says."""
+        deadline = time.monotonic() + 300
+        while re.search(r"\b(Queued|Preparing|Running)\b", status := self.dvc("queue", "status")):
+            assert time.monotonic() < deadline, status
+            time.sleep(2)
+        return status
+
     def copy_to(self, folder: Path) -> "Project":
         """The same project and photos elsewhere, with cache and results."""
         shutil.copytree(self.root.parent, folder, symlinks=True)
         return Project(folder / self.root.name)
+
+
+def readme(start: str) -> str:
+    """The one command of README.md that begins so, without its comment."""
+    lines = [line.partition("  #")[0].strip() for line in (ROOT / "README.md").read_text().splitlines()]
+    (command,) = {line for line in lines if line.startswith(start)}
+    return command
 
 
 def executed(printed: str) -> set[str]:

@@ -26,7 +26,9 @@ HALF_WAY = {
     "locate": "data/located.txt",
     "fetch": "data/raw/part-00000.parquet",
     "align": "data/rejects.parquet",
-    "gallery": "data/gallery/dlib/part-00000.parquet",
+    "teach": "data/teacher/part-00000.parquet",
+    "gallery@sface": "data/gallery/sface/part-00000.parquet",
+    "gallery@dlib": "data/gallery/dlib/part-00000.parquet",
     "triplets": "data/triplets.parquet",
     "degrade": "data/degraded/part-00000.parquet",
     "validate@ftlgan": "metrics/validation/ftlgan.json",
@@ -118,7 +120,7 @@ def test_killed_while_dvc_writes_its_own_files_there_is_a_way_out(
 
 
 def test_of_two_pipelines_at_once_the_second_says_who_is_at_work(project: Project, reproduced: Project) -> None:
-    first = project.start("dvc", "repro", "--force", "--single-item", "gallery")
+    first = project.start("dvc", "repro", "--force", "--single-item", "gallery@dlib")
     assert first.stdout
     assert any(line.startswith("> python stages/gallery.py") for line in first.stdout)
     second = project.dvc("repro", check=False)
@@ -212,16 +214,16 @@ def test_a_cache_that_went_bad_is_found_by_reading_it_again_and_mended(project: 
     project.run("bash", "-c", again)
     stale = set(json.loads(project.dvc("status", "--json")))
     assert {"degrade", "train@ftlgan"} <= stale
-    assert stale.isdisjoint({"fetch", "align", "gallery", "triplets"})
+    assert stale.isdisjoint({"fetch", "align", "teach", "gallery@dlib", "triplets"})
     assert executed(project.dvc("repro")) == {"degrade"}
     is_as(project, reproduced)
 
 
 def clone(project: Project, folder: Path) -> Project:
     """A teammate's clone, with the same photos and without any result."""
-    project.run("git", "clone", "--quiet", str(project.root), str(folder / "project"))
-    shutil.copytree(project.photos, folder / "photos")
-    return Project(folder / "project")
+    teammate = project.clone_to(folder)
+    shutil.copytree(project.photos, teammate.photos)
+    return teammate
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What MLflow holds after a run of the pipeline."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,46 @@ def client(reproduced: Project) -> MlflowClient:
 
 
 @pytest.fixture(scope="module")
-def runs(client: MlflowClient) -> dict[str, Run]:
+def all_runs(client: MlflowClient) -> list[Run]:
     experiment = client.get_experiment_by_name("ftlgan")
     assert experiment is not None
-    return {run.info.run_name or "": run for run in client.search_runs([experiment.experiment_id])}
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+@pytest.fixture(scope="module")
+def runs(all_runs: list[Run]) -> dict[str, Run]:
+    """Of stages, by name."""
+    return {run.info.run_name or "": run for run in all_runs if "mlflow.parentRunId" in run.data.tags}
 
 
 def test_each_execution_that_has_figures_is_a_finished_run(runs: dict[str, Run]) -> None:
     finished = dict.fromkeys(("train@ftlgan", "validate@ftlgan", "evaluate", "quality"), "FINISHED")
     assert {name: run.info.status for name, run in runs.items()} == finished
+
+
+def test_the_experiment_is_one_run_with_the_figures_of_all_its_stages(
+    all_runs: list[Run], runs: dict[str, Run], reproduced: Project
+) -> None:
+    [parent] = [run for run in all_runs if run not in runs.values()]
+    commit = reproduced.run("git", "rev-list", "--max-parents=0", "HEAD").strip()
+    assert (parent.info.run_name, parent.info.status) == (commit[:7], "FINISHED")
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
+    assert parent.data.params == runs["train@ftlgan"].data.params
+    expected = {
+        f"{prefix}{method}.{name}": value
+        for prefix, file in (("", "metrics"), ("", "quality"), ("ftlgan.", "validation/ftlgan"))
+        for method, figures in json.loads((reproduced.root / f"metrics/{file}.json").read_text()).items()
+        for name, value in figures.items()
+    }
+    assert {"ftlgan.d_prime", "ftlgan.psnr", "ftlgan.val_d_prime.sface"} < set(expected)
+    assert parent.data.metrics == expected
+    states = {name.removeprefix("stage."): value for name, value in parent.data.tags.items() if "stage." in name}
+    executed = ("train_ftlgan", "validate_ftlgan", "evaluate", "quality")
+    silent = ("locate", "fetch", "align", "gallery", "triplets", "degrade", "restore_bicubic", "restore_model_ftlgan")
+    assert states == {
+        **dict.fromkeys(executed, "executed"),
+        **dict.fromkeys((*silent, "embed_bicubic", "embed_model_ftlgan"), "executed or restored"),
+    }
 
 
 def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: Project) -> None:

@@ -29,7 +29,7 @@ class Run:
     differences: list[dict[str, str]]
     """Rows of metrics/differences.csv."""
     quality: dict[str, dict[str, float]]
-    """metrics/quality.json; empty if there is none."""
+    """The rows of metrics/quality.json by their method; empty if there is none."""
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
@@ -70,7 +70,8 @@ def _read(name: str, metrics: Metrics) -> Run:
     missing = [column for column in NEEDED if not all(row.get(column) for row in verification)]
     if missing or len(resolutions) != 1:
         raise DataError(f"{name}: its verification.csv lacks {', '.join(missing) or 'rows'}; run `dvc repro evaluate`")
-    return Run(name, int(resolutions.pop()), verification, rows("differences.csv"), json.loads(quality or "{}"))
+    looks = {row.pop("method"): row for row in json.loads(quality or "[]")}
+    return Run(name, int(resolutions.pop()), verification, rows("differences.csv"), looks)
 
 
 def _metrics_of(name: str) -> Metrics:

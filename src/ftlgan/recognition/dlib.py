@@ -6,6 +6,7 @@ aligned to the 112 px ArcFace template become such chips by one similarity, the 
 """
 
 import functools
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -86,7 +87,9 @@ class Dlib:
 
     @functools.cached_property
     def _pool(self) -> ProcessPoolExecutor:
-        return worker_pool(self._processes)
+        pool = worker_pool(self._processes)
+        weakref.finalize(self, pool.shutdown)  # and waits; else the program may end while the pool does, and complain
+        return pool
 
 
 def _describe(weights: Path, faces: np.ndarray) -> np.ndarray:

@@ -1,0 +1,90 @@
+"""Places where a team's cache can be: a directory, a real OpenSSH server, and moto's server, an emulator of S3."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+
+@dataclass
+class Remote:
+    url: str
+    local: dict[str, str] = field(default_factory=dict)
+    """What each person keeps in .dvc/config.local."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(command: list[str], port: int, log: Path) -> Iterator[None]:
+    """A server that is ready, and ended afterwards."""
+    with log.open("w") as file:
+        server = subprocess.Popen(command, stdout=file, stderr=file)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def ssh_server(folder: Path) -> Iterator[Remote]:
+    """OpenSSH with keys and configuration of its own, for the user who runs the tests."""
+    sshd = shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
+    if sshd is None:
+        pytest.skip("there is no sshd on this machine: apt-get install openssh-server")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd drops root's privileges; it insists
+    for key in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
+    port = free_port()
+    (folder / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n"
+        f"PidFile {folder}/sshd.pid\nAuthenticationMethods publickey\nStrictModes no\nUsePAM no\n"
+        "Subsystem sftp internal-sftp\n"
+    )
+    with served([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], port, folder / "sshd.log"):
+        user = {"user": getpass.getuser(), "keyfile": str(folder / "user")}
+        yield Remote(f"ssh://127.0.0.1:{port}{folder}/cache", user)
+
+
+@contextmanager
+def s3_emulator(folder: Path) -> Iterator[Remote]:
+    """moto's server, which speaks the language of S3 and keeps everything in memory."""
+    port = free_port()
+    moto = str(Path(sys.executable).with_name("moto_server"))
+    with served([moto, "-H", "127.0.0.1", "-p", str(port)], port, folder / "moto.log"):
+        url = f"http://127.0.0.1:{port}"
+        urlopen(Request(f"{url}/our-bucket", method="PUT")).close()
+        account = {"access_key_id": "nobody", "secret_access_key": "nothing"}
+        yield Remote("s3://our-bucket/ftlgan", {"endpointurl": url, **account})
+
+
+@contextmanager
+def directory(folder: Path) -> Iterator[Remote]:
+    yield Remote(str(folder / "shared"))
+
+
+KINDS = {"a directory": directory, "SSH": ssh_server, "S3": s3_emulator}

@@ -1,0 +1,226 @@
+"""A team's tracking server, MLflow on PostgreSQL, and what reaches it from real pipelines."""
+
+import csv
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from project import Project, executed
+from ruamel.yaml import YAML
+from team import PASSWORD, Server, binaries, serving
+
+from ftlgan import tracking
+from ftlgan.params import load_params
+
+BINARIES = binaries()
+pytestmark = pytest.mark.skipif(BINARIES is None, reason="PostgreSQL is not installed here")
+YAML_ = YAML()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    assert BINARIES
+    with serving(BINARIES) as running:
+        yield running
+
+
+def run(project: Project, server: Server, *command: str) -> str:
+    return project.run("env", f"MLFLOW_TRACKING_URI={server.uri}", *command)
+
+
+def start(project: Project, server: Server, *command: str) -> Future[str]:
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(run, project, server, *command)
+    pool.shutdown(wait=False)
+    return future
+
+
+def pending(project: Project) -> list[Path]:
+    return list((project.root / ".mlflow-pending").glob("*/events.jsonl"))
+
+
+def flat_params(project: Project) -> dict[str, str]:
+    return tracking.flatten(load_params(project.root / "params.yaml").model_dump(by_alias=True))
+
+
+def headline(project: Project) -> dict[str, float]:
+    content = json.loads((project.root / "metrics/metrics.json").read_text())
+    return {f"{method}.d_prime": figures["d'"] for method, figures in content.items()}
+
+
+def hold_evaluation(server: Server, parent: Run, project: Project) -> None:
+    """Assert that an experiment in which `evaluate` alone was executed has all that it left in `metrics/`, once."""
+    [child] = server.children(parent)
+    assert (child.info.run_name, child.info.status, parent.info.status) == ("evaluate", "FINISHED", "FINISHED")
+    assert parent.data.metrics == headline(project)
+    assert parent.data.params == child.data.params == flat_params(project)
+
+    with (project.root / "metrics/verification.csv").open() as file:
+        for row in csv.DictReader(file):
+            logged = child.data.metrics[f"{row['judge']}.{row['protocol']}.{row['method']}.d_prime"]
+            assert logged == pytest.approx(float(row["d_prime"]), abs=1e-4)
+    for of in (child, parent):
+        for name in of.data.metrics:
+            assert len(server.client.get_metric_history(of.info.run_id, name)) == 1
+
+    written = {path.name: path.read_bytes() for path in (project.root / "metrics").glob("*.*")}
+    folder = Path(server.client.download_artifacts(child.info.run_id, ""))
+    assert {path.name: path.read_bytes() for path in folder.rglob("*.*")} == written
+
+
+def states(parent: Run) -> dict[str, str]:
+    return {name: value for name, value in parent.data.tags.items() if name.startswith("stage.")}
+
+
+def test_two_pipelines_at_once_lose_and_double_nothing(
+    project: Project, reproduced: Project, server: Server, tmp_path: Path
+) -> None:
+    other = reproduced.copy_to(tmp_path / "other")
+    other.run("git", "rm", "-q", "dvc.lock")  # so everything comes from the run cache
+    other.commit()
+    params = YAML_.load(other.root / "params.yaml")
+    params["evaluate"]["sheet"] = 1
+    YAML_.dump(params, other.root / "params.yaml")
+
+    first = start(project, server, "dvc", "exp", "run", "--name", "at-once", "-S", "evaluate.sheet=3")
+    second = start(other, server, "dvc", "repro", "evaluate")
+    printed = first.result() + second.result()
+    assert "WARNING" not in printed
+    assert executed(first.result()) == {"evaluate"}
+    assert "train@ftlgan" not in executed(second.result())
+    assert pending(project) == pending(other) == []
+
+    [experiment] = server.parents("at-once")
+    commit = other.run("git", "rev-parse", "HEAD").strip()
+    [repro] = server.parents(f"{commit[:7]}-dirty")
+    hold_evaluation(server, experiment, project)
+    hold_evaluation(server, repro, other)
+    assert len(server.runs()) == 4
+
+    assert states(experiment)["stage.align"] == "restored"
+    assert states(repro)["stage.align"] == "executed or restored"
+    for parent in (experiment, repro):
+        assert states(parent)["stage.evaluate"] == "executed"
+        assert states(parent)["stage.train_ftlgan"] == "restored"
+        assert "stage.quality" not in states(parent)  # on which evaluate does not depend
+    lock = YAML(typ="safe", pure=True).load(project.root / "dvc.lock")
+    [model] = lock["stages"]["train@ftlgan"]["outs"]
+    assert experiment.data.tags["dvc.data/model/ftlgan"] == model["md5"]
+
+
+def test_a_server_that_is_away_before_or_during_a_stage_gets_everything_once_when_it_is_back(
+    project: Project, server: Server
+) -> None:
+    def evaluation(name: str, sheet: int) -> tuple[str, ...]:
+        return ("dvc", "exp", "run", "--name", name, "-S", f"evaluate.sheet={sheet}")
+
+    script, may_end = project.root / "stages/evaluate.py", project.root.parent / "may-end"
+    call = "        evaluate(params, run)\n"
+    wait = "        while not Path('../may-end').exists():\n            __import__('time').sleep(0.1)\n"
+    assert call in script.read_text()
+    script.write_text(script.read_text().replace(call, call + wait))
+    may_end.touch()
+    server.kill()
+    printed = run(project, server, *evaluation("before", 3))
+    assert executed(printed) == {"evaluate"}
+    assert printed.count(f"WARNING: MLflow at {server.uri} ") == 1
+    server.start()
+    assert server.parents("before") == []
+    printed = run(project, server, "python", "-m", "ftlgan.tracking")
+    assert printed.startswith("evaluate of 20")
+    assert printed.endswith(": delivered, FINISHED\n")
+    hold_evaluation(server, server.parents("before")[0], project)
+
+    may_end.unlink()
+    stage = start(project, server, *evaluation("during", 4))
+    try:
+        while not (parents := server.parents("during")) or not server.children(parents[0]):
+            assert not stage.done(), stage.result()
+            time.sleep(0.1)
+        server.kill()
+    finally:
+        may_end.touch()
+    assert stage.result().count(f"WARNING: MLflow at {server.uri} ") == 1
+    assert len(pending(project)) == 1
+    server.start()
+    [parent] = server.parents("during")
+    assert (parent.info.status, parent.data.metrics) == ("RUNNING", {})
+    during = project.copy_to(project.root.parent.with_name("during"))
+
+    assert "WARNING" not in run(project, server, *evaluation("after", 5))
+    for name, left in (("during", during), ("after", project)):
+        [parent] = server.parents(name)
+        hold_evaluation(server, parent, left)
+    assert run(project, server, "python", "-m", "ftlgan.tracking") == "nothing to deliver\n"
+
+
+def test_a_plain_repro_in_two_commands_is_one_experiment(project: Project, server: Server) -> None:
+    params = YAML_.load(project.root / "params.yaml")
+    params["evaluate"]["sheet"] = 1
+    YAML_.dump(params, project.root / "params.yaml")
+    run(project, server, "dvc", "repro", "evaluate")
+    run(project, server, "dvc", "repro", "--force", "--single-item", "quality")
+    commit = project.run("git", "rev-parse", "HEAD").strip()
+    [parent] = server.parents(f"{commit[:7]}-dirty")
+    assert sorted(child.info.run_name or "" for child in server.children(parent)) == ["evaluate", "quality"]
+    quality = json.loads((project.root / "metrics/quality.json").read_text())
+    assert parent.data.metrics == headline(project) | {
+        f"{method}.{name}": value for method, figures in quality.items() for name, value in figures.items()
+    }
+    assert states(parent)["stage.quality"] == "executed"
+
+
+def test_many_who_start_an_experiment_at_once_make_one_parent(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_EXP_NAME", "crowded")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # where nobody listens
+    for number in range(8):
+        with tracking.run(f"validate@{number}", {"res": 14}):
+            pass
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    logs = [log.parent for log in tmp_path.glob(".mlflow-pending/*/events.jsonl")]
+    together = threading.Barrier(len(logs))
+
+    def deliver(log: Path) -> None:
+        store = tracking.Store(tmp_path)
+        together.wait()
+        store.deliver(tracking.Spool(log))
+
+    with ThreadPoolExecutor(len(logs)) as pool:
+        list(pool.map(deliver, logs))
+    [parent] = server.parents("crowded")
+    names = [f"validate@{number}" for number in range(8)]
+    assert sorted(child.info.run_name or "" for child in server.children(parent)) == names
+    assert states(parent) == {f"stage.validate_{number}": "executed" for number in range(8)}
+
+
+def test_a_database_that_goes_away_loses_nothing_and_its_password_is_not_shown(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_EXP_NAME", "database")
+    for number, uri in enumerate((server.uri, server.postgres.uri)):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with tracking.run(f"validate@{number}", {"res": 14}) as log:
+            log.log(1, {"d_prime": 1.5})
+            server.postgres.kill()
+            log.log(2, {"d_prime": 2.5})
+        printed = capfd.readouterr().err
+        assert printed.startswith("WARNING: MLflow at ")
+        assert PASSWORD not in printed
+        server.postgres.start()
+        tracking.main()
+        assert capfd.readouterr().out.endswith("delivered, FINISHED\n")
+    [parent] = server.parents("database")
+    children = server.children(parent)
+    assert len(children) == 2
+    for child in children:
+        history = server.client.get_metric_history(child.info.run_id, "d_prime")
+        assert [(point.step, point.value) for point in history] == [(1, 1.5), (2, 2.5)]

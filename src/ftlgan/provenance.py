@@ -109,11 +109,11 @@ def locked_stages(params: Mapping[str, Any]) -> Stages:
 
     DVC leaves them there: `restore@gfpgan` when `gfpgan` is no longer among `methods`.
     """
-    declared = stages_in(Path("dvc.yaml"))
+    declared, values_of = stages_in(Path("dvc.yaml")), dict(leaves(params))
 
     def items(stage: str) -> list[str]:
         values = next(iter(declared[stage].get("matrix", {"": [""]}).values()))
-        return params.get(values[2:-1], []) if isinstance(values, str) else values  # `${methods}`
+        return values_of.get(values[2:-1], []) if isinstance(values, str) else values  # `${recognition.judges}`
 
     def exists(name: str) -> bool:
         stage, _, item = name.partition("@")

@@ -43,8 +43,9 @@ def main() -> None:
     with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:
         found = validate(params, model)
         rows = [{"judge": name, "d_prime": value} for name, value in found.items()]
-        with writing(METRICS):
-            (METRICS / f"{model}.json").write_text(json.dumps(rows, indent=2) + "\n")
+        path = METRICS / f"{model}.json"
+        with writing(path):
+            path.write_text(json.dumps(rows, indent=2) + "\n")
         run.log_final({f"{name}.lr-hr.{model}.val_d_prime": value for name, value in found.items()})
 
 

@@ -73,7 +73,7 @@ def test_dvc_reports_nothing_and_looks_for_no_update(tmp_path: Path) -> None:
 
 def test_mlflow_reports_nothing_about_a_stage(tmp_path: Path) -> None:
     asked = "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
-    stage = "from pathlib import Path; from ftlgan.tracking import Store; Store(Path.cwd()); "
+    stage = "from pathlib import Path; from ftlgan.tracking.store import Store; Store(Path.cwd()); "
     assert said_by(stage + asked, tmp_path, tmp_path).endswith("True")
     assert said_by(asked, tmp_path, tmp_path) == "False", "elsewhere it would"
 

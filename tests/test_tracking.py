@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from servers import free_port, served
 
-from ftlgan import provenance, tracking
+from ftlgan import tracking
+from ftlgan.tracking import provenance
+from ftlgan.tracking.__main__ import main as deliver_pending
+from ftlgan.tracking.names import flatten, mend
+from ftlgan.tracking.spool import Spool
+from ftlgan.tracking.store import Store
 
 PARAMS = {"res": 14, "train": {"steps": 800, "rate": 1e-4}, "methods": ["bicubic", "ftlgan"]}
 
@@ -56,33 +61,8 @@ def server(tmp_path: Path, empty_store: Path) -> Iterator[str]:
     shutil.copy(empty_store, home)
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with (home / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--backend-store-uri", "sqlite:///mlflow.db"],
-            cwd=home,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        while process.poll() is None and not listens(port):
-            time.sleep(0.1)
-        assert process.poll() is None, (home / "log").read_text()
+    with served([*command, "--backend-store-uri", "sqlite:///mlflow.db"], port, home / "log"):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def client(uri: str) -> Any:
@@ -221,11 +201,11 @@ def test_pending_runs_are_delivered_by_hand_with_a_line_each(
         pass
     capsys.readouterr()
     with pytest.raises(SystemExit, match=rf"^ERROR: MLflow at {nowhere} does not open"):
-        tracking.main()
+        deliver_pending()
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    tracking.main()
-    tracking.main()
+    deliver_pending()
+    deliver_pending()
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("train of 20")
     assert first.endswith("delivered, FINISHED")
@@ -264,11 +244,11 @@ def test_a_delivery_that_is_repeated_after_a_kill_doubles_nothing(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     [folder] = [path for path in pending(root) if path.is_dir()]
     if noted:  # killed between the end of the run and the removal of its log
-        tracking.Store(root).deliver(tracking.Spool(folder))
+        Store(root).deliver(Spool(folder))
     shutil.copytree(folder, root / "copy")
-    tracking.main()
+    deliver_pending()
     shutil.move(root / "copy", folder)
-    tracking.main()
+    deliver_pending()
 
     [found] = runs(database(root))
     assert found.info.status == "FINISHED"
@@ -282,7 +262,7 @@ def test_a_run_that_was_deleted_before_its_log_was_complete_gets_all_of_it_again
     with tracking.run("train", PARAMS) as run:
         run.log(1, {"loss": 0.5})
         monkeypatch.delenv("MLFLOW_TRACKING_URI")
-        tracking.Store(root).deliver(run._spool)
+        Store(root).deliver(run._spool)
         [first] = runs(database(root))
         client(database(root)).delete_run(first.info.run_id)
         run.log(2, {"loss": 0.25})
@@ -330,7 +310,7 @@ def test_the_log_of_a_live_process_is_left_to_it(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", nowhere)
     with tracking.run("train", PARAMS) as run:
         monkeypatch.delenv("MLFLOW_TRACKING_URI")
-        tracking.main()
+        deliver_pending()
         assert capsys.readouterr().out == "nothing to deliver\n"
         assert runs(database(root)) == []
         run.log(1, {"loss": 0.5})
@@ -380,7 +360,7 @@ stages:
     outs: [data/probes.txt]
   evaluate:
     cmd: >-
-      python -c "import json; from ftlgan import provenance as p;
+      python -c "import json; from ftlgan.tracking import provenance as p;
       json.dump(p.provenance('x', p.locked_stages({})), open('tags', 'w'))"
     deps: [data/degraded/0.parquet, data/probes]
     outs: [tags]
@@ -463,7 +443,7 @@ def test_an_experiment_is_one_run_with_those_of_its_stages_below_it(
     [parent] = parents(database(root))
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics == {"hr.auc": 1, "hr.d_prime": 2.5}
-    assert parent.data.params == {name: str(value) for name, value in tracking.flatten(PARAMS).items()}
+    assert parent.data.params == {name: str(value) for name, value in flatten(PARAMS).items()}
     assert {name: value for name, value in parent.data.tags.items() if name.startswith("stage.")} == {
         "stage.train_ftlgan": "executed",
         "stage.evaluate": "executed",
@@ -534,8 +514,8 @@ def test_no_documented_command_tells_others_or_listens_to_them() -> None:
 def test_a_mended_name_is_one_that_mlflow_takes(name: str) -> None:
     from mlflow.utils.validation import _validate_metric, _validate_param_name
 
-    _validate_metric(tracking.mend(name), 0.0, 0, 0)
-    _validate_param_name(tracking.mend(name))
+    _validate_metric(mend(name), 0.0, 0, 0)
+    _validate_param_name(mend(name))
 
 
 def test_importing_tracking_does_not_import_mlflow() -> None:

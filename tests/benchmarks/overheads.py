@@ -28,6 +28,7 @@ ROUNDS = 5
 BYTES = {"raw": 3000, "aligned": 5000, "degraded": 800, "restored": 5000}
 """Of an image: a PNG of 112x112 takes three times as much, which would fill the disk of a small machine."""
 DIMENSIONS = {"sface": 128, "dlib": 128}
+TEACHER = "sface"
 METHODS = ("bicubic", "ftlgan")
 PHOTOS_PER_PERSON = 5
 
@@ -66,7 +67,8 @@ def nothing_to_do(project: Project) -> None:
 
 def stages(project: Project) -> None:
     """Each script's start, and all of it on 48 photos."""
-    scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "gallery", "triplets", "degrade")]
+    scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "teach", "triplets", "degrade")]
+    scripts += [["stages/gallery.py", "dlib"]]
     scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("train", "validate", "restore_model")]
     scripts += [[f"stages/{name}.py", "bicubic"] for name in ("restore", "embed")]
     scripts += [[f"stages/{name}.py"] for name in ("evaluate", "quality")]
@@ -102,8 +104,9 @@ def enlarge(project: Project, faces: int) -> None:
         write_faces(data / name, schema, rows(faces, every, BYTES[name]))
     for judge, dimension in DIMENSIONS.items():
         schema = embeddings_schema(dimension, judge, "0" * 64)
-        splits = every if judge == "sface" else ("val", "test")
-        write_faces(data / "gallery" / judge, schema, rows(faces, splits, dimension=dimension))
+        if judge == TEACHER:
+            write_faces(data / "teacher", schema, rows(faces, ("train", "val"), dimension=dimension))
+        write_faces(data / "gallery" / judge, schema, rows(faces, ("val", "test"), dimension=dimension))
         for method in METHODS:
             write_faces(data / "probes" / method / judge, schema, rows(faces, ("test",), dimension=dimension))
     for method in METHODS:

@@ -14,7 +14,6 @@ CANNOT_CHANGE_AN_OUTPUT = {
     "ftlgan.params": "checks values, and DVC tracks the values themselves",
     "ftlgan.cache": "says where things are kept, not what they are",
     "ftlgan.progress": "draws on the terminal",
-    "ftlgan.provenance": "read by tracking alone",
     "ftlgan.tracking": "writes to MLflow alone",
 }
 """Modules that DVC need not watch, and why."""

@@ -3,10 +3,8 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +12,8 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from project import Project
+from servers import free_port, served
 
 
 @dataclass
@@ -21,32 +21,18 @@ class Remote:
     url: str
     local: dict[str, str] = field(default_factory=dict)
     """What each person keeps in .dvc/config.local."""
+    server: subprocess.Popen[bytes] | None = None
 
+    def add_to(self, project: Project) -> None:
+        """What the first of a team does: the address goes into git, what is one's own does not."""
+        project.dvc("remote", "add", "--quiet", "--default", "team", self.url)
+        self.configure(project)
+        project.commit()
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def served(command: list[str], port: int, log: Path) -> Iterator[None]:
-    """A server that is ready, and ended afterwards."""
-    with log.open("w") as file:
-        server = subprocess.Popen(command, stdout=file, stderr=file)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
+    def configure(self, project: Project) -> None:
+        """What everybody does."""
+        for name, value in self.local.items():
+            project.dvc("remote", "modify", "--local", "team", name, value)
 
 
 @contextmanager
@@ -65,21 +51,21 @@ def ssh_server(folder: Path) -> Iterator[Remote]:
         f"PidFile {folder}/sshd.pid\nAuthenticationMethods publickey\nStrictModes no\nUsePAM no\n"
         "Subsystem sftp internal-sftp\n"
     )
-    with served([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], port, folder / "sshd.log"):
+    with served([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], port, folder / "sshd.log") as server:
         user = {"user": getpass.getuser(), "keyfile": str(folder / "user")}
-        yield Remote(f"ssh://127.0.0.1:{port}{folder}/cache", user)
+        yield Remote(f"ssh://127.0.0.1:{port}{folder}/cache", user, server)
 
 
 @contextmanager
-def s3_emulator(folder: Path) -> Iterator[Remote]:
+def s3_emulator(folder: Path, port: int | None = None) -> Iterator[Remote]:
     """moto's server, which speaks the language of S3 and keeps everything in memory."""
-    port = free_port()
-    moto = str(Path(sys.executable).with_name("moto_server"))
-    with served([moto, "-H", "127.0.0.1", "-p", str(port)], port, folder / "moto.log"):
+    port = port or free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with served(command, port, folder / "moto.log") as server:
         url = f"http://127.0.0.1:{port}"
         urlopen(Request(f"{url}/our-bucket", method="PUT")).close()
         account = {"access_key_id": "nobody", "secret_access_key": "nothing"}
-        yield Remote("s3://our-bucket/ftlgan", {"endpointurl": url, **account})
+        yield Remote("s3://our-bucket/ftlgan", {"endpointurl": url, **account}, server)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from urllib.request import urlopen
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from servers import free_port
 
 PASSWORD = "no-one-sees-me"
 
@@ -23,12 +23,6 @@ def binaries() -> Path | None:
     """The folder of PostgreSQL's programs, where it is installed."""
     path = shutil.which("initdb")
     return Path(path).resolve().parent if path else max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(condition: object, process: subprocess.Popen[str], log: Path) -> None:

@@ -8,16 +8,16 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 from project import ROOT, Project, executed
+from remotes import s3_emulator
 from ruamel.yaml import YAML
+from servers import free_port
 from small_disk import small_disk
 
 SUDDEN_DEATH = Path(__file__).with_name("sudden_death")
@@ -226,6 +226,13 @@ def clone(project: Project, folder: Path) -> Project:
     return teammate
 
 
+def has_everything(teammate: Project, reproduced: Project) -> None:
+    """Assert that a clone gets every result from the remote, and computes nothing."""
+    teammate.dvc("pull")
+    assert executed(teammate.dvc("repro")) == {"locate"}
+    is_as(teammate, reproduced)
+
+
 @pytest.fixture
 def remote(project: Project, tmp_path: Path) -> Path:
     """Where the project's remote will be: a folder that nobody has made yet."""
@@ -247,10 +254,7 @@ def test_a_push_that_was_killed_or_found_no_room_is_made_up_for(
     stored = shard(project, "degrade").relative_to(project.root / ".dvc/cache")
     kill(project, "dvc", "push", "--jobs", "1", at=remote / stored)
     project.dvc("push")
-    teammate = clone(project, tmp_path / "clone")
-    teammate.dvc("pull")
-    assert executed(teammate.dvc("repro")) == {"locate"}
-    is_as(teammate, reproduced)
+    has_everything(clone(project, tmp_path / "clone"), reproduced)
 
 
 def test_a_remote_that_went_bad_is_noticed_by_pull(
@@ -265,51 +269,33 @@ def test_a_remote_that_went_bad_is_noticed_by_pull(
     assert not (teammate.root / "data/degraded").exists()
     shutil.rmtree(remote)
     project.dvc("push")
-    teammate.dvc("pull")
-    assert executed(teammate.dvc("repro")) == {"locate"}
-    is_as(teammate, reproduced)
-
-
-@contextmanager
-def s3(port: int) -> Generator[tuple[subprocess.Popen[str], str], None, None]:
-    """A server that speaks S3, with an empty bucket `team`: its process, and its address; any port for 0."""
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stderr
-            address = next(line.split()[-1] for line in server.stderr if "Running on http" in line)
-            urlopen(Request(f"{address}/team", method="PUT")).close()
-            yield server, address
-        finally:
-            server.kill()
+    has_everything(teammate, reproduced)
 
 
 def test_a_remote_that_goes_away_is_named_and_the_next_push_makes_up_for_it(
-    project: Project, reproduced: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, reproduced: Project, tmp_path: Path
 ) -> None:
     """A server that is killed, and comes back with nothing."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with s3(port=0) as (server, address):
-        project.dvc("remote", "add", "--quiet", "--default", "team", "s3://team")
-        project.dvc("remote", "modify", "team", "endpointurl", address)
-        project.commit()
+    port = free_port()
+    with s3_emulator(tmp_path, port) as remote:
+        remote.add_to(project)
         push = project.start("dvc", "push", "--jobs", "1")
-        assert server.stderr
-        assert any('"PUT /team/files/' in line for line in server.stderr)
-        server.kill()
+        while '"PUT /our-bucket/ftlgan/files/' not in (tmp_path / "moto.log").read_text():
+            assert push.poll() is None, "it was done before the server was killed"
+            time.sleep(0.01)
+        assert remote.server
+        remote.server.kill()
         printed, _ = push.communicate(timeout=300)
     assert push.returncode != 0
     errors = [line for line in printed.splitlines() if line.startswith("ERROR: ")]
     assert errors
-    assert all(f'Could not connect to the endpoint URL: "{address}/team/' in line for line in errors)
+    assert all(f'Could not connect to the endpoint URL: "http://127.0.0.1:{port}/our-bucket' in line for line in errors)
     assert "Traceback" not in printed
-    with s3(port=int(address.rpartition(":")[2])):
+    with s3_emulator(tmp_path, port):
         project.dvc("push")
         teammate = clone(project, tmp_path / "clone")
-        teammate.dvc("pull")
-    assert executed(teammate.dvc("repro")) == {"locate"}
-    is_as(teammate, reproduced)
+        remote.configure(teammate)
+        has_everything(teammate, reproduced)
 
 
 def test_a_clock_that_was_set_back_makes_nothing_stale_and_hides_no_change(

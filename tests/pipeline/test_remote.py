@@ -23,16 +23,8 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
 
 
 def share(project: Project, remote: Remote) -> None:
-    """What the first of a team does: the address goes into git, what is one's own does not."""
-    project.dvc("remote", "add", "-d", "team", remote.url)
-    own_settings(project, remote)
-    project.commit()
+    remote.add_to(project)
     project.run("bash", "-c", readme("git commit -am").rpartition(" && ")[2])
-
-
-def own_settings(project: Project, remote: Remote) -> None:
-    for name, value in remote.local.items():
-        project.dvc("remote", "modify", "--local", "team", name, value)
 
 
 def results(project: Project) -> dict[str, bytes]:
@@ -45,7 +37,7 @@ def test_a_teammate_gets_every_result_without_computing(project: Project, remote
     """Nor does a teammate need the photos."""
     share(project, remote)
     mate = project.clone_to(tmp_path / "mate")
-    own_settings(mate, remote)
+    remote.configure(mate)
     assert executed(mate.run("bash", "-c", TEAMMATE)) == set()
     assert results(mate) == results(project)
     assert mate.run("git", "status", "--porcelain") == ""

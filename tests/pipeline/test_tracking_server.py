@@ -16,6 +16,10 @@ from team import PASSWORD, Server, binaries, serving
 
 from ftlgan import tracking
 from ftlgan.params import load_params
+from ftlgan.tracking.__main__ import main as deliver_pending
+from ftlgan.tracking.names import flatten
+from ftlgan.tracking.spool import Spool
+from ftlgan.tracking.store import Store
 
 BINARIES = binaries()
 pytestmark = pytest.mark.skipif(BINARIES is None, reason="PostgreSQL is not installed here")
@@ -45,7 +49,7 @@ def pending(project: Project) -> list[Path]:
 
 
 def flat_params(project: Project) -> dict[str, str]:
-    return tracking.flatten(load_params(project.root / "params.yaml").model_dump(by_alias=True))
+    return flatten(load_params(project.root / "params.yaml").model_dump(by_alias=True))
 
 
 def headline(project: Project) -> dict[str, float]:
@@ -186,9 +190,9 @@ def test_many_who_start_an_experiment_at_once_make_one_parent(
     together = threading.Barrier(len(logs))
 
     def deliver(log: Path) -> None:
-        store = tracking.Store(tmp_path)
+        store = Store(tmp_path)
         together.wait()
-        store.deliver(tracking.Spool(log))
+        store.deliver(Spool(log))
 
     with ThreadPoolExecutor(len(logs)) as pool:
         list(pool.map(deliver, logs))
@@ -213,7 +217,7 @@ def test_a_database_that_goes_away_loses_nothing_and_its_password_is_not_shown(
         assert printed.startswith("WARNING: MLflow at ")
         assert PASSWORD not in printed
         server.postgres.start()
-        tracking.main()
+        deliver_pending()
         assert capfd.readouterr().out.endswith("delivered, FINISHED\n")
     [parent] = server.parents("database")
     children = server.children(parent)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -140,20 +139,15 @@ def touches(path: str, others: list[str]) -> bool:
 
 
 def headline(stage: str) -> dict[str, float]:
-    """Return the figures in the metrics files that dvc.yaml declares for a stage, as `dvc metrics show` names them.
-
-    Those of a matrix stage have its item in front, `ftlgan.val_d_prime.sface`, for there is a file for each.
-    """
-    name, _, item = name_of(stage).partition("@")
+    """Return the figures in the metrics files that dvc.yaml declares for a stage, as `dvc metrics show` names them."""
     figures: dict[str, float] = {}
-    for declared in stages_in(Path("dvc.yaml")).get(name, {}).get("metrics", []):
-        path = re.sub(r"\$\{item\.\w+\}", item, next(iter(declared)) if isinstance(declared, dict) else declared)
+    for declared in stages_in(Path("dvc.yaml")).get(name_of(stage), {}).get("metrics", []):
+        path = next(iter(declared)) if isinstance(declared, dict) else declared
         try:
             content = json.loads(Path(path).read_text())
         except (OSError, ValueError):
             continue
-        numbers = ((key, value) for key, value in leaves(content) if isinstance(value, float | int))
-        figures |= {f"{item}.{key}" if item else key: float(value) for key, value in numbers}
+        figures |= {name: float(value) for name, value in leaves(content) if isinstance(value, float | int)}
     return figures
 
 

@@ -1,0 +1,137 @@
+"""What MLflow remembers: every execution of the stages `train`, `validate`, `evaluate` and `quality`.
+
+    with tracking.run("train", params) as run:
+        run.log(step, {"loss/triplet": 0.31, "val/d_prime": 2.4})
+        run.log_artifact(history)
+
+is one run of MLflow's experiment `ftlgan`, nested (tag `mlflow.parentRunId`) in the run of the experiment of DVC, or
+of the plain `dvc repro`, that it belongs to: `provenance.experiment`. That parent has the params, the figures of the
+metrics files in dvc.yaml, the status of the stage that was executed last, and for each stage a tag `stage.<name>`:
+executed (or failed, killed) for this experiment, or restored, with the MD5 of its outputs. Where DVC executes none of
+the four stages nothing is logged, and no parent made.
+
+Nothing that befalls MLflow may hurt the stage, so a run is first written to disk, in `.mlflow-pending/` of the
+repository, and delivered from there: at its start, now and then while it lasts, and at its end. What cannot be
+delivered waits there for the next run, or for `python -m ftlgan.tracking`.
+
+Nothing is lost: the log goes away only when MLflow has all of it. Nothing is doubled: a kill between a delivery and the
+note of it makes the next delivery send the same things again, and MLflow then finds the run by its tag `ftlgan.run`,
+drops the points of a metric that it has (same name, value, time and step) and replaces params and artifacts by
+themselves. MLflow cannot be asked to make a run unless there is one, so two processes may make the same parent: each
+looks again after it has made one, and when a stage ends, and whoever sees two leaves the older.
+
+The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/` in the root of the DVC repository: under
+`dvc exp run --temp` the working directory is a copy that is thrown away.
+"""
+
+import math
+import time
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ftlgan.tracking.names import flatten, mend, mended
+from ftlgan.tracking.provenance import experiment, headline, locked_stages, name_of, provenance
+from ftlgan.tracking.spool import PENDING, Spool, now, repository_root
+from ftlgan.tracking.store import Store, brief, deliver_older, shown_uri, silence, warn
+
+SECONDS_BETWEEN_DELIVERIES = 10.0
+
+
+@contextmanager
+def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
+    """Track one execution of a stage; an exception ends the run as FAILED, Ctrl-C as KILLED.
+
+    Args:
+        stage: name of the run, and of its stage in dvc.yaml where DVC does not tell.
+        params: what the stage was run with; nested mappings become dotted names (`train.steps`).
+    """
+    log = Run(stage, params)
+    try:
+        yield log
+    except BaseException as error:
+        log.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    log.end("FINISHED")
+
+
+class Run:
+    """The log of the stage that is being executed; made by `run`."""
+
+    def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
+        self._root = repository_root()
+        self._stage = name_of(stage)
+        self._spool = Spool(self._root / PENDING / f"{now()}-{uuid.uuid4().hex}")
+        locked, flat = locked_stages(params), flatten(params)
+        parent = experiment(stage, flat, locked)
+        self._spool.create(
+            {
+                "stage": self._stage,
+                "time": now(),
+                "tags": mended(provenance(stage, locked)),
+                "params": flat,
+                "experiment": parent | {"tags": mended(parent["tags"])},
+            }
+        )
+        self._store: Store | None = None
+        self._step = 0
+        self._next_delivery = 0.0
+        self._deliver()
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Log the values of one step under the time of this call; cheap enough for every step.
+
+        Args:
+            step: of training, ascending.
+            values: by name. NaN stays NaN; MLflow's databases keep an infinite value as the largest float.
+        """
+        self._step = step
+        point = {"step": step, "time": now()}
+        self._spool.append(*({"metric": mend(name), "value": float(value), **point} for name, value in values.items()))
+        if time.monotonic() >= self._next_delivery:
+            self._deliver()
+
+    def log_final(self, values: Mapping[str, float]) -> None:
+        """Log values that stand for the whole run, at the last step logged."""
+        self.log(self._step, values)
+
+    def log_figure(self, path: Path) -> None:
+        """Log an image file, as it is now, into the run's folder `figures`."""
+        self._spool.keep(path, "figures")
+
+    def log_artifact(self, path: Path) -> None:
+        """Log a file or a folder as it is now."""
+        self._spool.keep(path)
+
+    def end(self, status: str) -> None:
+        """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver what is left of its log."""
+        figures = mended(headline(self._stage)) if status == "FINISHED" else {}
+        self._spool.append({"status": status, "time": now(), "headline": figures})
+        if self._deliver():
+            self._spool.remove()
+        self._spool.lock.release()
+
+    def _deliver(self) -> bool:
+        """Deliver what is new, older logs first. Once this has failed, only the end of the run tries again."""
+        try:
+            with silence():
+                if self._store is None:
+                    self._store = Store(self._root)
+                    deliver_older(self._store, self._root)
+                started = time.monotonic()
+                self._store.deliver(self._spool)
+                seconds = time.monotonic() - started
+        except Exception as error:  # of any kind: the stage must go on
+            if self._next_delivery < math.inf:
+                warn(
+                    f"MLflow at {shown_uri(self._root)} does not take the log of this run ({brief(error)}). The stage "
+                    f"goes on; the log is kept in {self._spool.folder} and will be delivered when the stage ends, at "
+                    "the next run, or by `python -m ftlgan.tracking`"
+                )
+            self._store, self._next_delivery = None, math.inf
+            return False
+        # A slow server is asked less often, so that deliveries take at most a twentieth of the stage's time.
+        self._next_delivery = time.monotonic() + max(SECONDS_BETWEEN_DELIVERIES, 20 * seconds)
+        return True

@@ -1,0 +1,91 @@
+"""The log of a run on disk, from which it is delivered: what cannot be delivered waits here."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+PENDING = ".mlflow-pending"
+
+
+class Spool:
+    """The log of one run on disk: `events.jsonl`, `artifacts/`, and `delivered.json`, how far MLflow has it.
+
+    The lock beside the folder is held by the process that writes the log, or delivers it for one that died.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.lock = FileLock(folder.with_suffix(".lock"))
+        self._events = folder / "events.jsonl"
+        self._delivered = folder / "delivered.json"
+
+    @property
+    def last_write(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._events.stat().st_mtime * 1000)
+
+    def create(self, start: dict[str, Any]) -> None:
+        self.lock.acquire()  # before there is a folder that another process might take for a dead one's
+        self.folder.mkdir()
+        self.append(start)
+
+    def append(self, *events: dict[str, Any]) -> None:
+        with self._events.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(event) + "\n" for event in events))
+
+    def keep(self, path: Path, folder: str = "") -> None:
+        """Append an artifact: a copy, because the stage may change the file, or DVC remove it."""
+        copy = self.folder / "artifacts" / folder / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, copy, dirs_exist_ok=True)
+        else:
+            shutil.copy2(path, copy)
+        self.append({"artifact": copy.relative_to(self.folder).as_posix()})
+
+    def events(self, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+        """Yield the events from a byte position on, each with the position behind it."""
+        if not self._events.exists():
+            return
+        with self._events.open("rb") as file:
+            file.seek(position)
+            for line in file:
+                if not line.endswith(b"\n"):  # cut short when its process was killed
+                    return
+                position += len(line)
+                yield json.loads(line), position
+
+    def delivered(self, run_id: str) -> int:
+        """Return the position up to which this very run of MLflow has the log."""
+        try:
+            note = json.loads(self._delivered.read_text())
+        except (FileNotFoundError, ValueError):  # ValueError: cut short when the machine went down
+            return 0
+        return note["position"] if note["run_id"] == run_id else 0
+
+    def note_delivered(self, run_id: str, position: int) -> None:
+        new = self._delivered.with_suffix(".new")
+        new.write_text(json.dumps({"run_id": run_id, "position": position}))
+        new.replace(self._delivered)
+
+    def remove(self) -> None:
+        self._events.unlink(missing_ok=True)  # first: a folder without events has nothing left to deliver
+        shutil.rmtree(self.folder)
+        self.lock.release()
+        Path(self.lock.lock_file).unlink(missing_ok=True)
+
+
+def repository_root() -> Path:
+    return Path(os.environ.get("DVC_ROOT", "")).resolve()
+
+
+def now() -> int:
+    """Milliseconds since 1970, as MLflow counts."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,230 @@
+"""Where MLflow keeps runs: a file or a server, what it is sent, and how it is said that it cannot be reached."""
+
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ftlgan.tracking.names import mend
+from ftlgan.tracking.provenance import EXECUTED
+from ftlgan.tracking.spool import PENDING, Spool
+
+EXPERIMENT = "ftlgan"
+RUN_TAG = "ftlgan.run"  # of the run of a stage: the name of the folder that it was delivered from
+EXPERIMENT_TAG = "ftlgan.experiment"  # of a parent: the id of its experiment
+PARENT_TAG = "mlflow.parentRunId"  # of the run of a stage: MLflow shows it below that one
+OUTCOMES = {"FINISHED": EXECUTED, "FAILED": "failed", "KILLED": "killed"}
+SQLITE = "sqlite:///"
+METRICS_PER_BATCH = 1000  # what MLflow takes in one request
+
+# Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store; a
+# server that is away is noticed in seconds, not minutes; and no request is repeated below us, where the repetition of
+# one that was only slow to answer would create a run twice.
+MLFLOW_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+class Store:
+    """The place where MLflow keeps runs, opened; made where it does not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        for name, value in MLFLOW_DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient, MlflowException  # takes seconds
+
+        self._run_ids: dict[str, str] = {}
+        uri = tracking_uri(root)
+        lock, artifacts = nullcontext(), None
+        if uri.startswith(SQLITE):
+            database = Path(uri.removeprefix(SQLITE))
+            database.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{database}.lock", timeout=60)  # processes that create one database at once break it
+            artifacts = (database.parent / "mlartifacts").as_uri()
+        with lock:
+            self._client: Any = MlflowClient(tracking_uri=uri)  # half typed
+            if self._client.get_experiment_by_name(EXPERIMENT) is None:
+                with suppress(MlflowException):  # another machine was faster
+                    self._client.create_experiment(EXPERIMENT, artifacts)
+            self._experiment_id: str = self._client.get_experiment_by_name(EXPERIMENT).experiment_id
+
+    def deliver(self, spool: Spool, status: str = "RUNNING") -> str:
+        """Send what MLflow does not have of a log.
+
+        Args:
+            spool: a log with at least its first event.
+            status: of a run whose log has no end.
+
+        Returns:
+            The status that the run has now.
+        """
+        from mlflow.entities import Metric, Param
+
+        start, _ = next(spool.events())
+        run_id = self._run_id(spool.folder.name, start)
+        position, ended = spool.delivered(run_id), spool.last_write
+        figures: dict[str, float] = {}
+        metrics: list[Metric] = []
+
+        def send_metrics() -> None:
+            self._client.log_batch(run_id, metrics=metrics)
+            metrics.clear()
+            spool.note_delivered(run_id, position)
+
+        for event, end in spool.events(position):
+            match event:
+                case {"metric": name, "value": value, "time": milliseconds, "step": step}:
+                    metrics.append(Metric(name, value, milliseconds, step))
+                case {"params": params}:
+                    self._client.log_batch(run_id, params=[Param(name, value) for name, value in params.items()])
+                case {"artifact": path}:
+                    folder = PurePosixPath(path).relative_to("artifacts").parent
+                    self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
+                case {"status": status, "time": ended, "headline": figures}:
+                    break  # not noted as delivered: a delivery that is repeated must see it again
+                case _:
+                    raise ValueError(f"unknown event {event}")
+            position = end
+            if len(metrics) == METRICS_PER_BATCH:
+                send_metrics()
+        send_metrics()
+        if status != "RUNNING":
+            points = [Metric(name, value, ended, 0) for name, value in figures.items()]
+            parent_id = self._tell_parent(start, {mend(f"stage.{start['stage']}"): OUTCOMES[status]}, points)
+            self._client.set_tag(run_id, PARENT_TAG, parent_id)
+            self._client.set_terminated(run_id, status, ended)
+            self._client.set_terminated(parent_id, status, ended)
+        return status
+
+    def _run_id(self, uid: str, start: dict[str, Any]) -> str:
+        """Find the run that an earlier delivery of this log made, or make it."""
+        if uid not in self._run_ids:
+            runs = self._search(RUN_TAG, uid)
+            if not runs:
+                parent_id = self._tell_parent(start)
+                self._client.update_run(parent_id, "RUNNING")
+                tags = {**start["tags"], RUN_TAG: uid, PARENT_TAG: parent_id}
+                runs = [self._client.create_run(self._experiment_id, start["time"], tags, start["stage"])]
+            self._run_ids[uid] = runs[0].info.run_id
+        return self._run_ids[uid]
+
+    def _tell_parent(
+        self, start: dict[str, Any], outcome: Mapping[str, str] | None = None, figures: Sequence[Any] = ()
+    ) -> str:
+        """Log what a stage knows of its experiment to the parent, and return that run's id.
+
+        A stage that was executed for the experiment stays so, also when later stages find it restored.
+        """
+        from mlflow.entities import Param, RunTag
+
+        parent = self._parent(start)
+        tags = {
+            name: value
+            for name, value in {**start["experiment"]["tags"], **(outcome or {})}.items()
+            if parent.data.tags.get(name) != EXECUTED
+        }
+        self._client.log_batch(
+            parent.info.run_id,
+            figures,
+            [Param(name, value) for name, value in start["params"].items()],
+            [RunTag(name, value) for name, value in tags.items()],
+        )
+        return parent.info.run_id
+
+    def _parent(self, start: dict[str, Any]) -> Any:
+        """Find the run of an experiment, or make it; of several make one."""
+        uid, name = start["experiment"]["id"], start["experiment"]["name"]
+        if not self._search(EXPERIMENT_TAG, uid):
+            self._client.create_run(self._experiment_id, start["time"], {EXPERIMENT_TAG: uid}, name)
+        oldest, *others = sorted(
+            self._search(EXPERIMENT_TAG, uid), key=lambda run: (run.info.start_time, run.info.run_id)
+        )
+        for other in others:
+            self._merge(other, oldest)
+        return oldest
+
+    def _merge(self, parent: Any, into: Any) -> None:
+        """Move what a parent has to another one of the same experiment, and delete it."""
+        from mlflow.entities import Metric, RunTag
+
+        run_id = into.info.run_id
+        for child in self._search(PARENT_TAG, parent.info.run_id):
+            self._client.set_tag(child.info.run_id, PARENT_TAG, run_id)
+        ended = parent.info.end_time or parent.info.start_time
+        points = [Metric(name, value, ended, 0) for name, value in parent.data.metrics.items()]
+        tags = [RunTag(name, value) for name, value in parent.data.tags.items() if value == EXECUTED]
+        self._client.log_batch(run_id, points, tags=tags)
+        self._client.delete_run(parent.info.run_id)
+
+    def _search(self, tag: str, value: str) -> list[Any]:
+        return self._client.search_runs([self._experiment_id], f"tags.`{tag}` = '{value}'")
+
+
+def deliver_older(store: Store, root: Path) -> list[str]:
+    """Deliver the logs that dead processes left, and return a line on each; warn of those that MLflow refuses."""
+    lines: list[str] = []
+    for folder in sorted(path for path in (root / PENDING).glob("*") if path.is_dir()):
+        spool = Spool(folder)
+        try:
+            spool.lock.acquire(blocking=False)
+        except Timeout:
+            continue  # its process lives, or another one delivers it
+        try:
+            start = next((event for event, _ in spool.events()), None)
+            if start is not None:  # else killed before its first event, or while it was removed
+                status = store.deliver(spool, status="KILLED")
+                lines.append(
+                    f"{start['stage']} of {datetime.fromtimestamp(start['time'] // 1000)}: delivered, {status}"
+                )
+            spool.remove()
+        except Exception as error:  # one log that MLflow refuses must not keep back the others
+            warn(f"{folder} cannot be delivered ({brief(error)}); delete it to give that run up")
+            spool.lock.release()
+    return lines
+
+
+def tracking_uri(root: Path) -> str:
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    return f"{SQLITE}{root / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
+
+
+def shown_uri(root: Path) -> str:
+    return without_password(tracking_uri(root))
+
+
+def brief(error: Exception) -> str:
+    """Return the innermost reason that the message of an exception gives, on one line."""
+    reason = str(error).partition("\n")[0].rpartition("Caused by ")[2]
+    return without_password(f"{type(error).__name__}: {reason}")[:300]
+
+
+def without_password(text: str) -> str:
+    return re.sub(r"//[^/\s]*@", "//", text)
+
+
+def warn(message: str) -> None:
+    print(f"WARNING: {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def silence() -> Generator[None]:
+    """Keep MLflow, Alembic and urllib3 from writing their progress and tracebacks between those of the stage."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(level)

@@ -361,7 +361,7 @@ stages:
   evaluate:
     cmd: >-
       python -c "import json; from ftlgan.tracking import provenance as p;
-      json.dump(p.provenance('x', p.locked_stages({})), open('tags', 'w'))"
+      json.dump(p.identifying_tags('x', p.locked_stages({})), open('tags', 'w'))"
     deps: [data/degraded/0.parquet, data/probes]
     outs: [tags]
 """.replace("python", sys.executable)
@@ -395,7 +395,7 @@ def test_a_lock_that_cannot_be_read_costs_only_its_tags(root: Path, content: str
     Path("dvc.yaml").write_text("stages: {train: {deps: [data/aligned]}}")
     if content is not None:
         Path("dvc.lock").write_text(content)
-    assert provenance.provenance("train", provenance.locked_stages(PARAMS)) == {}
+    assert provenance.identifying_tags("train", provenance.locked_stages(PARAMS)) == {}
 
 
 def commit_all(root: Path) -> str:
@@ -414,9 +414,9 @@ def test_commit_experiment_and_changed_code_are_tagged(root: Path, monkeypatch: 
 
     Path("dvc.lock").write_text("stages: {}")  # DVC's doing, in the midst of a pipeline
     expected = {"git.commit": commit, "git.dirty": "false", "dvc.exp_name": "wise-owl", "dvc.exp_baseline_rev": commit}
-    assert provenance.provenance("train", {}) == expected
+    assert provenance.identifying_tags("train", {}) == expected
     Path("code.py").write_text("2")
-    assert provenance.provenance("train", {}) == expected | {"git.dirty": "true"}
+    assert provenance.identifying_tags("train", {}) == expected | {"git.dirty": "true"}
     with tracking.run("train", PARAMS):
         pass
     for found in all_runs(database(root)):

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from ftlgan.tracking.names import flatten, mend, mended
-from ftlgan.tracking.provenance import experiment, headline, locked_stages, name_of, provenance
+from ftlgan.tracking.provenance import experiment, headline, identifying_tags, locked_stages, name_of
 from ftlgan.tracking.spool import PENDING, Spool, now, repository_root
 from ftlgan.tracking.store import Store, brief, deliver_older, shown_uri, silence, warn
 
@@ -70,7 +70,7 @@ class Run:
             {
                 "stage": self._stage,
                 "time": now(),
-                "tags": mended(provenance(stage, locked)),
+                "tags": mended(identifying_tags(stage, locked)),
                 "params": flat,
                 "experiment": parent | {"tags": mended(parent["tags"])},
             }

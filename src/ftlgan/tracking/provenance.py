@@ -20,7 +20,7 @@ CODE = ("dvc.yaml", "src", "stages")
 Stages = dict[str, dict[str, Any]]
 
 
-def provenance(stage: str, locked: Stages) -> dict[str, str]:
+def identifying_tags(stage: str, locked: Stages) -> dict[str, str]:
     """Return the tags that identify the result of a stage: code, experiment, and data.
 
     `git.dirty` says whether tracked files differ from the commit, apart from those that DVC itself rewrites while a

@@ -7,6 +7,7 @@ repro with nothing to do, push to a folder and pull from it into a clone.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -132,6 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=100_000)
     faces = parser.parse_args().faces
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process compiles anew all that it imports
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         project = new_project(folder / "here", photos(folder / "photos"))

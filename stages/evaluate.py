@@ -6,10 +6,12 @@ from pathlib import Path
 from ftlgan import evaluation, origin, tracking
 from ftlgan.errors import one_line_errors, writing
 from ftlgan.faces import read_table
+from ftlgan.leftovers import remove_leftovers
 from ftlgan.params import Params, load_params
 from ftlgan.sheet import read_sheet
 
 DATA, METRICS = Path("data"), Path("metrics")
+TABLES = ("metrics.json", "origin.json", "verification.csv", "differences.csv", "rejects.csv", "roc.csv", "scores.csv")
 
 
 def evaluate(params: Params, run: tracking.Run) -> None:
@@ -18,6 +20,9 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     from ftlgan import figures
 
     judges, settings = params.recognition.judges, params.evaluate
+    remove_leftovers(DATA / "gallery", judges)
+    for tables in ("probes", "restored"):
+        remove_leftovers(DATA / tables, params.compared)
     photos = origin.check_photos(DATA / "aligned")
     galleries = {judge: evaluation.read_embedded(DATA / "gallery" / judge, photos.copies) for judge in judges}
     results = [
@@ -59,10 +64,10 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     shown = table[table.protocol != evaluation.LR_LR].filter(regex="^(method|judge|people|d_prime|auc|eer)")
     print(shown.to_string(index=False, float_format="%.3f"))
     run.log_final(evaluation.scalars(results))
-    for path in sorted(METRICS.glob("*.png")):
-        run.log_figure(path)
-    for path in sorted([*METRICS.glob("*.csv"), *METRICS.glob("*.json")]):
-        run.log_artifact(path)
+    for name in drawn:
+        run.log_figure(METRICS / f"{name}.png")
+    for name in TABLES:
+        run.log_artifact(METRICS / name)
 
 
 @one_line_errors

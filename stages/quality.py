@@ -5,11 +5,12 @@ from pathlib import Path
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
+from ftlgan.leftovers import remove_leftovers
 from ftlgan.networks.lpips import load_lpips
 from ftlgan.params import load_params
 from ftlgan.quality import measure
 
-ALIGNED, METRICS = Path("data/aligned"), Path("metrics/quality.json")
+ALIGNED, RESTORED, METRICS = Path("data/aligned"), Path("data/restored"), Path("metrics/quality.json")
 
 
 @one_line_errors
@@ -17,12 +18,14 @@ def main() -> None:
     params = load_params()
     METRICS.parent.mkdir(exist_ok=True)
     with tracking.run("quality", params.model_dump(by_alias=True)) as run:
+        remove_leftovers(RESTORED, params.compared)
         lpips = load_lpips() if params.quality.lpips else None
-        found = {name: measure(Path("data/restored") / name, ALIGNED, lpips) for name in params.compared}
+        found = {name: measure(RESTORED / name, ALIGNED, lpips) for name in params.compared}
         rounded = {name: {key: round(value, 4) for key, value in row.items()} for name, row in found.items()}
         rows = [{"method": name, **row} for name, row in rounded.items()]
         with writing(METRICS):
             METRICS.write_text(json.dumps(rows, indent=2) + "\n")
+        run.log_artifact(METRICS)
         run.log_final({f"{name}.{key}": value for name, row in rounded.items() for key, value in row.items()})
 
 

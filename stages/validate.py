@@ -9,6 +9,7 @@ import numpy as np
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
 from ftlgan.faces import decode_images, embeddings_of, read_faces
+from ftlgan.leftovers import remove_leftovers
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.trained import Trained
 from ftlgan.params import Params, chosen, load_params
@@ -17,18 +18,20 @@ from ftlgan.recognition import judge
 from ftlgan.verification.merits import d_prime
 from ftlgan.verification.pairs import compare
 
-DEGRADED, MODELS, METRICS = Path("data/degraded"), Path("data/model"), Path("metrics/validation")
+DEGRADED, GALLERY, MODELS = Path("data/degraded"), Path("data/gallery"), Path("data/model")
+METRICS = Path("metrics/validation")
 
 
 def validate(params: Params, model: str) -> dict[str, float]:
     """lr-hr d' of the validation people by each judge."""
+    remove_leftovers(GALLERY, params.recognition.judges)
     generator = Trained(MODELS / model / "generator.safetensors", params.res, params.train.device)
     faces = read_faces(DEGRADED, splits=["val"])
     batches = progress(faces.to_batches(64), "validate", unit="batch")
     restored = np.concatenate([generator.restore(decode_images(batch["image"])) for batch in batches])
     found: dict[str, float] = {}
     for name in params.recognition.judges:
-        photos = embeddings_of(read_faces(Path("data/gallery") / name, splits=["val"]))
+        photos = embeddings_of(read_faces(GALLERY / name, splits=["val"]))
         scores = compare(judge.load(name).embed(restored), photos, faces["identity"].to_numpy())
         found[name] = round(d_prime(scores.genuine, scores.impostor), 4)
     return found

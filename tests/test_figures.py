@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ftlgan.figures import GUTTER, HEADING, colour, contact_sheet, roc_figure, save, score_figure
+from ftlgan.figures import GUTTER, HEADING, OTHER_COLOURS, colour, contact_sheet, roc_figure, save, score_figure
 from ftlgan.verification.pairs import compare
 from ftlgan.verification.report import Merits, report
 from ftlgan.verification.tally import tally
@@ -49,13 +49,12 @@ def merits() -> dict[str, Merits]:
 
 @pytest.fixture(scope="module")
 def columns() -> dict[str, list[np.ndarray]]:
-    return {"HR": faces(8, 112), "LR": faces(8, 14), "bicubic": faces(8, 112, 1), "ftlgan": faces(8, 112, 2)}
+    return {"hr": faces(8, 112), "lr": faces(8, 14), "bicubic": faces(8, 112, 1), "ftlgan": faces(8, 112, 2)}
 
 
 def test_no_two_methods_have_colours_that_could_be_confused():
-    known = [*METHODS, "esrgan-like"]
-    assert len({colour(method) for method in known}) == len(known)
-    assert all(np.abs(np.subtract(to_rgb(colour(a)), to_rgb(colour(b)))).sum() > 0.4 for a, b in combinations(known, 2))
+    colours = [*map(colour, [*METHODS, "esrgan-like"]), *OTHER_COLOURS]
+    assert all(np.abs(np.subtract(to_rgb(a), to_rgb(b))).sum() > 0.4 for a, b in combinations(colours, 2))
 
 
 def test_a_method_nobody_has_heard_of_has_the_same_colour_in_every_process():
@@ -71,6 +70,14 @@ def test_a_roc_figure_draws_each_method_in_its_colour_with_its_auc(merits):
     text = [entry.get_text() for entry in axes.get_legend().get_texts()]
     assert text[-2:] == [f"FTLGAN: AUC {merits['ftlgan'].figures['auc'].value:.3f}", "chance"]
     assert chance.get_linestyle() == ":" and axes.get_title() == "14 px"
+
+
+def test_models_of_ones_own_are_told_apart_even_where_they_share_a_colour(merits):
+    names = [f"model-{k}" for k in range(4)]
+    (axes,) = roc_figure(dict(zip(["hr", "ftlgan", *names], [merits["hr"]] * 6, strict=True)), "").axes
+    looks = [(line.get_color(), line.get_linestyle(), line.get_dash_capstyle()) for line in axes.lines]
+    dashes = [line._dash_pattern for line in axes.lines[2:6]]
+    assert len({str(dash) for dash in dashes}) == 4, looks
 
 
 def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(merits):
@@ -109,6 +116,11 @@ def test_a_sheet_heads_each_column_and_a_method_in_its_colour(columns, tmp_path)
     for column in range(4):
         left = GUTTER + column * (112 + GUTTER)
         assert heading[:, left : left + 112].min() < 255, "something is written above the column"
+
+
+def test_a_sheet_of_nobody_has_headings_and_no_face(tmp_path):
+    sheet = pixels(contact_sheet({"hr": [], "lr": [], "codeformer": []}), tmp_path)
+    assert sheet.shape == (HEADING + GUTTER, GUTTER + 3 * (112 + GUTTER), 3)
 
 
 def test_a_sheet_refuses_columns_of_different_lengths(columns):

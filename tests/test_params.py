@@ -42,7 +42,7 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("methods", ["bicubic", "bicubic"], ["methods", "twice"]),
         ("methods", ["bicubic", "ftlgan"], ["methods", "'ftlgan'", "name it in models"]),
         ("models", ["ftlgan", "ftlgan"], ["models", "twice"]),
-        ("models", ["srgan"], ["models", "'srgan'", "no entry in losses", "ftlgan, esrgan-like"]),
+        ("models", ["srgan"], ["models", "'srgan'", "no entry in losses", "ftlgan, no-triplet, esrgan-like"]),
         ("models", ["../ftlgan"], ["models.0", "'../ftlgan'", "pattern"]),
         ("resolution", 14, ["resolution", "unknown key", "14", "res"]),
         ("dataset.sauce", "folder", ["dataset.sauce", "unknown key", "source"]),

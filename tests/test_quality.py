@@ -73,6 +73,6 @@ def test_without_the_weights_one_line_says_where_to_put_them(tmp_path: Path, mon
     with pytest.raises(WeightsError, match=r"alexnet-owt-7be5be79\.pth: is missing.*download https.*begins with 7be5"):
         lpips.load_lpips()
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / lpips.NAME).write_bytes(b"\x07")
+    (tmp_path / "checkpoints/alexnet-owt-7be5be79.pth").write_bytes(b"\x07")
     with pytest.raises(WeightsError, match="does not begin with 7be5be79; delete it"):
         lpips.load_lpips()

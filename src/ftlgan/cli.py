@@ -111,15 +111,14 @@ def compare(runs: list[str], to: Path) -> None:
 
     found = find_runs(runs)
     rows = compare_runs(found, load_params().recognition.teacher)
-    text = to_markdown(rows)
+    text = to_markdown(rows, found)
     with writing(to):
         to.mkdir(parents=True, exist_ok=True)
         (to / "comparison.md").write_text(text)
         write_csv(to / "comparison.csv", rows)
         save(resolution_figure(rows), to / "d_prime.png")
     print(text)
-    sources = ", ".join(f"{run.name} ({run.res} px)" for run in found)
-    print(f"Of {sources}. Written to {to}: comparison.md, comparison.csv, d_prime.png")
+    print(f"Written to {to}: comparison.md, comparison.csv, d_prime.png")
 
 
 def draw(folder: Path, people: int, photos: int, seed: int) -> None:

@@ -15,7 +15,7 @@ from ftlgan.verification.pairs import AllPairs, Faces, check_embeddings
 from ftlgan.verification.report import Merits, columns, paired_difference, report
 from ftlgan.verification.tally import tally_pairs
 
-HR = "hr"
+CEILING = "hr"
 """The name under which the high-resolution faces stand beside the methods: the ceiling."""
 LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
 """Protocols: probe and reference."""
@@ -82,7 +82,7 @@ def evaluate(
         pairs = AllPairs(probe.faces, reference.faces if reference else None)
         return Result(method, judge, protocol, report(tally_pairs(pairs), replicates, confidence, seed))
 
-    asked = [(HR, HR_HR, references, None)]
+    asked = [(CEILING, HR_HR, references, None)]
     for method, probe in probes.items():
         asked += [(method, LR_HR, probe, references), (method, LR_LR, probe, None)]
     return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]

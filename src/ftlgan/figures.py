@@ -4,7 +4,8 @@
 # matplotlib types its methods but for their keywords.
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from ftlgan.faces import HR
 from ftlgan.verification.report import Merits
 
 Faces = Sequence[NDArray[np.uint8]]
@@ -51,7 +53,9 @@ COLOURS = {
     "ftlgan": "#D55E00",
     "esrgan-like": "#56B4E9",
 }
-OTHER_COLOURS = ["#E69F00", "#882255", "#999933"]
+OTHER_COLOURS = ["#000000", "#F0E442", "#882255", "#999933", "#332288"]
+OTHER_LINES: list[Any] = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1))]
+"""Of methods that we do not know, in their order: two of them may have one colour."""
 GUTTER = 6
 """Pixels between the faces of a contact sheet, and around them."""
 HEADING = 26
@@ -83,10 +87,10 @@ def roc_figure(merits: Mapping[str, Merits], title: str) -> Figure:
     axes = figure.add_subplot()
     # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
     lowest = min(0.1, 30 / min(found.impostor for found in merits.values()))
+    lines = _lines(merits)
     for method, found in merits.items():
         text = f"{label(method)}: AUC {found.figures['auc'].value:.3f}"
-        line = "--" if method == "hr" else "-"
-        axes.plot(found.roc.fmr, found.roc.tmr, color=colour(method), linestyle=line, label=text)
+        axes.plot(found.roc.fmr, found.roc.tmr, color=colour(method), linestyle=lines[method], label=text)
     chance = np.geomspace(lowest, 1, 200)
     axes.plot(chance, chance, color="#999999", linewidth=1, linestyle=":", label="chance", zorder=1)
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), title=title)
@@ -127,14 +131,14 @@ def contact_sheet(columns: Mapping[str, Faces]) -> Figure:
     The lowest bit of each colour is not kept: nobody sees it, and it would make a quarter of the file.
 
     Args:
-        columns: heading -> faces, uint8 RGB (H, W, 3); row k of every column is the same photo. The name of a
-            method makes a heading in its colour.
+        columns: method, or `hr` or `lr` -> faces, uint8 RGB (H, W, 3); row k of every column is the same photo.
+            Without faces there is nothing but headings.
 
     Raises:
         ValueError: columns of different lengths.
     """
     rows = list(zip(*columns.values(), strict=True))
-    side = max(max(face.shape[:2]) for row in rows for face in row)
+    side = max((max(face.shape[:2]) for row in rows for face in row), default=HR)
     width, height = (GUTTER + n * (side + GUTTER) for n in (len(columns), len(rows)))
     sheet = np.full((height + HEADING, width, 3), 255, dtype=np.uint8)
     for row, faces in enumerate(rows):
@@ -147,7 +151,7 @@ def contact_sheet(columns: Mapping[str, Faces]) -> Figure:
     middle = 1 - (HEADING + GUTTER) / 2 / (height + HEADING)
     for column, heading in enumerate(columns):
         centre = (GUTTER + side / 2 + column * (side + GUTTER)) / width
-        ink = COLOURS.get(heading, "black")
+        ink = "black" if heading in ("hr", "lr") else colour(heading)
         figure.text(centre, middle, label(heading), ha="center", va="center", color=ink, size=7, weight="bold")
     return figure
 
@@ -159,6 +163,12 @@ def save(figure: Figure, path: Path) -> None:
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     Image.fromarray(pixels).save(path, format="PNG", optimize=True, dpi=(DPI, DPI))
+
+
+def _lines(methods: Iterable[str]) -> dict[str, Any]:
+    """The style of each method's line: dashed for the ceiling, whole for the methods we know."""
+    others = [method for method in methods if method not in COLOURS]
+    return dict.fromkeys(COLOURS, "-") | {"hr": "--"} | dict(zip(others, cycle(OTHER_LINES)))
 
 
 def _enlarged(face: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

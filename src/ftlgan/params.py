@@ -3,9 +3,9 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -211,7 +211,8 @@ class Train(Section):
 class Evaluate(Section):
     replicates: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    sheet: Count
+    sheet: Annotated[int, Field(ge=0)]
+    """Faces in git and on the tracking server: 0 shows none."""
 
 
 class Quality(Section):
@@ -307,6 +308,15 @@ def check_params(tree: Any, name: str = "params.yaml") -> Params:
         problems = error.errors(include_url=False, include_context=True)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ParamsError(f"{name}: {_one_line(problems[0])}{more}") from None
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested mappings under dotted names: `{"train": {"steps": 800}}` has `train.steps`, 800."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from leaves(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def _one_line(problem: ErrorDetails) -> str:

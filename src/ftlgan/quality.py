@@ -1,6 +1,7 @@
-"""How restored faces look beside their high-resolution twins: what other work on super-resolution reports.
+"""How near restored faces come to their high-resolution twins: what other work on super-resolution reports.
 
-A prettier face is not a more recognisable one, which these figures make visible beside those of verification.
+PSNR and SSIM say how faithful the pixels are, LPIPS how alike the two look. That is not how well a face is recognised,
+which these figures make visible beside those of verification.
 """
 
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ import torch
 import torchvision
 
 from ftlgan.errors import ParamsError, WeightsError
-from ftlgan.networks import vgg19
+from ftlgan.networks import imagenet
 from ftlgan.networks.device import autocast, prepare_device, require_compiler
 from ftlgan.networks.vgg19 import Vgg19
 
@@ -69,9 +69,9 @@ def test_vgg19_gives_five_layers_before_activation(monkeypatch: pytest.MonkeyPat
     torch.manual_seed(0)
     network = torchvision.models.vgg19().eval()
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / vgg19.NAME).touch()
+    (tmp_path / "checkpoints/vgg19-dcbb9e9d.pth").touch()
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(vgg19, "sha256_of", lambda _: vgg19.SHA256)
+    monkeypatch.setattr(imagenet, "sha256_of", lambda _: "dcbb9e9d")
     monkeypatch.setattr(torch, "load", lambda *_, **__: network.state_dict())
     faces, mean, std = torch.rand(1, 3, 32, 32), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     x, convolutions = torchvision.transforms.functional.normalize(faces, mean, std), list[torch.Tensor]()

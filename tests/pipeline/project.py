@@ -71,6 +71,17 @@ class Project:
     def dvc(self, *arguments: str, check: bool = True) -> str:
         return self.run("dvc", *arguments, check=check)
 
+    def set_params(self, **changed: object) -> None:
+        """Write some values into params.yaml; of a section, those that are given."""
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for key, values in changed.items():
+            if isinstance(values, dict):
+                params[key].update(values)
+            else:
+                params[key] = values
+        yaml.dump(params, self.root / "params.yaml")
+
     def commit(self) -> None:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", "state", "--allow-empty")
@@ -121,14 +132,7 @@ def new_project(folder: Path, photos: Path) -> Project:
             shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, target)
-    yaml = YAML()
-    params = yaml.load(project.root / "params.yaml")
-    for key, values in TINY.items():
-        if isinstance(values, dict):
-            params[key].update(values)
-        else:
-            params[key] = values
-    yaml.dump(params, project.root / "params.yaml")
+    project.set_params(**TINY)
     shutil.copytree(photos, project.photos)
     project.run("git", "init", "-q")
     project.commit()

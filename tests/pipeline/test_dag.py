@@ -122,6 +122,15 @@ def test_one_method_is_enough(project: Project) -> None:
     assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "ftlgan"]
 
 
+def test_a_method_of_ones_own_is_one_file_and_one_name(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "tests/restoration/nearest.py", project.root / "src/ftlgan/restoration/nearest.py")
+    monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
+    printed = project.dvc("exp", "run", "-S", "methods=[bicubic,nearest]")
+    assert executed(printed) == {"restore@nearest", "embed@nearest", "evaluate", "quality"}
+    headline = json.loads((project.root / "metrics/metrics.json").read_text())
+    assert list(headline) == ["hr", "bicubic", "nearest", "ftlgan"]
+
+
 def test_nothing_need_be_trained_to_compare_methods(project: Project) -> None:
     printed = project.dvc("exp", "run", "-S", "models=[]", "-S", "methods=[bicubic,realesrgan]")
     assert executed(printed) == {"restore@realesrgan", "embed@realesrgan", "evaluate", "quality"}
@@ -139,6 +148,21 @@ def test_another_model_is_trained_beside_the_first_which_is_not_touched(project:
     assert other["perceptual"] and other["adversarial"] and not other["triplet"] and not other["identity"]
     printed = project.dvc("exp", "run", "-S", "losses.esrgan-like.pixel=2", "train@ftlgan", "train@esrgan-like")
     assert executed(printed) == {"train@esrgan-like"}
+
+
+def test_a_model_that_was_taken_out_again_leaves_nothing_behind(project: Project) -> None:
+    """Else a teammate's clone, in which it never was, would have another dvc.lock from the same params."""
+    before = read_lock(project)
+    for models in (["ftlgan", "no-triplet"], ["ftlgan"]):
+        project.set_params(models=models)
+        project.dvc("repro")
+        assert (project.root / "data/restored/no-triplet").exists() == ("no-triplet" in models)
+    after = read_lock(project)
+    assert {stage: after[stage] for stage in before} == before
+
+
+def read_lock(project: Project) -> dict[str, object]:
+    return YAML(typ="safe", pure=True).load(project.root / "dvc.lock")["stages"]
 
 
 def read_losses(project: Project, model: str) -> dict[str, str]:

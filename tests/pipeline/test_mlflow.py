@@ -83,8 +83,10 @@ def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) 
         return {Path(file.path).name for file in client.list_artifacts(runs[name].info.run_id, folder)}
 
     assert files("train@ftlgan", "ftlgan") == {"generator.safetensors", "losses.csv", "validation.csv"}
-    assert {"faces.png", "roc.png", "scores.png"} <= files("evaluate", "figures")
-    assert {"metrics.json", "verification.csv"} <= files("evaluate")
+    assert files("evaluate", "figures") == {"faces.png", "roc.png", "scores.png"}
+    tables = {f"{name}.csv" for name in ("verification", "differences", "rejects", "roc", "scores")}
+    assert files("evaluate") == {"figures", "metrics.json", "origin.json", *tables}
+    assert files("quality") == {"quality.json"}
 
 
 def test_a_server_that_is_away_costs_a_warning_and_the_log_waits(project: Project) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ftlgan.comparison.table import MEAN, PAPER, TEACHER, Row
-from ftlgan.evaluation import HR
+from ftlgan.evaluation import CEILING
 from ftlgan.figures import LOOK, colour, label
 
 MARKERS = "osD^vP*X"
@@ -41,9 +41,9 @@ def resolution_figure(rows: Sequence[Row]) -> Figure:
 
 
 def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
-    ceiling = next(row.d_prime for row in rows if row.method == HR)
-    axes.axhline(ceiling, color=colour(HR), linestyle="--", label=f"{label(HR)}, the ceiling")
-    names = [name for name in dict.fromkeys(row.method for row in rows) if name != HR]
+    ceiling = next(row.d_prime for row in rows if row.method == CEILING)
+    axes.axhline(ceiling, color=colour(CEILING), linestyle="--", label=f"{label(CEILING)}, the ceiling")
+    names = [name for name in dict.fromkeys(row.method for row in rows) if name != CEILING]
     for index, name in enumerate(names):
         own = [row for row in rows if row.method == name]
         d_prime = [row.d_prime for row in own]

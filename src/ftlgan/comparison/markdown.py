@@ -2,28 +2,36 @@
 
 from collections.abc import Sequence
 
+from ftlgan.comparison.runs import Run, differing_params
 from ftlgan.comparison.table import MEAN, PAPER, PAPER_GAIN, TEACHER, Row
-from ftlgan.evaluation import HR
+from ftlgan.evaluation import CEILING
 from ftlgan.figures import label
 
 HEADING = ["px", "method", "d'", "AUC", "d' minus the best other's", "gap to HR closed"]
 LOOKS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}
 
 
-def to_markdown(rows: Sequence[Row]) -> str:
-    """A section a judge, one of how the faces look, and the paper's own figures, marked as theirs."""
+def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
+    """A section a judge, one of how the faces look, the paper's own figures, marked as theirs, and the runs.
+
+    Args:
+        rows: of `ftlgan.comparison.table.compare_runs`.
+        runs: those that it was given.
+    """
     ours = [row for row in rows if row.role != PAPER]
     parts = ["Restored faces against high-resolution ones (lr-hr); in brackets intervals from a bootstrap over people."]
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
         role = "the teacher, which FTLGAN's loss has seen" if group[0].role == TEACHER else "in no loss"
         parts += [f"## Judged by {judge}: {role}", _grid(HEADING, [_judged(row) for row in group])]
-    parts += _looks([row for row in ours if row.judge == ours[0].judge and row.method != HR])
+    parts += _looks([row for row in ours if row.judge == ours[0].judge and row.method != CEILING])
     parts += [
         "## The paper's own figures",
         "Theirs: of other photographs, by another recognizer, so not to be held against those above one by one. It "
         f"says that this mean d' is {PAPER_GAIN:.0%} above that of the best model compared.",
         _grid(HEADING[:4], [[row.res, "theirs", f"{row.d_prime}", f"{row.auc}"] for row in rows if row.role == PAPER]),
+        "## The runs",
+        _runs(runs),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -55,6 +63,17 @@ def _looks(rows: Sequence[Row]) -> list[str]:
     known = [row for row in rows if all(getattr(row, name) is not None for name in names)]
     cells = [[row.res, label(row.method), *(f"{getattr(row, name):.3f}" for name in names)] for row in known]
     return ["## How the faces look", _grid(["px", "method", *(LOOKS[name] for name in names)], cells)]
+
+
+def _runs(runs: Sequence[Run]) -> str:
+    """Where the figures come from, and what else than the resolution differs."""
+    differing = differing_params(runs)
+    settings = [["" if value is None else f"{value}" for value in values] for values in differing.values()]
+    cells = [
+        [str(run.res), run.name, run.commit or "in a folder", *(values[k] for values in settings)]
+        for k, run in enumerate(runs)
+    ]
+    return _grid(["px", "run", "commit", *differing], cells)
 
 
 def _grid(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

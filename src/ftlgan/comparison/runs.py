@@ -1,21 +1,58 @@
 """The metrics of runs: DVC experiments, commits, or folders."""
 
 import csv
-import json
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from ruamel.yaml import YAML, YAMLError
 
 from ftlgan.errors import DataError
+from ftlgan.evaluation import CEILING
+from ftlgan.params import leaves
 
-METRICS = Path("metrics")
-NEEDED = ("res", "method", "judge", "protocol", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi")
-"""Columns of metrics/verification.csv."""
+METRICS = "metrics"
 WORKSPACE = "workspace"
 """The name of what lies in `METRICS`."""
-Metrics = Callable[[str], str | None]
-"""Name of a file of metrics -> its text; None if there is none."""
+Rows = TypeVar("Rows")
+
+
+class Verified(BaseModel):
+    """A method before a judge, by a protocol: a row of metrics/verification.csv."""
+
+    res: int
+    method: str
+    judge: str
+    protocol: str
+    d_prime: float
+    d_prime_lo: float
+    d_prime_hi: float
+    auc: float
+    auc_lo: float
+    auc_hi: float
+
+
+class Difference(BaseModel):
+    """The interval of d' of a method minus that of another, paired: a row of metrics/differences.csv."""
+
+    method: str
+    baseline: str
+    judge: str
+    protocol: str
+    d_prime_lo: float
+    d_prime_hi: float
+
+
+class Looks(BaseModel):
+    """How near the faces of a method come to their twins: a row of metrics/quality.json."""
+
+    method: str
+    psnr: float
+    ssim: float
+    lpips: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +60,22 @@ class Run:
     """What one run of the pipeline found."""
 
     name: str
+    commit: str
+    """Its abbreviation; empty for a folder."""
     res: int
-    verification: list[dict[str, str]]
-    """Rows of metrics/verification.csv."""
-    differences: list[dict[str, str]]
-    """Rows of metrics/differences.csv."""
-    quality: dict[str, dict[str, float]]
-    """The rows of metrics/quality.json by their method; empty if there is none."""
+    params: Mapping[str, Any]
+    """params.yaml by dotted names; empty if it is not there."""
+    verification: Sequence[Verified]
+    differences: Sequence[Difference]
+    quality: Sequence[Looks]
+
+
+class _Project(NamedTuple):
+    """Where a run is."""
+
+    commit: str
+    read: Callable[[str], str | None]
+    """Path of a file -> its text; None if there is none."""
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
@@ -42,44 +88,94 @@ def find_runs(names: Iterable[str]) -> list[Run]:
     Raises:
         DataError: if there is no run of a name, its metrics are not whole, or two of one resolution differ.
     """
-    asked = {name: _metrics_of(name) for name in names}
+    asked = {name: _project_of(name) for name in names}
     runs: dict[int, Run] = {}
-    for name, metrics in (asked or _experiments("HEAD")).items():
-        run = _read(name, metrics)
+    for name, project in (asked or _experiments("HEAD")).items():
+        run = _read(name, project)
         other = runs.setdefault(run.res, run)
         if run.verification != other.verification:
             raise DataError(
                 f"{other.name} and {run.name} are both of {run.res} px and differ; name one for each resolution: "
                 f"ftlgan compare {other.name} ..."
             )
-    if not asked and (not runs or (METRICS / "verification.csv").is_file()):
-        workspace = _read(WORKSPACE, _in_folder(METRICS))
+    if not asked and (not runs or Path(METRICS, "verification.csv").is_file()):
+        workspace = _read(WORKSPACE, _in_folder(Path()))
         runs.setdefault(workspace.res, workspace)
     return sorted(runs.values(), key=lambda run: run.res)
 
 
-def _read(name: str, metrics: Metrics) -> Run:
-    def rows(file: str) -> list[dict[str, str]]:
-        text = metrics(file)
-        if text is None:
-            raise DataError(f"{name}: has no {METRICS / file}; run `dvc repro` or `dvc exp run` first")
-        return list(csv.DictReader(text.splitlines()))
-
-    verification, quality = rows("verification.csv"), metrics("quality.json")
-    resolutions = {row.get("res", "") for row in verification}
-    missing = [column for column in NEEDED if not all(row.get(column) for row in verification)]
-    if missing or len(resolutions) != 1:
-        raise DataError(f"{name}: its verification.csv lacks {', '.join(missing) or 'rows'}; run `dvc repro evaluate`")
-    looks = {row.pop("method"): row for row in json.loads(quality or "[]")}
-    return Run(name, int(resolutions.pop()), verification, rows("differences.csv"), looks)
+def differing_params(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """What else than the resolution differs: dotted name -> the value of each run, None where it is not known."""
+    known = [run.params for run in runs if run.params]
+    names = dict.fromkeys(name for params in known for name in params if name != "res")
+    return {
+        name: [run.params.get(name) for run in runs]
+        for name in names
+        if any(params.get(name) != known[0].get(name) for params in known)
+    }
 
 
-def _metrics_of(name: str) -> Metrics:
-    if Path(name).is_dir():
-        folder = Path(name)
-        return _in_folder(folder / METRICS if (folder / METRICS).is_dir() else folder)
+def _read(name: str, project: _Project) -> Run:
+    verification = _rows(name, project, "verification.csv", list[Verified])
+    judges = {row.judge for row in verification if row.method == CEILING}
+    resolutions = {row.res for row in verification}
+    if len(resolutions) != 1 or judges != {row.judge for row in verification}:
+        raise DataError(
+            f"{name}: {METRICS}/verification.csv should be of one resolution, with a row {CEILING!r} for each judge; "
+            "run `dvc repro` there"
+        )
+    return Run(
+        name=name,
+        commit=project.commit,
+        res=resolutions.pop(),
+        params=_params(name, project),
+        verification=verification,
+        differences=_rows(name, project, "differences.csv", list[Difference]),
+        quality=_rows(name, project, "quality.json", list[Looks], otherwise="[]"),
+    )
+
+
+def _rows(name: str, project: _Project, file: str, kind: type[Rows], otherwise: str | None = None) -> Rows:
+    """The rows of a CSV or JSON file of metrics.
+
+    Args:
+        name: of the run.
+        project: where it is.
+        file: in `METRICS`.
+        kind: a list of rows.
+        otherwise: what the file would hold if it is not there.
+    """
+    text = project.read(f"{METRICS}/{file}") or otherwise
+    if text is None:
+        raise DataError(f"{name}: has no {METRICS}/{file}; run `dvc repro` or `dvc exp run` first")
+    rows = TypeAdapter(kind)
+    try:
+        return (
+            rows.validate_json(text)
+            if file.endswith(".json")
+            else rows.validate_python([*csv.DictReader(text.splitlines())])
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ": ".join(str(part) for part in problem["loc"])
+        raise DataError(
+            f"{name}: {METRICS}/{file}: {place or 'it'}: {problem['msg'].lower()}; run `dvc repro` there"
+        ) from None
+
+
+def _params(name: str, project: _Project) -> dict[str, Any]:
+    text = project.read("params.yaml")
+    try:
+        return dict(leaves(YAML(typ="safe", pure=True).load(text) if text else {}))
+    except (YAMLError, AttributeError):
+        raise DataError(f"{name}: params.yaml: is no YAML of named values; mend it") from None
+
+
+def _project_of(name: str) -> _Project:
     if name == WORKSPACE:
-        return _in_folder(METRICS)
+        return _in_folder(Path())
+    if Path(name).is_dir():
+        return _in_folder(Path(name))
     named = [ref for ref in _references("refs/exps") if ref.rpartition("/")[2] == name]
     if len(named) > 1:
         raise DataError(f"{name}: {len(named)} experiments have this name; give a commit: {', '.join(named)}")
@@ -88,7 +184,7 @@ def _metrics_of(name: str) -> Metrics:
     raise DataError(f"{name}: there is no such experiment, commit or folder here; see `dvc exp list --all-commits`")
 
 
-def _experiments(commit: str) -> dict[str, Metrics]:
+def _experiments(commit: str) -> dict[str, _Project]:
     """By name, those that started from a commit: DVC keeps each as refs/exps/SH/A.../NAME."""
     sha = (_git("rev-parse", commit) or "").strip()
     references = _references(f"refs/exps/{sha[:2]}/{sha[2:]}") if sha else []
@@ -101,12 +197,21 @@ def _references(under: str) -> list[str]:
     return [reference for reference in listed if reference.count("/") == 4]
 
 
-def _in_folder(folder: Path) -> Metrics:
-    return lambda file: (folder / file).read_text() if (folder / file).is_file() else None
+def _in_folder(folder: Path) -> _Project:
+    """Of a project, or of its metrics alone."""
+
+    def read(file: str) -> str | None:
+        path = folder / (file if (folder / METRICS).is_dir() else file.removeprefix(f"{METRICS}/"))
+        return path.read_text() if path.is_file() else None
+
+    return _Project("", read)
 
 
-def _in_commit(revision: str) -> Metrics:
-    return lambda file: _git("show", f"{revision}:./{METRICS / file}")
+def _in_commit(revision: str) -> _Project:
+    def read(file: str) -> str | None:
+        return _git("show", f"{revision}:./{file}")
+
+    return _Project((_git("rev-parse", "--short", revision) or "").strip(), read)
 
 
 def _git(*command: str) -> str | None:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ftlgan.comparison.runs import Run
+from ftlgan.comparison.runs import Run, differing_params
 from ftlgan.errors import DataError
-from ftlgan.evaluation import BASELINE, HR, HR_HR, LR_HR
+from ftlgan.evaluation import BASELINE, CEILING, HR_HR, LR_HR
 
 MEAN = "mean"
 """In place of a resolution."""
+MERITS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
+LOOKS = {"psnr", "ssim", "lpips"}
+"""What a row has from the metrics of its run."""
 BLACK_BOX, TEACHER, PAPER = "black box", "teacher", "paper"
 """Roles of a judge: in no loss, in the loss, and the paper's own."""
 PAPER_MERITS = {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98)}
@@ -59,11 +62,12 @@ def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
         teacher: the recognizer that was in the loss.
 
     Raises:
-        DataError: if the runs are not of the same test people.
+        DataError: if the runs are not of the same test people, made small in the same way.
     """
     _require_same_people(runs)
+    _require_same_degradation(runs)
     rows: list[Row] = []
-    judges = dict.fromkeys(row["judge"] for run in runs for row in run.verification)
+    judges = dict.fromkeys(row.judge for run in runs for row in run.verification)
     for judge in sorted(judges, key=lambda judge: judge == teacher):
         role = TEACHER if judge == teacher else BLACK_BOX
         groups = [_of_run(run, judge, role) for run in runs]
@@ -84,8 +88,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 def _require_same_people(runs: Sequence[Run]) -> None:
     """The high-resolution faces do not depend on the resolution: where they differ, somebody else was tested."""
     ceilings = [
-        {row["judge"]: (row["d_prime"], row["auc"]) for row in run.verification if row["protocol"] == HR_HR}
-        for run in runs
+        {row.judge: (row.d_prime, row.auc) for row in run.verification if row.protocol == HR_HR} for run in runs
     ]
     for run, ceiling in zip(runs, ceilings, strict=True):
         if ceiling != ceilings[0]:
@@ -99,20 +102,26 @@ def _require_same_people(runs: Sequence[Run]) -> None:
             )
 
 
+def _require_same_degradation(runs: Sequence[Run]) -> None:
+    """Another kernel or noise is another question than another resolution."""
+    for name, values in differing_params(runs).items():
+        if name.startswith("degradation."):
+            found = ", ".join(f"{value} in {run.name}" for value, run in zip(values, runs, strict=True))
+            raise DataError(f"{name}: {found}; compare runs whose faces were made small in the same way")
+
+
 def _of_run(run: Run, judge: str, role: str) -> list[Row]:
-    found = [row for row in run.verification if row["judge"] == judge and row["protocol"] in (LR_HR, HR_HR)]
-    merits = ("d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi")
-    looks: dict[str, dict[str, Any]] = dict(run.quality)
+    looks = {row.method: row for row in run.quality}
     rows = [
         Row(
             judge=judge,
             role=role,
             res=str(run.res),
-            method=row["method"],
-            **looks.get(row["method"], {}),
-            **dict[str, Any]({name: float(row[name]) for name in merits}),
+            **row.model_dump(include=MERITS),
+            **looks[row.method].model_dump(include=LOOKS) if row.method in looks else {},
         )
-        for row in found
+        for row in run.verification
+        if row.judge == judge and row.protocol in (LR_HR, HR_HR)
     ]
     return [replace(row, **_gain_interval(run, row)) for row in _standing(rows)]
 
@@ -120,15 +129,15 @@ def _of_run(run: Run, judge: str, role: str) -> list[Row]:
 def _standing(rows: Sequence[Row]) -> list[Row]:
     """Where each stands among the others of the same judge and resolution."""
     d_prime = {row.method: row.d_prime for row in rows}
-    gap = d_prime[HR] - d_prime.get(BASELINE, d_prime[HR])
+    gap = d_prime[CEILING] - d_prime.get(BASELINE, d_prime[CEILING])
     placed: list[Row] = []
     for row in rows:
         known: dict[str, Any] = {}
-        others = [name for name in d_prime if name not in (row.method, HR)]
-        if row.method != HR and others:
+        others = [name for name in d_prime if name not in (row.method, CEILING)]
+        if row.method != CEILING and others:
             best = max(others, key=d_prime.__getitem__)
             known |= {"best_other": best, "gain": row.d_prime - d_prime[best]}
-        if row.method != HR and gap > 0:
+        if row.method != CEILING and gap > 0:
             known["gap_closed"] = (row.d_prime - d_prime[BASELINE]) / gap
         placed.append(replace(row, **known))
     return placed
@@ -137,12 +146,11 @@ def _standing(rows: Sequence[Row]) -> list[Row]:
 def _gain_interval(run: Run, row: Row) -> dict[str, float]:
     """Of the paired difference, which a run has of each two methods in one order."""
     for found in run.differences:
-        if (found["judge"], found["protocol"]) == (row.judge, LR_HR):
-            lo, hi = float(found["d_prime_lo"]), float(found["d_prime_hi"])
-            if (found["method"], found["baseline"]) == (row.method, row.best_other):
-                return {"gain_lo": lo, "gain_hi": hi}
-            if (found["baseline"], found["method"]) == (row.method, row.best_other):
-                return {"gain_lo": -hi, "gain_hi": -lo}
+        if (found.judge, found.protocol) == (row.judge, LR_HR):
+            if (found.method, found.baseline) == (row.method, row.best_other):
+                return {"gain_lo": found.d_prime_lo, "gain_hi": found.d_prime_hi}
+            if (found.baseline, found.method) == (row.method, row.best_other):
+                return {"gain_lo": -found.d_prime_hi, "gain_hi": -found.d_prime_lo}
     return {}
 
 

@@ -1,25 +1,15 @@
 """LPIPS: how far apart two images are in AlexNet's features, where torchvision's weights have been put.
 
-The weights by which the layers count come with torchmetrics. Those of AlexNet are trained on ImageNet, which is for
-research, and are not of this project.
+The weights by which the layers count come with torchmetrics.
 
 Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (2018).
 """
 
-from pathlib import Path
-
-import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import lpips as torchmetrics
 from torchvision.models import AlexNet_Weights
 
-from ftlgan.errors import WeightsError
-from ftlgan.weights import sha256_of
-
-ADDRESS = AlexNet_Weights.IMAGENET1K_V1.url
-NAME = ADDRESS.rpartition("/")[2]
-SHA256 = NAME.removesuffix(".pth").rpartition("-")[2]
-"""Its beginning: torchvision names files by it."""
+from ftlgan.networks.imagenet import load_imagenet
 
 
 class Lpips(nn.Module):
@@ -46,12 +36,5 @@ def load_lpips() -> Lpips:
     Raises:
         WeightsError: if they are not there, or are others.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / NAME
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: is missing, which quality.lpips needs; download {ADDRESS} there (its SHA-256 begins with "
-            f"{SHA256}), or set it to false"
-        )
-    if not sha256_of(path).startswith(SHA256):
-        raise WeightsError(f"{path}: its SHA-256 does not begin with {SHA256}; delete it and download {ADDRESS} there")
-    return Lpips(torch.load(path, map_location="cpu", weights_only=True))
+    address = AlexNet_Weights.IMAGENET1K_V1.url
+    return Lpips(load_imagenet(address, "quality.lpips", "false"))

@@ -1,22 +1,15 @@
-"""VGG19's features for the perceptual term, where torchvision's weights have been put: they are not of this project.
+"""VGG19's features for the perceptual term, where torchvision's weights have been put.
 
 Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015); the layers
-are ESRGAN's and Real-ESRGAN's, before activation. Weights: torchvision, trained on ImageNet, which is for research.
+are ESRGAN's and Real-ESRGAN's, before activation.
 """
-
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
-from ftlgan.errors import WeightsError
-from ftlgan.weights import sha256_of
+from ftlgan.networks.imagenet import load_imagenet
 
-ADDRESS = VGG19_Weights.IMAGENET1K_V1.url
-NAME = ADDRESS.rpartition("/")[2]
-SHA256 = NAME.removesuffix(".pth").rpartition("-")[2]
-"""Its beginning: torchvision names files by it."""
 TAPS = (2, 7, 16, 25, 34)
 """conv1_2, conv2_2, conv3_4, conv4_4, conv5_4."""
 
@@ -33,18 +26,9 @@ class Vgg19(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        path = Path(torch.hub.get_dir()) / "checkpoints" / NAME
-        if not path.is_file():
-            raise WeightsError(
-                f"{path}: is missing, which losses.perceptual_network: vgg19 needs; download {ADDRESS} there, or "
-                "set it to teacher"
-            )
-        if not sha256_of(path).startswith(SHA256):
-            raise WeightsError(
-                f"{path}: its SHA-256 does not begin with {SHA256}; delete it and download {ADDRESS} there"
-            )
         network = vgg19()
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        address = VGG19_Weights.IMAGENET1K_V1.url
+        network.load_state_dict(load_imagenet(address, "losses.perceptual_network: vgg19", "teacher"))
         layers = list(network.features.children())[: TAPS[-1] + 1]
         self.layers = nn.ModuleList(layers).eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from ftlgan.tracking.provenance import leaves
+from ftlgan.params import leaves
 
 T = TypeVar("T")
 

@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
+
+from ftlgan.params import leaves
 
 EXECUTED, RESTORED, EITHER = "executed", "restored", "executed or restored"
 LOGGED = ("train", "validate", "evaluate", "quality")
@@ -149,15 +151,6 @@ def headline(stage: str) -> dict[str, float]:
             continue
         figures |= {name: float(value) for name, value in leaves(content) if isinstance(value, float | int)}
     return figures
-
-
-def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested mappings under dotted names: `{"train": {"steps": 800}}` has `train.steps`, 800."""
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from leaves(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def name_of(stage: str) -> str:

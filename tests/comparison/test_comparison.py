@@ -10,7 +10,7 @@ import pytest
 
 from ftlgan.comparison.figure import resolution_figure
 from ftlgan.comparison.markdown import to_markdown
-from ftlgan.comparison.runs import find_runs
+from ftlgan.comparison.runs import Run, find_runs
 from ftlgan.comparison.table import Row, compare_runs, write_csv
 from ftlgan.errors import DataError
 from ftlgan.figures import colour, save
@@ -18,8 +18,10 @@ from ftlgan.figures import colour, save
 METHODS = {"hr": 3.0, "bicubic": 1.0, "realesrgan": 0.8, "ftlgan": 1.5}
 
 
-def write_run(folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0) -> str:
-    """The metrics of a run in which dlib judges, and sface, which sees everything half a d' better."""
+def write_run(
+    folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, kernel: str = "bicubic"
+) -> str:
+    """The params and metrics of a run in which dlib judges, and sface, which sees everything half a d' better."""
     folder.mkdir(parents=True)
     with (folder / "verification.csv").open("w", newline="") as file:
         merits = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
@@ -36,13 +38,19 @@ def write_run(folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0) 
         table.writerow(["res", "method", "baseline", "judge", "protocol", "d_prime", "d_prime_lo", "d_prime_hi"])
         table.writerow([res, "ftlgan", "bicubic", "dlib", "lr-hr", 0.5, 0.3, 0.6])
     (folder / "quality.json").write_text(json.dumps([{"method": "bicubic", "psnr": 20 + res, "ssim": 0.5}]))
+    (folder / "params.yaml").write_text(f"res: {res}\ntrain: {{steps: {steps}}}\ndegradation: {{kind: {kernel}}}\n")
     return str(folder)
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> list[Row]:
-    runs = [write_run(tmp_path / str(res), res, shift=shift) for res, shift in ((56, 1.0), (14, 0.0))]
-    return compare_runs(find_runs(runs), "sface")
+def runs(tmp_path: Path) -> list[Run]:
+    named = ((56, 1.0, 400), (14, 0.0, 800))
+    return find_runs(write_run(tmp_path / str(res), res, shift=shift, steps=steps) for res, shift, steps in named)
+
+
+@pytest.fixture
+def rows(runs: list[Run]) -> list[Row]:
+    return compare_runs(runs, "sface")
 
 
 def row(rows: list[Row], method: str, res: str = "14", judge: str = "dlib") -> Row:
@@ -84,23 +92,45 @@ def test_means_are_over_resolutions(rows: list[Row]) -> None:
     assert row(rows, "bicubic", "mean").psnr == (34 + 76) / 2
 
 
-def test_the_papers_own_figures_are_marked_as_theirs(rows: list[Row]) -> None:
+def test_the_papers_own_figures_are_marked_as_theirs(rows: list[Row], runs: list[Run]) -> None:
     theirs = {r.res: (r.d_prime, r.auc) for r in rows if r.role == "paper"}
     assert theirs == {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98), "mean": (2.087, 0.893)}
-    ours, _, page = to_markdown(rows).partition("## The paper's own figures")
+    ours, _, page = to_markdown(rows, runs).partition("## The paper's own figures")
     assert "1.099" not in ours
     assert "Theirs: of other photographs" in page
     assert "21% above" in page
 
 
-def test_the_page_has_every_figure_with_its_interval(rows: list[Row]) -> None:
-    page = to_markdown(rows).splitlines()
+def test_the_page_has_every_figure_with_its_interval(rows: list[Row], runs: list[Run]) -> None:
+    page = to_markdown(rows, runs).splitlines()
     (line,) = [line for line in page if "FTLGAN" in line and "| 14 " in line and "+0.50 [" in line]
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
         *("14", "FTLGAN", "1.50 [1.40, 1.60]", "0.900 [0.890, 0.910]", "+0.50 [+0.30, +0.60] bicubic", "25%"),
     ]
     assert any("+0.50 (+33%) bicubic" in line for line in page)
     assert any(line.split() == ["|", "14", "|", "bicubic", "|", "34.000", "|", "0.500", "|"] for line in page)
+
+
+def test_the_page_says_which_runs_and_what_else_than_the_resolution_differs(rows: list[Row], runs: list[Run]) -> None:
+    _, _, page = to_markdown(rows, runs).partition("## The runs\n\n")
+    heading, _, *cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()]
+    assert heading == ["px", "run", "commit", "train.steps"]
+    assert [cell[0] for cell in cells] == ["14", "56"]
+    assert [cell[2:] for cell in cells] == [["in a folder", "800"], ["in a folder", "400"]]
+
+
+def test_faces_made_small_in_other_ways_are_refused(tmp_path: Path) -> None:
+    runs = find_runs([write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28, kernel="realistic")])
+    with pytest.raises(DataError, match=r"degradation\.kind: bicubic in .*14, realistic in .*28; compare runs whose"):
+        compare_runs(runs, "sface")
+
+
+def test_runs_without_params_are_compared_and_said_to_be_unknown(tmp_path: Path) -> None:
+    names = [write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28)]
+    (tmp_path / "28/params.yaml").unlink()
+    runs = find_runs(names)
+    assert runs[1].params == {}
+    assert "train.steps" not in to_markdown(compare_runs(runs, "sface"), runs)
 
 
 def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_path: Path) -> None:
@@ -155,13 +185,15 @@ def test_experiments_of_this_commit_come_before_the_workspace(tmp_path: Path, mo
     write_run(tmp_path / "metrics", 14)
     git("add", ".")
     git("commit", "-qm", "an experiment, as DVC keeps it")
+    short = git("rev-parse", "--short", "HEAD")
     git("update-ref", f"refs/exps/{start[:2]}/{start[2:]}/few-steps", "HEAD")
     git("reset", "-q", "--hard", start)
     for res, found in ((14, ["few-steps"]), (28, ["few-steps", "workspace"])):
         write_run(tmp_path / "metrics", res, shift=0.5)
         assert [run.name for run in find_runs([])] == found
         assert [run.name for run in find_runs(["workspace"])] == ["workspace"]
-        assert [run.res for run in find_runs(["few-steps"])] == [14]
+        (experiment,) = find_runs(["few-steps"])
+        assert (experiment.res, experiment.commit) == (14, short)
         shutil.rmtree(tmp_path / "metrics")
     assert [run.name for run in find_runs([])] == ["few-steps"]
 
@@ -171,6 +203,28 @@ def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
         find_runs(["nonsense"])
     with pytest.raises(DataError, match=r"has no metrics/verification\.csv"):
         find_runs([str(tmp_path)])
-    (tmp_path / "verification.csv").write_text("res,method\n14,hr\n")
-    with pytest.raises(DataError, match=r"its verification\.csv lacks judge, protocol"):
-        find_runs([str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("verification.csv", "auc_hi", "auc_high", r"verification\.csv: 0: auc_hi: field required"),
+        ("verification.csv", "14,hr,dlib,hr-hr,45,3.0", "14,hr,dlib,hr-hr,45,three", "unable to parse string"),
+        ("verification.csv", "14,hr,dlib", "14,hr,sface", "of one resolution, with a row 'hr' for each judge"),
+        ("verification.csv", "14,ftlgan", "28,ftlgan", "of one resolution"),
+        ("verification.csv", "14,", "14.5,", "0: res: input should be a valid integer"),
+        ("differences.csv", "0.6", "", "0: d_prime_hi: input should be a valid number"),
+        ("quality.json", "[", "<<<<<<< HEAD\n[", r"quality\.json: it: invalid json"),
+        ("quality.json", '"psnr"', '"snr"', "0: psnr: field required"),
+        ("params.yaml", "res", "<<<<<<< HEAD\n{", r"params\.yaml: is no YAML"),
+    ],
+)
+def test_damaged_metrics_are_one_line(tmp_path: Path, file: str, old: str, new: str, said: str) -> None:
+    name = write_run(tmp_path / "14", 14)
+    path = Path(name, file)
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(DataError, match=said) as error:
+        find_runs([name])
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(f"{name}: ")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from project import Project, executed
-from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,10 +18,7 @@ STEPS = 40
 
 def longer(project: Project, **train: int) -> None:
     """Set params of the training."""
-    path, yaml = project.root / "params.yaml", YAML()
-    params = yaml.load(path)
-    params["train"].update({"steps": STEPS, "checkpoint": 3, "validate": 10, **train})
-    yaml.dump(params, path)
+    project.set_params(train={"steps": STEPS, "checkpoint": 3, "validate": 10, **train})
 
 
 def checkpoints(project: Project) -> list[Path]:

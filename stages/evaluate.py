@@ -23,6 +23,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     remove_leftovers(DATA / "gallery", judges)
     for tables in ("probes", "restored"):
         remove_leftovers(DATA / tables, params.compared)
+    remove_leftovers(METRICS / "validation", [f"{model}.json" for model in params.models])
     photos = origin.check_photos(DATA / "aligned")
     galleries = {judge: evaluation.read_embedded(DATA / "gallery" / judge, photos.copies) for judge in judges}
     results = [

@@ -53,7 +53,7 @@ def columns() -> dict[str, list[np.ndarray]]:
 
 
 def test_no_two_methods_have_colours_that_could_be_confused():
-    colours = [*map(colour, [*METHODS, "esrgan-like"]), *OTHER_COLOURS]
+    colours = [*map(colour, [*METHODS, "no-triplet", "esrgan-like"]), *OTHER_COLOURS]
     assert all(np.abs(np.subtract(to_rgb(a), to_rgb(b))).sum() > 0.4 for a, b in combinations(colours, 2))
 
 

@@ -111,12 +111,12 @@ def compare(runs: list[str], to: Path) -> None:
 
     found = find_runs(runs)
     rows = compare_runs(found, load_params().recognition.teacher)
-    text = to_markdown(rows, found)
+    text, figure = to_markdown(rows, found), resolution_figure(rows)
     with writing(to):
         to.mkdir(parents=True, exist_ok=True)
         (to / "comparison.md").write_text(text)
         write_csv(to / "comparison.csv", rows)
-        save(resolution_figure(rows), to / "d_prime.png")
+        save(figure, to / "d_prime.png")
     print(text)
     print(f"Written to {to}: comparison.md, comparison.csv, d_prime.png")
 

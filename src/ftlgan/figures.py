@@ -43,6 +43,7 @@ LABELS = {
     "realesrgan": "Real-ESRGAN",
     "gfpgan": "GFPGAN",
     "ftlgan": "FTLGAN",
+    "no-triplet": "without triplet",
     "esrgan-like": "ESRGAN-like",
 }
 COLOURS = {
@@ -51,9 +52,10 @@ COLOURS = {
     "realesrgan": "#009E73",
     "gfpgan": "#CC79A7",
     "ftlgan": "#D55E00",
+    "no-triplet": "#332288",
     "esrgan-like": "#56B4E9",
 }
-OTHER_COLOURS = ["#000000", "#F0E442", "#882255", "#999933", "#332288"]
+OTHER_COLOURS = ["#000000", "#882255", "#999933", "#663300"]
 OTHER_LINES: list[Any] = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1))]
 """Of methods that we do not know, in their order: two of them may have one colour."""
 GUTTER = 6

@@ -4,13 +4,21 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+LOCK = Path("dvc.lock")
+
 
 def remove_leftovers(folder: Path, named: Collection[str]) -> None:
-    """Remove the folders that are in `folder` beside those named.
+    """Remove from a folder what DVC once put there, beside what is named.
 
-    A stage that reads them all depends on `folder`: DVC would hash what is left over with the rest, and the same params
-    would have other hashes in dvc.lock than in a clone. What is removed here is still in DVC's cache.
+    A stage that reads all of `folder` depends on it: DVC would hash what is left over with the rest, and the same
+    params would have other hashes in dvc.lock than in a clone. Only what dvc.lock knows is removed, for DVC can bring
+    that back; what somebody else has put there stays.
     """
-    for left in folder.iterdir():
-        if left.is_dir() and left.name not in named:
-            shutil.rmtree(left)
+    made = LOCK.read_text() if LOCK.is_file() else ""
+    for left in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if left.name not in named and f"path: {left.as_posix()}\n" in made:
+            print(f"{left}: nothing in params.yaml is of this name any more: removed", flush=True)
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()

@@ -316,7 +316,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
         if isinstance(value, Mapping):
             yield from leaves(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
         else:
-            yield prefix + name, value
+            yield f"{prefix}{name}", value
 
 
 def _one_line(problem: ErrorDetails) -> str:

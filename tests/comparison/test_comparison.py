@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,9 @@ from ftlgan.figures import colour, save
 METHODS = {"hr": 3.0, "bicubic": 1.0, "realesrgan": 0.8, "ftlgan": 1.5}
 
 
-def write_run(
-    folder: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, kernel: str = "bicubic"
-) -> str:
-    """The params and metrics of a run in which dlib judges, and sface, which sees everything half a d' better."""
+def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, **origin: str) -> str:
+    """A project in which dlib has judged, and sface, which sees everything half a d' better."""
+    folder = root / "metrics"
     folder.mkdir(parents=True)
     with (folder / "verification.csv").open("w", newline="") as file:
         merits = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
@@ -38,8 +38,22 @@ def write_run(
         table.writerow(["res", "method", "baseline", "judge", "protocol", "d_prime", "d_prime_lo", "d_prime_hi"])
         table.writerow([res, "ftlgan", "bicubic", "dlib", "lr-hr", 0.5, 0.3, 0.6])
     (folder / "quality.json").write_text(json.dumps([{"method": "bicubic", "psnr": 20 + res, "ssim": 0.5}]))
-    (folder / "params.yaml").write_text(f"res: {res}\ntrain: {{steps: {steps}}}\ndegradation: {{kind: {kernel}}}\n")
-    return str(folder)
+    write_origin(root, res, **origin)
+    train = {"params": {"params.yaml": {"res": res, "train": {"steps": steps}}}}
+    gone = {"params": {"params.yaml": {"res": res, "train": {"steps": 1}}}}
+    lock = {"stages": {"align": {}, "train@no-triplet": gone, "train@ftlgan": train, "gallery@arcface": gone}}
+    (root / "dvc.lock").write_text(json.dumps(lock))
+    return str(root)
+
+
+def write_origin(root: Path, res: int, photos: str = "f00d", kernel: str = "bicubic", judge: str = "cafe") -> None:
+    origin = {
+        "dataset": {"source": "folder", "aligned_sha256": photos},
+        "split": {"test": {"people": 45}},
+        "judges": {"dlib": {"sha256": judge}},
+        "degradation": {"res": res, "kernel": kernel},
+    }
+    (root / "metrics/origin.json").write_text(json.dumps(origin))
 
 
 @pytest.fixture
@@ -119,18 +133,43 @@ def test_the_page_says_which_runs_and_what_else_than_the_resolution_differs(rows
     assert [cell[2:] for cell in cells] == [["in a folder", "800"], ["in a folder", "400"]]
 
 
-def test_faces_made_small_in_other_ways_are_refused(tmp_path: Path) -> None:
-    runs = find_runs([write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28, kernel="realistic")])
-    with pytest.raises(DataError, match=r"degradation\.kind: bicubic in .*14, realistic in .*28; compare runs whose"):
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"photos": "beef"}, "photos: f00d and beef"),
+        ({"judge": "babe"}, "judges: .*cafe.* and .*babe.*"),
+        ({"kernel": "realistic"}, "degradation: bicubic and realistic"),
+    ],
+)
+@pytest.mark.parametrize("place", ["", "metrics"])
+def test_another_question_is_refused(tmp_path: Path, other: dict[str, str], said: str, place: str) -> None:
+    runs = find_runs([write_run(tmp_path / "14", 14), str(Path(write_run(tmp_path / "28", 28, **other), place))])
+    with pytest.raises(DataError, match=f"14 and .*28.*: {said}; compare runs of the same"):
         compare_runs(runs, "sface")
 
 
-def test_runs_without_params_are_compared_and_said_to_be_unknown(tmp_path: Path) -> None:
+def test_copied_metrics_are_compared_without_params(tmp_path: Path) -> None:
     names = [write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28)]
-    (tmp_path / "28/params.yaml").unlink()
-    runs = find_runs(names)
-    assert runs[1].params == {}
+    shutil.move(tmp_path / "28/metrics", tmp_path / "copied")
+    runs = find_runs([names[0], str(tmp_path / "copied")])
+    assert [run.params for run in runs] == [{"res": 14, "train.steps": 800}, {}]
     assert "train.steps" not in to_markdown(compare_runs(runs, "sface"), runs)
+
+
+def test_quality_that_only_some_runs_measured_hides_no_other(tmp_path: Path) -> None:
+    names = [write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28)]
+    looks = [{"method": "bicubic", "psnr": 25.0, "ssim": 0.5, "lpips": 0.25}]
+    Path(names[0], "metrics/quality.json").write_text(json.dumps(looks))
+    runs = find_runs(names)
+    _, _, page = to_markdown(compare_runs(runs, "sface"), runs).partition("## How the faces look")
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "bicubic" in line]
+    assert lines[:2] == [["14", "bicubic", "25.000", "0.500", "0.250"], ["28", "bicubic", "48.000", "0.500", ""]]
+
+
+def test_a_figure_stands_where_d_prime_is_outside_its_interval(tmp_path: Path) -> None:
+    runs = find_runs([write_run(tmp_path / "14", 14)])
+    rows = [replace(row, d_prime_hi=row.d_prime - 0.05) for row in compare_runs(runs, "sface")]
+    assert resolution_figure(rows).axes
 
 
 def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_path: Path) -> None:
@@ -158,14 +197,6 @@ def test_one_resolution_needs_no_mean(tmp_path: Path) -> None:
     assert resolution_figure(rows).axes
 
 
-def test_other_test_people_are_refused(tmp_path: Path) -> None:
-    runs = find_runs([write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28, ceiling=4.0)])
-    with pytest.raises(
-        DataError, match=r"14 and .*28: d' of the high-resolution faces is 3\.5 by sface.*same test people"
-    ):
-        compare_runs(runs, "sface")
-
-
 def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one(tmp_path: Path) -> None:
     one, same = write_run(tmp_path / "a", 14), write_run(tmp_path / "b", 14)
     assert [run.res for run in find_runs([one, same])] == [14]
@@ -182,18 +213,20 @@ def test_experiments_of_this_commit_come_before_the_workspace(tmp_path: Path, mo
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "start")
     start = git("rev-parse", "HEAD")
-    write_run(tmp_path / "metrics", 14)
+    write_run(tmp_path, 14, steps=100)
     git("add", ".")
     git("commit", "-qm", "an experiment, as DVC keeps it")
     short = git("rev-parse", "--short", "HEAD")
     git("update-ref", f"refs/exps/{start[:2]}/{start[2:]}/few-steps", "HEAD")
     git("reset", "-q", "--hard", start)
     for res, found in ((14, ["few-steps"]), (28, ["few-steps", "workspace"])):
-        write_run(tmp_path / "metrics", res, shift=0.5)
+        write_run(tmp_path, res, shift=0.5)
         assert [run.name for run in find_runs([])] == found
         assert [run.name for run in find_runs(["workspace"])] == ["workspace"]
         (experiment,) = find_runs(["few-steps"])
-        assert (experiment.res, experiment.commit) == (14, short)
+        assert (experiment.res, experiment.commit, experiment.params["train.steps"]) == (14, short, 100)
+        (here,) = find_runs(["workspace"])
+        assert (here.commit, here.params["train.steps"]) == ("", 800)
         shutil.rmtree(tmp_path / "metrics")
     assert [run.name for run in find_runs([])] == ["few-steps"]
 
@@ -216,14 +249,16 @@ def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
         ("differences.csv", "0.6", "", "0: d_prime_hi: input should be a valid number"),
         ("quality.json", "[", "<<<<<<< HEAD\n[", r"quality\.json: it: invalid json"),
         ("quality.json", '"psnr"', '"snr"', "0: psnr: field required"),
-        ("params.yaml", "res", "<<<<<<< HEAD\n{", r"params\.yaml: is no YAML"),
+        ("verification.csv", "3.0", "nan", "finite number"),
+        ("verification.csv", "14,hr", "\udcff,hr", "0: res: input should be a valid integer"),
+        ("origin.json", "aligned_sha256", "sha256", r"origin\.json: dataset: aligned_sha256: field required"),
     ],
 )
 def test_damaged_metrics_are_one_line(tmp_path: Path, file: str, old: str, new: str, said: str) -> None:
     name = write_run(tmp_path / "14", 14)
-    path = Path(name, file)
+    path = Path(name, "metrics", file)
     assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(path.read_text().replace(old, new), errors="surrogateescape")
     with pytest.raises(DataError, match=said) as error:
         find_runs([name])
     assert "\n" not in str(error.value)

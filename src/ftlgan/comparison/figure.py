@@ -47,8 +47,9 @@ def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
     for index, name in enumerate(names):
         own = [row for row in rows if row.method == name]
         d_prime = [row.d_prime for row in own]
-        below = [row.d_prime - (row.d_prime_lo or row.d_prime) for row in own]
-        above = [(row.d_prime_hi or row.d_prime) - row.d_prime for row in own]
+        # Of two or three people d' may lie outside its percentile interval, which errorbar refuses.
+        below = [0 if row.d_prime_lo is None else max(0, row.d_prime - row.d_prime_lo) for row in own]
+        above = [0 if row.d_prime_hi is None else max(0, row.d_prime_hi - row.d_prime) for row in own]
         x = [int(row.res) * 2 ** (APART * (index - (len(names) - 1) / 2)) for row in own]
         marker = MARKERS[index % len(MARKERS)]
         axes.errorbar(

@@ -8,7 +8,7 @@ from ftlgan.evaluation import CEILING
 from ftlgan.figures import label
 
 HEADING = ["px", "method", "d'", "AUC", "d' minus the best other's", "gap to HR closed"]
-LOOKS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}
+QUALITY_HEADINGS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}
 
 
 def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
@@ -57,12 +57,17 @@ def _with_interval(value: float, lo: float | None, hi: float | None, form: str) 
 
 def _looks(rows: Sequence[Row]) -> list[str]:
     """Image quality, which does not depend on the judge."""
-    names = [name for name in LOOKS if any(getattr(row, name) is not None for row in rows)]
-    if not names:
-        return []
-    known = [row for row in rows if all(getattr(row, name) is not None for name in names)]
-    cells = [[row.res, label(row.method), *(f"{getattr(row, name):.3f}" for name in names)] for row in known]
-    return ["## How the faces look", _grid(["px", "method", *(LOOKS[name] for name in names)], cells)]
+    cells = {(row.res, label(row.method)): [getattr(row, name) for name in QUALITY_HEADINGS] for row in rows}
+    known = [
+        k for k, values in enumerate(zip(*cells.values(), strict=True)) if any(value is not None for value in values)
+    ]
+    lines = [
+        [*who, *("" if values[k] is None else f"{values[k]:.3f}" for k in known)]
+        for who, values in cells.items()
+        if any(value is not None for value in values)
+    ]
+    headings = [*QUALITY_HEADINGS.values()]
+    return ["## How the faces look", _grid(["px", "method", *(headings[k] for k in known)], lines)] if lines else []
 
 
 def _runs(runs: Sequence[Run]) -> str:

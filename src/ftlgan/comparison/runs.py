@@ -1,23 +1,22 @@
 """The metrics of runs: DVC experiments, commits, or folders."""
 
 import csv
-import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation import CEILING
 from ftlgan.params import leaves
+from ftlgan.tracking.provenance import git, stages_in
 
 METRICS = "metrics"
 WORKSPACE = "workspace"
 """The name of what lies in `METRICS`."""
-Rows = TypeVar("Rows")
+T = TypeVar("T")
 
 
 class Verified(BaseModel):
@@ -27,12 +26,12 @@ class Verified(BaseModel):
     method: str
     judge: str
     protocol: str
-    d_prime: float
-    d_prime_lo: float
-    d_prime_hi: float
-    auc: float
-    auc_lo: float
-    auc_hi: float
+    d_prime: FiniteFloat
+    d_prime_lo: FiniteFloat
+    d_prime_hi: FiniteFloat
+    auc: FiniteFloat
+    auc_lo: FiniteFloat
+    auc_hi: FiniteFloat
 
 
 class Difference(BaseModel):
@@ -42,17 +41,34 @@ class Difference(BaseModel):
     baseline: str
     judge: str
     protocol: str
-    d_prime_lo: float
-    d_prime_hi: float
+    d_prime_lo: FiniteFloat
+    d_prime_hi: FiniteFloat
 
 
 class Looks(BaseModel):
     """How near the faces of a method come to their twins: a row of metrics/quality.json."""
 
     method: str
-    psnr: float
-    ssim: float
-    lpips: float | None = None
+    psnr: FiniteFloat
+    ssim: FiniteFloat
+    lpips: FiniteFloat | None = None
+
+
+class Photos(BaseModel):
+    aligned_sha256: str
+
+
+class Degradation(BaseModel):
+    kernel: str
+
+
+class Origin(BaseModel):
+    """What the figures rest on: of metrics/origin.json what must be the same in runs that are compared."""
+
+    dataset: Photos
+    split: Mapping[str, Any]
+    judges: Mapping[str, Any]
+    degradation: Degradation
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +79,9 @@ class Run:
     commit: str
     """Its abbreviation; empty for a folder."""
     res: int
+    origin: Origin
     params: Mapping[str, Any]
-    """params.yaml by dotted names; empty if it is not there."""
+    """Those that its stages ran with, by dotted names; empty where there are metrics alone."""
     verification: Sequence[Verified]
     differences: Sequence[Difference]
     quality: Sequence[Looks]
@@ -116,7 +133,7 @@ def differing_params(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
 
 def _read(name: str, project: _Project) -> Run:
-    verification = _rows(name, project, "verification.csv", list[Verified])
+    verification = _parsed(name, project, "verification.csv", list[Verified])
     judges = {row.judge for row in verification if row.method == CEILING}
     resolutions = {row.res for row in verification}
     if len(resolutions) != 1 or judges != {row.judge for row in verification}:
@@ -128,33 +145,32 @@ def _read(name: str, project: _Project) -> Run:
         name=name,
         commit=project.commit,
         res=resolutions.pop(),
-        params=_params(name, project),
+        origin=_parsed(name, project, "origin.json", Origin),
+        params=_params(project, named={word for row in verification for word in (row.method, row.judge)}),
         verification=verification,
-        differences=_rows(name, project, "differences.csv", list[Difference]),
-        quality=_rows(name, project, "quality.json", list[Looks], otherwise="[]"),
+        differences=_parsed(name, project, "differences.csv", list[Difference]),
+        quality=_parsed(name, project, "quality.json", list[Looks], otherwise="[]"),
     )
 
 
-def _rows(name: str, project: _Project, file: str, kind: type[Rows], otherwise: str | None = None) -> Rows:
-    """The rows of a CSV or JSON file of metrics.
+def _parsed(name: str, project: _Project, file: str, kind: type[T], otherwise: str | None = None) -> T:
+    """What a CSV or JSON file of metrics holds.
 
     Args:
         name: of the run.
         project: where it is.
         file: in `METRICS`.
-        kind: a list of rows.
+        kind: what it should be; of a CSV a list of rows.
         otherwise: what the file would hold if it is not there.
     """
     text = project.read(f"{METRICS}/{file}") or otherwise
     if text is None:
         raise DataError(f"{name}: has no {METRICS}/{file}; run `dvc repro` or `dvc exp run` first")
-    rows = TypeAdapter(kind)
+    form = TypeAdapter(kind)
     try:
-        return (
-            rows.validate_json(text)
-            if file.endswith(".json")
-            else rows.validate_python([*csv.DictReader(text.splitlines())])
-        )
+        if file.endswith(".json"):
+            return form.validate_json(text)
+        return form.validate_python(list(csv.DictReader(text.splitlines())))
     except ValidationError as error:
         problem = error.errors()[0]
         place = ": ".join(str(part) for part in problem["loc"])
@@ -163,12 +179,19 @@ def _rows(name: str, project: _Project, file: str, kind: type[Rows], otherwise: 
         ) from None
 
 
-def _params(name: str, project: _Project) -> dict[str, Any]:
-    text = project.read("params.yaml")
-    try:
-        return dict(leaves(YAML(typ="safe", pure=True).load(text) if text else {}))
-    except (YAMLError, AttributeError):
-        raise DataError(f"{name}: params.yaml: is no YAML of named values; mend it") from None
+def _params(project: _Project, named: Collection[str]) -> dict[str, Any]:
+    """The params in dvc.lock, not in params.yaml, which may have been changed since.
+
+    Args:
+        project: where the run is.
+        named: its methods and judges; DVC leaves the stages of others in dvc.lock, with the params of earlier runs.
+    """
+    found: dict[str, Any] = {}
+    for stage, entry in stages_in(project.read("dvc.lock") or "").items():
+        item = stage.partition("@")[2]
+        if not item or item in named:
+            found |= leaves(entry.get("params", {}).get("params.yaml", {}))
+    return found
 
 
 def _project_of(name: str) -> _Project:
@@ -179,44 +202,38 @@ def _project_of(name: str) -> _Project:
     named = [ref for ref in _references("refs/exps") if ref.rpartition("/")[2] == name]
     if len(named) > 1:
         raise DataError(f"{name}: {len(named)} experiments have this name; give a commit: {', '.join(named)}")
-    if named or _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
+    if named or git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
         return _in_commit(named[0] if named else name)
     raise DataError(f"{name}: there is no such experiment, commit or folder here; see `dvc exp list --all-commits`")
 
 
 def _experiments(commit: str) -> dict[str, _Project]:
     """By name, those that started from a commit: DVC keeps each as refs/exps/SH/A.../NAME."""
-    sha = (_git("rev-parse", commit) or "").strip()
+    sha = git("rev-parse", commit)
     references = _references(f"refs/exps/{sha[:2]}/{sha[2:]}") if sha else []
     return {reference.rpartition("/")[2]: _in_commit(reference) for reference in references}
 
 
 def _references(under: str) -> list[str]:
     """References of experiments, without those that DVC keeps for itself (refs/exps/exec, refs/exps/celery)."""
-    listed = (_git("for-each-ref", "--format=%(refname)", under) or "").split()
+    listed = (git("for-each-ref", "--format=%(refname)", under) or "").split()
     return [reference for reference in listed if reference.count("/") == 4]
 
 
 def _in_folder(folder: Path) -> _Project:
-    """Of a project, or of its metrics alone."""
+    """Of a project, of its folder of metrics, or of metrics that were copied somewhere."""
+    if not (folder / METRICS).is_dir() and folder.name == METRICS:
+        folder = folder.parent
 
     def read(file: str) -> str | None:
         path = folder / (file if (folder / METRICS).is_dir() else file.removeprefix(f"{METRICS}/"))
-        return path.read_text() if path.is_file() else None
+        return path.read_text(errors="replace") if path.is_file() else None
 
     return _Project("", read)
 
 
 def _in_commit(revision: str) -> _Project:
     def read(file: str) -> str | None:
-        return _git("show", f"{revision}:./{file}")
+        return git("show", f"{revision}:./{file}")
 
-    return _Project((_git("rev-parse", "--short", revision) or "").strip(), read)
-
-
-def _git(*command: str) -> str | None:
-    """What git prints; None where it fails."""
-    try:
-        return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return _Project(git("rev-parse", "--short", revision) or "", read)

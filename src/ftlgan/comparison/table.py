@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ftlgan.comparison.runs import Run, differing_params
+from ftlgan.comparison.runs import Run
 from ftlgan.errors import DataError
 from ftlgan.evaluation import BASELINE, CEILING, HR_HR, LR_HR
 
 MEAN = "mean"
 """In place of a resolution."""
 MERITS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
-LOOKS = {"psnr", "ssim", "lpips"}
+QUALITY = ("psnr", "ssim", "lpips")
 """What a row has from the metrics of its run."""
 BLACK_BOX, TEACHER, PAPER = "black box", "teacher", "paper"
 """Roles of a judge: in no loss, in the loss, and the paper's own."""
@@ -62,10 +62,9 @@ def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
         teacher: the recognizer that was in the loss.
 
     Raises:
-        DataError: if the runs are not of the same test people, made small in the same way.
+        DataError: if photos, split, judges or degradation of the runs differ.
     """
-    _require_same_people(runs)
-    _require_same_degradation(runs)
+    _require_same_question(runs)
     rows: list[Row] = []
     judges = dict.fromkeys(row.judge for run in runs for row in run.verification)
     for judge in sorted(judges, key=lambda judge: judge == teacher):
@@ -85,29 +84,18 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
             writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values})
 
 
-def _require_same_people(runs: Sequence[Run]) -> None:
-    """The high-resolution faces do not depend on the resolution: where they differ, somebody else was tested."""
-    ceilings = [
-        {row.judge: (row.d_prime, row.auc) for row in run.verification if row.protocol == HR_HR} for run in runs
-    ]
-    for run, ceiling in zip(runs, ceilings, strict=True):
-        if ceiling != ceilings[0]:
-            one, other = (
-                ", ".join(f"{d_prime} by {judge}" for judge, (d_prime, _) in found.items())
-                for found in (ceilings[0], ceiling)
-            )
-            raise DataError(
-                f"{runs[0].name} and {run.name}: d' of the high-resolution faces is {one} and {other}, so people or "
-                "judges are not the same; compare runs of the same test people"
-            )
-
-
-def _require_same_degradation(runs: Sequence[Run]) -> None:
-    """Another kernel or noise is another question than another resolution."""
-    for name, values in differing_params(runs).items():
-        if name.startswith("degradation."):
-            found = ", ".join(f"{value} in {run.name}" for value, run in zip(values, runs, strict=True))
-            raise DataError(f"{name}: {found}; compare runs whose faces were made small in the same way")
+def _require_same_question(runs: Sequence[Run]) -> None:
+    """Figures of other people or judges, or of faces made small in another way, say nothing beside each other."""
+    first = runs[0]
+    for run in runs:
+        for what, one, other in (
+            ("photos", first.origin.dataset.aligned_sha256, run.origin.dataset.aligned_sha256),
+            ("split of the people", first.origin.split, run.origin.split),
+            ("judges", first.origin.judges, run.origin.judges),
+            ("degradation", first.origin.degradation.kernel, run.origin.degradation.kernel),
+        ):
+            if one != other:
+                raise DataError(f"{first.name} and {run.name}: {what}: {one} and {other}; compare runs of the same")
 
 
 def _of_run(run: Run, judge: str, role: str) -> list[Row]:
@@ -118,7 +106,7 @@ def _of_run(run: Run, judge: str, role: str) -> list[Row]:
             role=role,
             res=str(run.res),
             **row.model_dump(include=MERITS),
-            **looks[row.method].model_dump(include=LOOKS) if row.method in looks else {},
+            **looks[row.method].model_dump(include={*QUALITY}) if row.method in looks else {},
         )
         for row in run.verification
         if row.judge == judge and row.protocol in (LR_HR, HR_HR)
@@ -162,7 +150,7 @@ def _means(groups: Sequence[Sequence[Row]]) -> list[Row]:
     for first in groups[0]:
         same = [row for group in groups for row in group if row.method == first.method]
         if len(same) == len(groups):
-            names = ("d_prime", "auc", "psnr", "ssim", "lpips")
+            names = ("d_prime", "auc", *QUALITY)
             merits = {name: _mean([getattr(row, name) for row in same]) for name in names}
             means.append(Row(judge=first.judge, role=first.role, res=MEAN, method=first.method, **merits))  # pyright: ignore[reportArgumentType] - every row has d' and AUC
     return _standing(means)

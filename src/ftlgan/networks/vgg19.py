@@ -28,7 +28,7 @@ class Vgg19(nn.Module):
         super().__init__()
         network = vgg19()
         address = VGG19_Weights.IMAGENET1K_V1.url
-        network.load_state_dict(load_imagenet(address, "losses.perceptual_network: vgg19", "teacher"))
+        network.load_state_dict(load_imagenet(address, "losses.MODEL.perceptual_network: vgg19", "teacher"))
         layers = list(network.features.children())[: TAPS[-1] + 1]
         self.layers = nn.ModuleList(layers).eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)

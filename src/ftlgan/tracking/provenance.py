@@ -162,7 +162,7 @@ def stages_in(source: Path | str) -> Stages:
     yaml: Any = YAML(typ="safe")
     try:
         content = yaml.load(source)
-    except (OSError, YAMLError):
+    except (OSError, YAMLError, ValueError):  # ValueError: 2026-99-99 is no date
         return {}
     return content.get("stages", {}) if isinstance(content, dict) else {}
 

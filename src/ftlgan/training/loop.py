@@ -58,6 +58,8 @@ def fit(
 ) -> float:
     """Train the generator in place; it ends as the moving average of its weights with the best validation d'.
 
+    Among the averages is not the untrained network.
+
     Args:
         generator: on `schedule.device`.
         discriminator: on `schedule.device`; None without an adversarial term.
@@ -104,7 +106,8 @@ def fit(
             trainer.validate_and_log(figures, log)
             if checkpoint and world.rank == 0 and (step % checkpoint.every == 0 or step == schedule.steps):
                 checkpoint.write(state.tensors(), state.about())
-            bar.set_postfix_str(f"loss {figures['total']:.3f}, best d' {state.best:.3f}", refresh=False)
+            best = f", best d' {state.best:.3f}" if math.isfinite(state.best) else ""
+            bar.set_postfix_str(f"loss {figures['total']:.3f}{best}", refresh=False)
     generator.load_state_dict(state.kept)
     return state.best
 

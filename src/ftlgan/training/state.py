@@ -89,8 +89,11 @@ class State:
             average.lerp_(weight, 1 - keep)
 
     def judge(self, d_prime: float) -> None:
-        """Keep the average if it is the best so far."""
-        if d_prime > self.best:
+        """Keep the average if it is the best so far; not the untrained network, which is bicubic.
+
+        With few validation people noise may put that first, and the teacher, which judges here, is not everybody.
+        """
+        if self.step and d_prime > self.best:
             self.best, self.kept = d_prime, copy.deepcopy(self.average.state_dict())
 
     def tensors(self) -> dict[str, Tensor]:

@@ -75,9 +75,7 @@ def test_a_roc_figure_draws_each_method_in_its_colour_with_its_auc(merits):
 def test_models_of_ones_own_are_told_apart_even_where_they_share_a_colour(merits):
     names = [f"model-{k}" for k in range(4)]
     (axes,) = roc_figure(dict(zip(["hr", "ftlgan", *names], [merits["hr"]] * 6, strict=True)), "").axes
-    looks = [(line.get_color(), line.get_linestyle(), line.get_dash_capstyle()) for line in axes.lines]
-    dashes = [line._dash_pattern for line in axes.lines[2:6]]
-    assert len({str(dash) for dash in dashes}) == 4, looks
+    assert len({str(line._dash_pattern) for line in axes.lines[2:6]}) == 4
 
 
 def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(merits):

@@ -56,18 +56,16 @@ def _with_interval(value: float, lo: float | None, hi: float | None, form: str) 
 
 
 def _looks(rows: Sequence[Row]) -> list[str]:
-    """Image quality, which does not depend on the judge."""
-    cells = {(row.res, label(row.method)): [getattr(row, name) for name in QUALITY_HEADINGS] for row in rows}
-    known = [
-        k for k, values in enumerate(zip(*cells.values(), strict=True)) if any(value is not None for value in values)
-    ]
-    lines = [
-        [*who, *("" if values[k] is None else f"{values[k]:.3f}" for k in known)]
-        for who, values in cells.items()
-        if any(value is not None for value in values)
-    ]
-    headings = [*QUALITY_HEADINGS.values()]
-    return ["## How the faces look", _grid(["px", "method", *(headings[k] for k in known)], lines)] if lines else []
+    """Image quality, which does not depend on the judge; a column where any row has it, and empty where one has not."""
+
+    def cells(row: Row, names: Sequence[str]) -> list[str]:
+        values = [getattr(row, name) for name in names]
+        return ["" if value is None else f"{value:.3f}" for value in values]
+
+    names = [name for name in QUALITY_HEADINGS if any(any(cells(row, [name])) for row in rows)]
+    lines = [[row.res, label(row.method), *cells(row, names)] for row in rows if any(cells(row, names))]
+    heading = ["px", "method", *(QUALITY_HEADINGS[name] for name in names)]
+    return ["## How the faces look", _grid(heading, lines)] if lines else []
 
 
 def _runs(runs: Sequence[Run]) -> str:

@@ -45,7 +45,7 @@ class Difference(BaseModel):
     d_prime_hi: FiniteFloat
 
 
-class Looks(BaseModel):
+class Quality(BaseModel):
     """How near the faces of a method come to their twins: a row of metrics/quality.json."""
 
     method: str
@@ -84,7 +84,7 @@ class Run:
     """Those that its stages ran with, by dotted names; empty where there are metrics alone."""
     verification: Sequence[Verified]
     differences: Sequence[Difference]
-    quality: Sequence[Looks]
+    quality: Sequence[Quality]
 
 
 class _Project(NamedTuple):
@@ -149,7 +149,7 @@ def _read(name: str, project: _Project) -> Run:
         params=_params(project, named={word for row in verification for word in (row.method, row.judge)}),
         verification=verification,
         differences=_parsed(name, project, "differences.csv", list[Difference]),
-        quality=_parsed(name, project, "quality.json", list[Looks], otherwise="[]"),
+        quality=_parsed(name, project, "quality.json", list[Quality], otherwise="[]"),
     )
 
 

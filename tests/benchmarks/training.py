@@ -40,14 +40,14 @@ SCHEDULE = Schedule(
 AUGMENTATION = Augmentation(flip=True, shift=0.5, kind="bicubic")
 
 
-def faces_of_noise() -> TrainingSet:
+def faces_of_noise(res: int = RES) -> TrainingSet:
     """What a face shows costs no time. 80 of them, four a person; the last 16 to validate on."""
     rng = np.random.default_rng(0)
     hr = rng.integers(0, 256, (80, HR, HR, 3), dtype=np.uint8)
     ids, who = np.array([str(i) for i in range(80)]), np.array([f"p{i // 4}" for i in range(80)])
     embeddings = rng.normal(size=(80, sface.DIMENSION)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    every = Faces(ids, who, AUGMENTATION.move_and_degrade(hr, RES, rng)[0], hr)
+    every = Faces(ids, who, AUGMENTATION.move_and_degrade(hr, res, rng)[0], hr)
     photos = Gallery(ids, who, embeddings, {})
     val, train = slice(64, 80), slice(0, 64)
     own = [replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s]) for s in (train, val)]

@@ -89,16 +89,18 @@ def small_set() -> TrainingSet:
 
 def train(data: TrainingSet, schedule: Schedule = SCHEDULE, weights: LossWeights = WEIGHTS, **options: Any) -> Trained:
     """Train new networks, whose first weights go by the seed of the schedule."""
-    prepare_device("cpu", schedule.seed)
-    trained = Trained(Generator(14, 8, 1, 4), 0)
-    discriminator = Discriminator(4) if weights.adversarial else None
+    device = schedule.device
+    prepare_device(device, schedule.seed, precision=schedule.precision)
+    trained = Trained(Generator(14, 8, 1, 4).to(device), 0)
+    discriminator = Discriminator(4).to(device) if weights.adversarial else None
     augmentation = options.pop("augmentation", MOVING)
 
     def log(step: int, figures: dict[str, float]) -> None:
         trained.history.append((step, dict(figures)))
 
     options.setdefault("log", log)
-    trained.best = fit(trained.generator, discriminator, Colours(), data, weights, schedule, augmentation, **options)
+    teacher = Colours().to(device)
+    trained.best = fit(trained.generator, discriminator, teacher, data, weights, schedule, augmentation, **options)
     return trained
 
 

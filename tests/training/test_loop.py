@@ -16,9 +16,9 @@ from small import MOVING, SCHEDULE, STILL, TRIPLET_ONLY, WEIGHTS, faster, same, 
 from ftlgan.errors import DataError
 from ftlgan.losses import LossWeights
 from ftlgan.networks.generator import Generator
+from ftlgan.training.batches import ORDER
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import TrainingSet
-from ftlgan.training.loop import ORDER
 from ftlgan.training.state import State
 
 HERE = Path(__file__).parent

@@ -14,8 +14,9 @@ from ftlgan.errors import DataError
 from ftlgan.losses import LossWeights
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
+from ftlgan.training.batches import MIRROR, MOVE, NOISE, ORDER, REAL
 from ftlgan.training.data import TrainingSet
-from ftlgan.training.loop import MIRROR, MOVE, NOISE, ORDER, REAL, _Trainer, validation_d_prime
+from ftlgan.training.loop import _Trainer, validation_d_prime
 from ftlgan.training.state import Schedule, State
 
 ALL = LossWeights(triplet=1, pixel=2, identity=3, perceptual=0.5, adversarial=0.1)

@@ -24,6 +24,7 @@ from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.progress import progress
 from ftlgan.recognition.teacher import Teacher
+from ftlgan.training.batches import NOISE, Batches, Drawn
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import Faces, Gallery, TrainingSet
 from ftlgan.training.state import Schedule, State
@@ -32,8 +33,6 @@ from ftlgan.verification.pairs import compare
 
 FACES_PER_PASS = 64
 """Of a validation."""
-ORDER, MIRROR, MOVE, REAL, NOISE = range(5)
-"""What is drawn by seed and step, each from a stream of its own."""
 
 Log = Callable[[int, dict[str, float]], None]
 """Called with the step, from 1, and figures by name."""
@@ -132,7 +131,7 @@ class _Trainer:
         world: World,
         compiled: bool,
     ) -> None:
-        self.state, self.data, self.weights, self.augmentation, self.world = state, data, weights, augmentation, world
+        self.state, self.data, self.weights, self.world = state, data, weights, world
         self.perceptual = perceptual
         self.schedule = schedule = state.schedule
         size = min(schedule.batch, len(data.triplets))
@@ -140,7 +139,7 @@ class _Trainer:
         """Triplets per step: fewer than asked for, where there are not so many."""
         if not self.batch_size:
             raise DataError(f"train: {len(data.triplets)} triplets for {world.size} processes; lower train.devices")
-        self._order = (-1, np.empty(0, np.int64))
+        self.batches = Batches(data, augmentation, schedule, self.batch_size)
 
         def prepared(network: nn.Module, compiled: bool = compiled) -> nn.Module:
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's types
@@ -159,13 +158,14 @@ class _Trainer:
             The losses before weighting, their `total`, and the lengths of the gradients, means over all processes.
         """
         self.state.set_rates()
-        batch = self._forward()
+        drawn = self.batches.of(self.state.step)
+        batch = self._forward(drawn)
         total, terms = total_loss(batch, self.weights)
         figures = {"total": total, **terms}
         figures["gradient"] = self._descend("generator", self.state.generator, total)
         self.state.follow()
         if self.discriminator is not None:
-            figures |= self._discriminate(batch.restored.detach())
+            figures |= self._discriminate(batch.restored.detach(), drawn)
         values = self.world.mean(torch.stack([value.detach().float() for value in figures.values()])).tolist()
         return dict(zip(figures, values, strict=True))
 
@@ -178,17 +178,15 @@ class _Trainer:
         optimizer.step()
         return length
 
-    def _forward(self) -> Batch:
+    def _forward(self, drawn: Drawn) -> Batch:
         """Restore this process's share of the step's anchors, and look at them with all that the terms need.
 
         The identity term holds a face that was mirrored or moved against the embedding of its twin as stored: between
         the two SFace has a cosine of 0.97 and of 0.95 (measured), which is a floor of that term.
         """
         share, weights, schedule = self.world.share(self.batch_size), self.weights, self.schedule
-        anchor, positive, negative = self._triplets().T
-        lr, hr = self._anchors(anchor)
-        small = to_tensor(lr[share], schedule.device).contiguous(memory_format=torch.channels_last)
-        twins = to_tensor(hr[share], schedule.device) if hr is not None and weights.needing_photos else None
+        small = to_tensor(drawn.lr[share], schedule.device).contiguous(memory_format=torch.channels_last)
+        twins = to_tensor(drawn.hr[share], schedule.device) if drawn.hr is not None and weights.needing_photos else None
         features: list[Tensor] = []
         twin_features: list[Tensor] = []
         with autocast(schedule.device, schedule.precision):
@@ -204,10 +202,10 @@ class _Trainer:
         return Batch(
             restored=restored.float(),
             anchor=embeddings.float(),
-            positive=self._embeddings(positive[share]),
-            negative=self._embeddings(negative[share]),
+            positive=self._embeddings(drawn.positive[share]),
+            negative=self._embeddings(drawn.negative[share]),
             hr=twins,
-            twin=self._embeddings(self.data.twins[anchor[share]]) if self.data.twins is not None else None,
+            twin=self._embeddings(self.data.twins[drawn.anchor[share]]) if self.data.twins is not None else None,
             features=[layer.float() for layer in features] if weights.perceptual else [],
             twin_features=[layer.float() for layer in twin_features],
             logits=logits.float() if logits is not None else None,
@@ -221,13 +219,13 @@ class _Trainer:
         network.train().requires_grad_(True)
         return logits
 
-    def _discriminate(self, restored: Tensor) -> dict[str, Tensor]:
+    def _discriminate(self, restored: Tensor, drawn: Drawn) -> dict[str, Tensor]:
         """Teach the discriminator restored faces and as many real photos."""
         assert self.state.discriminator is not None
         assert self.discriminator is not None
+        assert drawn.real is not None
         schedule = self.schedule
-        photos = self._real()[self.world.share(self.batch_size)]
-        real = to_tensor(photos, schedule.device).requires_grad_(schedule.r1 > 0)
+        real = to_tensor(drawn.real[self.world.share(self.batch_size)], schedule.device).requires_grad_(schedule.r1 > 0)
         with autocast(schedule.device, schedule.precision):
             of_real, of_restored = self.discriminator(torch.cat([real, restored])).float().chunk(2)
         loss = discriminator_loss(of_real, of_restored, self.weights.form)
@@ -237,29 +235,6 @@ class _Trainer:
             total = loss + schedule.r1 * figures["r1"]
         self._descend("discriminator", self.state.discriminator, total)
         return figures
-
-    def _triplets(self) -> np.ndarray:
-        """This step's triplets (B, 3): none twice an epoch, in an order that depends on seed and epoch alone."""
-        size, index = self.batch_size, self.data.triplets
-        epoch, batch = divmod(self.state.step - 1, len(index) // size)
-        if self._order[0] != epoch:
-            self._order = epoch, self.schedule.rng(epoch, ORDER).permutation(len(index))
-        return index[self._order[1][batch * size : (batch + 1) * size]]
-
-    def _anchors(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Low-resolution faces and their twins, varied."""
-        faces, step = self.data.train, self.state.step
-        lr, hr = faces.lr[rows], faces.hr[rows] if faces.hr is not None else None
-        if self.augmentation.shift:
-            assert hr is not None, "a moved face is degraded anew, from its twin"
-            lr, hr = self.augmentation.move_and_degrade(hr, lr.shape[1], self.schedule.rng(step, MOVE))
-        lr = self.augmentation.mirror(lr, self.schedule.rng(step, MIRROR))
-        return lr, self.augmentation.mirror(hr, self.schedule.rng(step, MIRROR)) if hr is not None else None
-
-    def _real(self) -> np.ndarray:
-        """Photos for the discriminator, (B, 112, 112, 3)."""
-        rng = self.schedule.rng(self.state.step, REAL)
-        return self.augmentation.mirror(self.data.real[rng.integers(0, len(self.data.real), self.batch_size)], rng)
 
     def _noise(self, shape: torch.Size, share: slice) -> Tensor:
         rng = self.schedule.rng(self.state.step, NOISE)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
@@ -85,8 +86,8 @@ class State:
     def follow(self) -> None:
         """Move the average towards the weights; it forgets the first ones faster, of which it holds too much."""
         keep = min(self.schedule.ema, self.step / (self.step + 10))
-        for average, weight in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            average.lerp_(weight, 1 - keep)
+        update = get_ema_multi_avg_fn(keep)  # all weights at once: a GPU would start a kernel for each
+        update(list(self.average.parameters()), list(self.generator.parameters()), self.step)
 
     def judge(self, d_prime: float) -> None:
         """Keep the average if it is the best so far; not the untrained network, which is bicubic.

@@ -1,0 +1,119 @@
+"""Images a second of a training step on a GPU, and its share of what the GPU can do: `python tests/benchmarks/gpu.py`.
+
+`--preset small paper`, `--res 14 28 56`, `--batch 8 32`, `--precision float32 tf32 bfloat16`, `--compile`. The loss is
+the default one. The ceiling is a large matrix product, measured in the same run; operations are counted as a step needs
+them: generator, and teacher for the restored face, forward and backward; teacher for its twin, forward.
+"""
+
+import argparse
+import itertools
+import statistics
+import time
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from training import AUGMENTATION, SCHEDULE, WEIGHTS, faces_of_noise
+
+from ftlgan.faces import HR
+from ftlgan.losses import LossWeights
+from ftlgan.networks.device import prepare_device
+from ftlgan.networks.generator import Generator, generator_size
+from ftlgan.params import Precision
+from ftlgan.recognition import teacher
+from ftlgan.training.batches import Batches
+from ftlgan.training.loop import fit
+from ftlgan.training.state import Schedule
+
+SIDE, ROUNDS, STEPS = 8192, 10, 30
+DEFAULT_LOSS = LossWeights(triplet=WEIGHTS.triplet, pixel=WEIGHTS.pixel, identity=WEIGHTS.identity, perceptual=10)
+
+
+def ceiling(dtype: torch.dtype) -> float:
+    """Operations a second of a large product of random matrices, a median."""
+    a, b = (torch.randn(SIDE, SIDE, device="cuda", dtype=dtype) for _ in range(2))
+    found: list[float] = []
+    for _ in range(ROUNDS + 1):
+        started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        started.record()
+        a @ b
+        ended.record()
+        torch.cuda.synchronize()
+        found.append(2 * SIDE**3 / (started.elapsed_time(ended) / 1000))
+    return statistics.median(found[1:])
+
+
+def operations(preset: str, res: int) -> int:
+    """What a step has to compute for one face."""
+
+    def forward(network: torch.nn.Module, size: int) -> int:
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            network(torch.zeros(1, 3, size, size))
+        return counter.get_total_flops()
+
+    recognizer = teacher.load("sface")
+    assert isinstance(recognizer, torch.nn.Module)
+    return 3 * forward(Generator(res, **generator_size(preset)), res) + (2 + 1) * forward(recognizer, HR)
+
+
+def images_per_second(preset: str, res: int, schedule: Schedule, compiled: bool) -> float:
+    """Of a median step."""
+    found: list[float] = []
+    fit(
+        Generator(res, **generator_size(preset)).to("cuda"),
+        None,
+        teacher.load("sface").to("cuda"),
+        faces_of_noise(res),
+        DEFAULT_LOSS,
+        schedule,
+        AUGMENTATION,
+        lambda _, figures: found.append(figures["images_per_s"]) if "images_per_s" in figures else None,
+        compiled=compiled,
+    )
+    return statistics.median(found[STEPS // 3 :])
+
+
+def seconds_of_data(res: int, schedule: Schedule) -> float:
+    """To draw a batch, which a processor does while the GPU takes the step before."""
+    batches = Batches(faces_of_noise(res), AUGMENTATION, schedule, schedule.batch)
+    found: list[float] = []
+    for step in range(1, ROUNDS, 2):  # not the one that is made ahead
+        started = time.perf_counter()
+        batches.of(2 * step)
+        found.append(time.perf_counter() - started)
+        time.sleep(0.1)
+    return statistics.median(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", nargs="+", default=["small", "paper"])
+    parser.add_argument("--res", type=int, nargs="+", default=[14, 28, 56])
+    parser.add_argument("--batch", type=int, nargs="+", default=[8, 32], help="at most 128")
+    parser.add_argument("--precision", nargs="+", default=["bfloat16"], choices=["float32", "tf32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true")
+    arguments = parser.parse_args()
+    prepare_device("cuda", seed=0)
+    best = ceiling(torch.bfloat16)
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {SIDE}^3 in bfloat16: {best / 1e12:.0f} TFLOP/s")
+    print("| preset | px | precision | batch | images/s | TFLOP/s | of the bfloat16 ceiling | data, of a step | GB |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for preset, res in itertools.product(arguments.preset, arguments.res):
+        needed = operations(preset, res)
+        for name, batch in itertools.product(arguments.precision, arguments.batch):
+            precision: Precision = name
+            prepare_device("cuda", seed=0, precision=precision)
+            schedule = Schedule(
+                **{**vars(SCHEDULE), "steps": STEPS, "batch": batch, "precision": precision, "device": "cuda"}
+            )
+            torch.cuda.reset_peak_memory_stats()
+            rate = images_per_second(preset, res, schedule, arguments.compile)
+            data = seconds_of_data(res, schedule) / (batch / rate)
+            print(
+                f"| {preset} | {res} | {name} | {batch} | {rate:.0f} | {rate * needed / 1e12:.1f} |"
+                f" {rate * needed / best:.1%} | {data:.0%} | {torch.cuda.max_memory_allocated() / 2**30:.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

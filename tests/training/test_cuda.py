@@ -1,0 +1,63 @@
+"""On a GPU, where there is one: a training repeats to the bit, goes on after a kill, and does what a CPU does."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small import Trained, faster, same, train
+
+from ftlgan.networks.device import prepare_device
+from ftlgan.networks.generator import Generator
+from ftlgan.networks.images import to_tensor
+from ftlgan.params import Precision
+from ftlgan.recognition import teacher
+from ftlgan.training.checkpoint import Checkpoint
+from ftlgan.training.data import TrainingSet
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+
+
+def trained(data: TrainingSet, precision: Precision = "float32", **options: object) -> Trained:
+    return train(data, faster(device="cuda", precision=precision), **options)
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_two_trainings_give_the_same_bytes(data: TrainingSet, precision: Precision) -> None:
+    assert same(trained(data, precision).generator, trained(data, precision).generator)
+
+
+def test_losses_are_those_of_a_cpu(data: TrainingSet) -> None:
+    here, there = train(data).history, trained(data).history
+    for (_, cpu), (_, gpu) in zip(here, there, strict=True):
+        assert cpu.keys() == gpu.keys()
+        for name in cpu.keys() - {"images_per_s"}:
+            assert gpu[name] == pytest.approx(cpu[name], rel=1e-3, abs=1e-5), name
+
+
+def test_ended_halfway_it_goes_on_to_the_same_bytes(data: TrainingSet, tmp_path: Path) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(step: int, _: dict[str, float]) -> None:
+        if step == 5:
+            raise EndedError
+
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors", every=2)
+    with pytest.raises(EndedError):
+        trained(data, checkpoint=checkpoint, log=end)
+    assert checkpoint.path.exists()
+    assert same(trained(data, checkpoint=checkpoint).generator, trained(data).generator)
+
+
+@pytest.mark.parametrize("res", [14, 28, 56])
+def test_restored_faces_and_embeddings_are_those_of_a_cpu(data: TrainingSet, res: int) -> None:
+    prepare_device("cuda", 0)
+    generator, recognizer = Generator(res, 16, 2, 8).eval(), teacher.load("sface")
+    torch.nn.init.normal_(generator.tail.weight, std=0.05)
+    lr = data.train.hr[:, :: 112 // res, :: 112 // res]  # pyright: ignore[reportOptionalSubscript]
+    with torch.inference_mode():
+        on_cpu = generator(to_tensor(lr))
+        embedded = recognizer(on_cpu)
+        on_gpu = generator.to("cuda")(to_tensor(lr, "cuda"))
+        assert torch.allclose(on_gpu.cpu(), on_cpu, atol=1e-4)
+        assert torch.allclose(recognizer.to("cuda")(on_gpu).cpu(), embedded, atol=1e-3)

@@ -31,7 +31,18 @@ def test_losses_are_those_of_a_cpu(data: TrainingSet) -> None:
     for (_, cpu), (_, gpu) in zip(here, there, strict=True):
         assert cpu.keys() == gpu.keys()
         for name in cpu.keys() - {"images_per_s"}:
-            assert gpu[name] == pytest.approx(cpu[name], rel=1e-3, abs=1e-5), name
+            assert gpu[name] == pytest.approx(cpu[name], rel=1e-2, abs=1e-4), name
+
+
+def test_a_replayed_step_is_that_of_kernels_started_one_by_one(
+    data: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaying = trained(data, "bfloat16")
+    monkeypatch.setattr("ftlgan.training.loop.replayed", lambda function, *_: function)
+    one_by_one = trained(data, "bfloat16")
+    for (_, a), (_, b) in zip(replaying.history, one_by_one.history, strict=True):
+        assert a.keys() == b.keys()
+        assert all(a[name] == pytest.approx(b[name], rel=1e-2, abs=1e-4) for name in a.keys() - {"images_per_s"})
 
 
 def test_ended_halfway_it_goes_on_to_the_same_bytes(data: TrainingSet, tmp_path: Path) -> None:

@@ -2,12 +2,17 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from ftlgan.errors import ParamsError
 from ftlgan.params import Precision
+
+Result = TypeVar("Result", Tensor, tuple[Tensor, list[Tensor]])
 
 
 def prepare_device(device: str, seed: int, devices: int = 1, precision: Precision = "float32") -> None:
@@ -29,6 +34,7 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA's matrix products don't repeat
     torch.backends.cudnn.benchmark = False  # it would choose algorithms by the clock
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue] - each twice
     torch.manual_seed(seed)
 
 
@@ -45,6 +51,30 @@ def require_compiler() -> None:
         )
 
 
-def autocast(device: str, precision: Precision) -> AbstractContextManager[object]:
-    """Compute in bfloat16 what bears it, where that is the precision."""
-    return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=precision == "bfloat16")
+def autocast(device: str, precision: Precision, *, cached: bool = True) -> AbstractContextManager[object]:
+    """Compute in bfloat16 what bears it, where that is the precision.
+
+    Args:
+        cached: keep the weights that were converted until the block ends.
+    """
+    enabled = precision == "bfloat16"
+    return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=enabled, cache_enabled=cached)
+
+
+def replayed(function: Callable[[Tensor], Result], like: Tensor, precision: Precision) -> Callable[[Tensor], Result]:
+    """Let a GPU replay as one what a function starts on it kernel by kernel, forward and backward.
+
+    Small faces are small work: one by one, the kernels of a deep network take longer to start than to run.
+
+    Args:
+        function: a network, whose weights get their gradients, or any other function; not differentiable twice.
+        like: what it will be called with, as to shape and device, and whether a gradient is wanted for it.
+        precision: of its arithmetic, whatever it is called in.
+
+    Returns:
+        The same function, on the GPU. What it returns is overwritten by its next call.
+    """
+    # Gradients come from the stream of the recording: torch waits for it, and would warn of that.
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+    with autocast("cuda", precision, cached=False):
+        return torch.cuda.make_graphed_callables(function, (like,))  # pyright: ignore[reportReturnType]

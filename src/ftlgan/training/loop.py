@@ -7,7 +7,9 @@ process.
 
 import math
 import time
+from collections import abc
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,9 +18,10 @@ from torch import Tensor, nn
 from ftlgan.augmentation import Augmentation
 from ftlgan.distributed import World
 from ftlgan.errors import DataError
+from ftlgan.faces import HR
 from ftlgan.losses import Batch, LossWeights, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, r1_penalty
-from ftlgan.networks.device import autocast
+from ftlgan.networks.device import autocast, replayed
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
@@ -83,7 +86,8 @@ def fit(
         WeightsError: if the checkpoint is not whole.
     """
     state = State(generator, discriminator, schedule)
-    trainer = _Trainer(state, teacher, data, weights, augmentation, perceptual, world, compiled)
+    with _enough_memory():
+        trainer = _Trainer(state, teacher, data, weights, augmentation, perceptual, world, compiled)
     found = checkpoint.read() if checkpoint else None
     if found:
         state.restore(*found)
@@ -95,10 +99,8 @@ def fit(
     with progress(steps, "train", schedule.steps, "step", initial=state.step, shown=world.rank == 0) as bar:
         for step in bar:
             started, state.step = time.monotonic(), step
-            try:
+            with _enough_memory():
                 figures = trainer.step()
-            except torch.OutOfMemoryError:
-                raise DataError(f"train: the GPU's memory is full at step {step}; lower train.batch") from None
             if not all(map(math.isfinite, figures.values())):
                 raise DataError(_not_finite(step, figures, checkpoint))
             figures["images_per_s"] = trainer.batch_size / (time.monotonic() - started)
@@ -109,6 +111,14 @@ def fit(
             bar.set_postfix_str(f"loss {figures['total']:.3f}{best}", refresh=False)
     generator.load_state_dict(state.kept)
     return state.best
+
+
+@contextmanager
+def _enough_memory() -> abc.Generator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise DataError("train: the GPU's memory is full; lower train.batch") from None
 
 
 def _not_finite(step: int, figures: dict[str, float], checkpoint: Checkpoint | None) -> str:
@@ -145,11 +155,28 @@ class _Trainer:
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's types
             return world.wrap(torch.compile(network) if compiled else network)  # pyright: ignore[reportArgumentType]
 
-        self.teacher = teacher
-        self.generator = prepared(state.generator)
+        self.teacher, self.recognise = teacher, self._recognise
+        self.generator: Callable[[Tensor], Tensor] = prepared(state.generator)
         self.discriminator = None
         if state.discriminator is not None:
             self.discriminator = prepared(state.discriminator, compiled and not schedule.r1)
+        if schedule.device == "cuda" and world.size == 1 and not compiled:
+            self._replay()
+
+    def _replay(self) -> None:
+        """Let the GPU replay generator and teacher, whose kernels are the most of a step's."""
+        schedule, size = self.schedule, self.batch_size
+        small = to_tensor(self.data.train.lr[:1].repeat(size, axis=0), schedule.device)
+        faces = torch.zeros(size, 3, HR, HR, device=schedule.device, requires_grad=True)
+        small = small.contiguous(memory_format=torch.channels_last)
+        self.generator = replayed(self.generator, small, schedule.precision)
+        self.recognise = replayed(self._recognise, faces, schedule.precision)
+
+    def _recognise(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The teacher's embeddings, and where the perceptual term compares them, its features."""
+        if self.weights.perceptual and not self.perceptual:
+            return self.teacher.features(faces)
+        return self.teacher(faces), []
 
     def step(self) -> dict[str, float]:
         """Move the weights once.
@@ -192,7 +219,7 @@ class _Trainer:
         with autocast(schedule.device, schedule.precision):
             restored = self.generator(small)
             seen = restored + self._noise(restored.shape, share) if schedule.teacher_noise else restored
-            embeddings, features = self.teacher.features(seen)
+            embeddings, features = self.recognise(seen)
             if weights.perceptual:
                 assert twins is not None
                 features = self.perceptual(restored) if self.perceptual else features
@@ -206,7 +233,7 @@ class _Trainer:
             negative=self._embeddings(drawn.negative[share]),
             hr=twins,
             twin=self._embeddings(self.data.twins[drawn.anchor[share]]) if self.data.twins is not None else None,
-            features=[layer.float() for layer in features] if weights.perceptual else [],
+            features=[layer.float() for layer in features],
             twin_features=[layer.float() for layer in twin_features],
             logits=logits.float() if logits is not None else None,
         )

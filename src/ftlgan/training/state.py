@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ftlgan.networks.discriminator import Discriminator
@@ -70,9 +70,12 @@ class State:
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.kept = copy.deepcopy(self.average.state_dict())
-        self.optimizers = {"generator": torch.optim.Adam(self.generator.parameters(), betas=(0.9, 0.99))}
+        self.optimizers = {"generator": self._adam(self.generator)}
         if self.discriminator is not None:
-            self.optimizers["discriminator"] = torch.optim.Adam(self.discriminator.parameters(), betas=(0.9, 0.99))
+            self.optimizers["discriminator"] = self._adam(self.discriminator)
+
+    def _adam(self, network: nn.Module) -> torch.optim.Adam:
+        return torch.optim.Adam(network.parameters(), betas=(0.9, 0.99), fused=self.schedule.device.startswith("cuda"))
 
     def set_rates(self) -> None:
         """For the step that begins."""

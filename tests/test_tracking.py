@@ -500,6 +500,41 @@ def test_two_parents_that_were_made_at_once_become_one(root: Path) -> None:
     assert children == dict.fromkeys(("train", "validate", "quality"), earlier.info.run_id)
 
 
+def test_a_parent_that_another_process_merges_away_is_looked_for_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find, merged = Store._parent, list[str]()
+
+    def find_and_merge(self: Store, start: dict[str, Any]) -> Any:
+        parent = find(self, start)
+        if not merged:
+            merged.append(parent.info.run_id)
+            tags = {"ftlgan.experiment": parent.data.tags["ftlgan.experiment"]}
+            self._client.create_run(self._experiment_id, parent.info.start_time - 1, tags)
+            self._client.delete_run(parent.info.run_id)
+        return parent
+
+    monkeypatch.setattr(Store, "_parent", find_and_merge)
+    with tracking.run("train", PARAMS) as run:
+        run.log(1, {"loss": 0.5})
+    assert "WARNING" not in capsys.readouterr().err
+    [parent], [child] = parents(database(root)), runs(database(root))
+    assert merged
+    assert merged != [parent.info.run_id]
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert parent.data.tags["stage.train"] == "executed"
+
+
+def test_a_deleted_experiment_is_said_in_mlflow_s_words(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with tracking.run("train", PARAMS):
+        pass
+    store = client(database(root))
+    store.delete_experiment(store.get_experiment_by_name("ftlgan").experiment_id)
+    with tracking.run("train", PARAMS):
+        pass
+    assert "must be in the 'active' state" in capsys.readouterr().err
+
+
 def test_no_documented_command_tells_others_or_listens_to_them() -> None:
     """Faces are personal data."""
     readme = (Path(__file__).parents[1] / "README.md").read_text()

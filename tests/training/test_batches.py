@@ -1,8 +1,10 @@
-"""What each step learns from is a matter of seed and step."""
+"""What each step learns from is a matter of seed and step, and ready when the step asks."""
 
+import time
 from dataclasses import astuple
 
 import numpy as np
+import pytest
 from small import MOVING, SCHEDULE, faster
 
 from ftlgan.training.batches import Batches, Drawn
@@ -39,3 +41,32 @@ def test_an_epoch_takes_no_triplet_twice(data: TrainingSet) -> None:
         for triplet in zip(drawn.anchor, drawn.positive, drawn.negative, strict=True)
     ]
     assert len(set(seen)) == len(seen) == len(data.triplets) // SCHEDULE.batch * SCHEDULE.batch
+
+
+def test_the_next_batch_is_drawn_before_it_is_asked_for(data: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    draw = Batches._draw
+
+    def noted(self: Batches, step: int) -> Drawn:
+        drawn.append(step)
+        return draw(self, step)
+
+    monkeypatch.setattr(Batches, "_draw", noted)
+    batches = Batches(data, MOVING, SCHEDULE, SCHEDULE.batch)
+    batches.of(1)
+    ended = time.monotonic() + 10
+    while drawn != [1, 2] and time.monotonic() < ended:
+        time.sleep(0.01)
+    assert drawn == [1, 2]
+
+
+def test_a_step_meets_the_error_of_its_batch(data: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_at_2(_: Batches, step: int) -> None:
+        if step == 2:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Batches, "_draw", fail_at_2)
+    batches = Batches(data, MOVING, SCHEDULE, SCHEDULE.batch)
+    batches.of(1)
+    with pytest.raises(ZeroDivisionError):
+        batches.of(2)

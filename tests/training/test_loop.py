@@ -265,3 +265,12 @@ def test_ctrl_c_ends_two_processes_quietly(tmp_path: Path) -> None:
     _, printed = running.communicate(timeout=120)
     assert running.returncode == 128 + signal.SIGINT
     assert "Traceback" not in printed
+
+
+def test_a_gpu_whose_memory_is_full_is_one_line(data: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("ftlgan.training.loop._Trainer.step", fill)
+    with pytest.raises(DataError, match=r"the GPU's memory is full: lower train\.batch"):
+        train(data)

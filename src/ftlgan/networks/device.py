@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ftlgan.errors import ParamsError
+from ftlgan.errors import DataError, ParamsError
 from ftlgan.params import Precision
 
 Result = TypeVar("Result", Tensor, tuple[Tensor, list[Tensor]])
@@ -34,7 +34,8 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA's matrix products don't repeat
     torch.backends.cudnn.benchmark = False  # it would choose algorithms by the clock
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue] - each twice
+    # Else torch fills every new tensor before it is written to, in case that it is not.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.manual_seed(seed)
 
 
@@ -68,13 +69,29 @@ def replayed(function: Callable[[Tensor], Result], like: Tensor, precision: Prec
 
     Args:
         function: a network, whose weights get their gradients, or any other function; not differentiable twice.
-        like: what it will be called with, as to shape and device, and whether a gradient is wanted for it.
+        like: what it will be called with, as to shape and device, and whether a gradient is wanted for it. The shape
+            is not checked.
         precision: of its arithmetic, whatever it is called in.
 
     Returns:
-        The same function, on the GPU. What it returns is overwritten by its next call.
+        The same function, for training on the GPU. What it returns is overwritten by its next call.
     """
+    # Of a module the recording takes the place of `forward`: here of one around it, which stays itself.
+    recorded = nn.Sequential(function) if isinstance(function, nn.Module) else function
     # Gradients come from the stream of the recording: torch waits for it, and would warn of that.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     with autocast("cuda", precision, cached=False):
-        return torch.cuda.make_graphed_callables(function, (like,))  # pyright: ignore[reportReturnType]
+        return torch.cuda.make_graphed_callables(recorded, (like,))  # pyright: ignore[reportReturnType]
+
+
+@contextmanager
+def enough_memory(remedy: str) -> Generator[None]:
+    """Say in one line that the memory of the GPU is full, and what helps.
+
+    Raises:
+        DataError: in place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise DataError(f"the GPU's memory is full: {remedy}") from None

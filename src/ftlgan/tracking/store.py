@@ -24,8 +24,8 @@ PARENT_TAG = "mlflow.parentRunId"  # of the run of a stage: MLflow shows it belo
 OUTCOMES = {"FINISHED": EXECUTED, "FAILED": "failed", "KILLED": "killed"}
 SQLITE = "sqlite:///"
 METRICS_PER_BATCH = 1000  # what MLflow takes in one request
-MERGES = 100  # more than processes that make one parent at once
-MERGED = "must be in the 'active' state"  # what MLflow says of a run that has been deleted
+DELETED = re.compile(r"The run (\w+) must be in the 'active' state")  # what MLflow says of a run that has been
+MERGES = 20  # more than processes that make one parent at once
 
 # Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store; a
 # server that is away is noticed in seconds, not minutes; and no request is repeated below us, where the repetition of
@@ -70,16 +70,21 @@ class Store:
 
         Returns:
             The status that the run has now.
+
+        Raises:
+            MlflowException: if MLflow can't be reached or refuses. That the parent has been deleted, as another
+                process merged it into an older one, is no reason: then there is another one.
         """
         from mlflow import MlflowException
 
-        for _ in range(MERGES):
+        merges = 0
+        while True:
             try:
                 return self._deliver(spool, status)
             except MlflowException as error:
-                if MERGED not in str(error):
+                deleted, merges = DELETED.search(str(error)), merges + 1
+                if merges == MERGES or not deleted or deleted[1] in self._run_ids.values():
                     raise
-        raise RuntimeError(f"its parent was deleted {MERGES} times")
 
     def _deliver(self, spool: Spool, status: str) -> str:
         """Deliver, or fail where another process merges the parent into an older one meanwhile."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftlgan.augmentation import Augmentation
+from ftlgan.faces import HR
 from ftlgan.training.data import TrainingSet
 from ftlgan.training.state import Schedule
 
@@ -32,6 +33,8 @@ class Drawn:
     """Their twins, where anything needs them."""
     real: np.ndarray | None
     """Photos for the discriminator, where there are any."""
+    noise: np.ndarray | None
+    """float32 (B, 3, 112, 112), images in [0, 1]: what the teacher sees on restored faces, where it should."""
 
 
 class Batches:
@@ -40,8 +43,8 @@ class Batches:
     Args:
         data: what they are drawn from.
         augmentation: how faces are varied.
-        schedule: the seed.
-        size: triplets in each, at most all.
+        schedule: seeds what is drawn, and says how much noise there is.
+        size: triplets in each, no more than there are.
     """
 
     def __init__(self, data: TrainingSet, augmentation: Augmentation, schedule: Schedule, size: int) -> None:
@@ -58,7 +61,7 @@ class Batches:
 
     def _draw(self, step: int) -> Drawn:
         anchor, positive, negative = self._triplets(step).T
-        return Drawn(anchor, positive, negative, *self._anchors(step, anchor), self._real(step))
+        return Drawn(anchor, positive, negative, *self._anchors(step, anchor), self._real(step), self._noise(step))
 
     def _triplets(self, step: int) -> np.ndarray:
         """(B, 3): none twice an epoch, in an order that depends on seed and epoch alone."""
@@ -82,3 +85,10 @@ class Batches:
         if not len(photos):
             return None
         return self._augmentation.mirror(photos[rng.integers(0, len(photos), self._size)], rng)
+
+    def _noise(self, step: int) -> np.ndarray | None:
+        deviation = self._schedule.teacher_noise
+        if not deviation:
+            return None
+        noise = self._schedule.rng(step, NOISE).standard_normal((self._size, 3, HR, HR), np.float32)
+        return noise * np.float32(deviation)

@@ -7,9 +7,7 @@ process.
 
 import math
 import time
-from collections import abc
 from collections.abc import Callable
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -21,13 +19,13 @@ from ftlgan.errors import DataError
 from ftlgan.faces import HR
 from ftlgan.losses import Batch, LossWeights, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, r1_penalty
-from ftlgan.networks.device import autocast, replayed
+from ftlgan.networks.device import autocast, enough_memory, replayed
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.progress import progress
 from ftlgan.recognition.teacher import Teacher
-from ftlgan.training.batches import NOISE, Batches, Drawn
+from ftlgan.training.batches import Batches, Drawn
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import Faces, Gallery, TrainingSet
 from ftlgan.training.state import Schedule, State
@@ -43,6 +41,7 @@ Features = Callable[[Tensor], list[Tensor]]
 """Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
 
 
+@enough_memory("lower train.batch")
 def fit(
     generator: Generator,
     discriminator: Discriminator | None,
@@ -86,8 +85,7 @@ def fit(
         WeightsError: if the checkpoint is not whole.
     """
     state = State(generator, discriminator, schedule)
-    with _enough_memory():
-        trainer = _Trainer(state, teacher, data, weights, augmentation, perceptual, world, compiled)
+    trainer = _Trainer(state, teacher, data, weights, augmentation, perceptual, world, compiled)
     found = checkpoint.read() if checkpoint else None
     if found:
         state.restore(*found)
@@ -99,8 +97,7 @@ def fit(
     with progress(steps, "train", schedule.steps, "step", initial=state.step, shown=world.rank == 0) as bar:
         for step in bar:
             started, state.step = time.monotonic(), step
-            with _enough_memory():
-                figures = trainer.step()
+            figures = trainer.step()
             if not all(map(math.isfinite, figures.values())):
                 raise DataError(_not_finite(step, figures, checkpoint))
             figures["images_per_s"] = trainer.batch_size / (time.monotonic() - started)
@@ -111,14 +108,6 @@ def fit(
             bar.set_postfix_str(f"loss {figures['total']:.3f}{best}", refresh=False)
     generator.load_state_dict(state.kept)
     return state.best
-
-
-@contextmanager
-def _enough_memory() -> abc.Generator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise DataError("train: the GPU's memory is full; lower train.batch") from None
 
 
 def _not_finite(step: int, figures: dict[str, float], checkpoint: Checkpoint | None) -> str:
@@ -155,28 +144,27 @@ class _Trainer:
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's types
             return world.wrap(torch.compile(network) if compiled else network)  # pyright: ignore[reportArgumentType]
 
-        self.teacher, self.recognise = teacher, self._recognise
+        def recognise(faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+            """The teacher's embeddings, and where the perceptual term compares them, its features."""
+            return teacher.features(faces) if weights.perceptual and not perceptual else (teacher(faces), [])
+
+        self.teacher, self.recognise = teacher, recognise
         self.generator: Callable[[Tensor], Tensor] = prepared(state.generator)
         self.discriminator = None
         if state.discriminator is not None:
             self.discriminator = prepared(state.discriminator, compiled and not schedule.r1)
-        if schedule.device == "cuda" and world.size == 1 and not compiled:
+        if schedule.device.startswith("cuda") and world.size == 1 and not compiled:
             self._replay()
 
     def _replay(self) -> None:
         """Let the GPU replay generator and teacher, whose kernels are the most of a step's."""
-        schedule, size = self.schedule, self.batch_size
-        small = to_tensor(self.data.train.lr[:1].repeat(size, axis=0), schedule.device)
-        faces = torch.zeros(size, 3, HR, HR, device=schedule.device, requires_grad=True)
+        precision, size, (res, *_) = self.schedule.precision, self.batch_size, self.data.train.lr.shape[1:]
+        small, faces = (torch.zeros(size, 3, side, side, device=self.schedule.device) for side in (res, HR))
         small = small.contiguous(memory_format=torch.channels_last)
-        self.generator = replayed(self.generator, small, schedule.precision)
-        self.recognise = replayed(self._recognise, faces, schedule.precision)
-
-    def _recognise(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The teacher's embeddings, and where the perceptual term compares them, its features."""
-        if self.weights.perceptual and not self.perceptual:
-            return self.teacher.features(faces)
-        return self.teacher(faces), []
+        self.generator = replayed(self.generator, small, precision)
+        self.recognise = replayed(self.recognise, faces.requires_grad_(True), precision)
+        # As the weights lie, or the average could not follow them in one kernel.
+        self.state.average.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def step(self) -> dict[str, float]:
         """Move the weights once.
@@ -218,7 +206,9 @@ class _Trainer:
         twin_features: list[Tensor] = []
         with autocast(schedule.device, schedule.precision):
             restored = self.generator(small)
-            seen = restored + self._noise(restored.shape, share) if schedule.teacher_noise else restored
+            seen = restored
+            if drawn.noise is not None:
+                seen = restored + torch.from_numpy(drawn.noise[share]).to(schedule.device)
             embeddings, features = self.recognise(seen)
             if weights.perceptual:
                 assert twins is not None
@@ -262,11 +252,6 @@ class _Trainer:
             total = loss + schedule.r1 * figures["r1"]
         self._descend("discriminator", self.state.discriminator, total)
         return figures
-
-    def _noise(self, shape: torch.Size, share: slice) -> Tensor:
-        rng = self.schedule.rng(self.state.step, NOISE)
-        noise = rng.standard_normal((self.batch_size, *shape[1:]), np.float32)[share]
-        return torch.from_numpy(noise).to(self.schedule.device) * self.schedule.teacher_noise
 
     def _embeddings(self, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(self.data.gallery.embeddings[rows]).to(self.schedule.device)

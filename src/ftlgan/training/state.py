@@ -89,7 +89,7 @@ class State:
     def follow(self) -> None:
         """Move the average towards the weights; it forgets the first ones faster, of which it holds too much."""
         keep = min(self.schedule.ema, self.step / (self.step + 10))
-        update = get_ema_multi_avg_fn(keep)  # all weights at once: a GPU would start a kernel for each
+        update = get_ema_multi_avg_fn(keep)  # all at once: a GPU would start a kernel for each
         update(list(self.average.parameters()), list(self.generator.parameters()), self.step)
 
     def judge(self, d_prime: float) -> None:
@@ -158,5 +158,5 @@ def _rows(columns: dict[str, Tensor]) -> list[tuple[int, dict[str, float]]]:
 
 
 def _as_its_weight(moment: Tensor) -> Tensor:
-    """In the memory layout of the weight to which it belongs, without which Adam takes another path on a GPU."""
+    """In the memory layout of the weight to which it belongs, without which Adam's one kernel on a GPU refuses it."""
     return moment.contiguous(memory_format=torch.channels_last) if moment.dim() == 4 else moment

@@ -272,5 +272,5 @@ def test_a_gpu_whose_memory_is_full_is_one_line(data: TrainingSet, monkeypatch: 
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("ftlgan.training.loop._Trainer.step", fill)
-    with pytest.raises(DataError, match=r"the GPU's memory is full: lower train\.batch"):
+    with pytest.raises(DataError, match=r"train: the GPU's memory is full; lower train\.batch"):
         train(data)

@@ -69,8 +69,8 @@ def replayed(function: Callable[[Tensor], Result], like: Tensor, precision: Prec
 
     Args:
         function: a network, whose weights get their gradients, or any other function; not differentiable twice.
-        like: what it will be called with, as to shape and device, and whether a gradient is wanted for it. The shape
-            is not checked.
+        like: what it will be called with, (N, 3, H, W) on the GPU, as to shape and whether a gradient is wanted for
+            it. The shape is not checked.
         precision: of its arithmetic, whatever it is called in.
 
     Returns:
@@ -85,8 +85,8 @@ def replayed(function: Callable[[Tensor], Result], like: Tensor, precision: Prec
 
 
 @contextmanager
-def enough_memory(remedy: str) -> Generator[None]:
-    """Say in one line that the memory of the GPU is full, and what helps.
+def enough_memory() -> Generator[None]:
+    """Say in one line that the memory of the GPU is full.
 
     Raises:
         DataError: in place of torch's error.
@@ -94,4 +94,4 @@ def enough_memory(remedy: str) -> Generator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        raise DataError(f"the GPU's memory is full: {remedy}") from None
+        raise DataError("train: the GPU's memory is full; lower train.batch") from None

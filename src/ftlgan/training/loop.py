@@ -41,7 +41,7 @@ Features = Callable[[Tensor], list[Tensor]]
 """Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
 
 
-@enough_memory("lower train.batch")
+@enough_memory()
 def fit(
     generator: Generator,
     discriminator: Discriminator | None,

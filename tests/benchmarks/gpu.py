@@ -1,7 +1,7 @@
 """Images a second of a training step on a GPU, and its share of what the GPU can do: `python tests/benchmarks/gpu.py`.
 
-`--preset small paper`, `--res 14 28 56`, `--batch 8 32`, `--precision float32 tf32 bfloat16`, `--compile`. The loss is
-the default one. The ceiling is a large matrix product, measured in the same run; operations are counted as a step needs
+`--preset small paper`, `--res 14 28 56`, `--batch 8 32 128`, `--precision float32 tf32 bfloat16`, `--compile`. By the
+default loss. The ceiling is a large matrix product, measured in the same run; operations are counted as a step needs
 them: generator, and teacher for the restored face, forward and backward; teacher for its twin, forward.
 """
 
@@ -14,25 +14,24 @@ from dataclasses import replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from training import AUGMENTATION, SCHEDULE, WEIGHTS, faces_of_noise
+from training import AUGMENTATION, SCHEDULE, WEIGHTS, faces_of_noise, ours
 
+from ftlgan.errors import one_line_errors
 from ftlgan.faces import HR
-from ftlgan.losses import LossWeights
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.params import Precision
 from ftlgan.recognition import teacher
 from ftlgan.training.batches import Batches
-from ftlgan.training.loop import fit
 from ftlgan.training.state import Schedule
 
 SIDE, ROUNDS, STEPS = 8192, 10, 30
-DEFAULT_LOSS = LossWeights(triplet=WEIGHTS.triplet, pixel=WEIGHTS.pixel, identity=WEIGHTS.identity, perceptual=10)
+DEFAULT_LOSS = replace(WEIGHTS, perceptual=10)
 
 
-def ceiling(dtype: torch.dtype) -> float:
-    """Operations a second of a large product of random matrices, a median."""
-    a, b = (torch.randn(SIDE, SIDE, device="cuda", dtype=dtype) for _ in range(2))
+def ceiling() -> float:
+    """Operations a second of a large product of random matrices in bfloat16, a median."""
+    a, b = (torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     found: list[float] = []
     for _ in range(ROUNDS + 1):
         started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -57,23 +56,6 @@ def operations(preset: str, res: int) -> int:
     return 3 * forward(Generator(res, **generator_size(preset)), res) + (2 + 1) * forward(recognizer, HR)
 
 
-def images_per_second(preset: str, res: int, schedule: Schedule, compiled: bool) -> float:
-    """Of a median step."""
-    found: list[float] = []
-    fit(
-        Generator(res, **generator_size(preset)).to("cuda"),
-        None,
-        teacher.load("sface").to("cuda"),
-        faces_of_noise(res),
-        DEFAULT_LOSS,
-        schedule,
-        AUGMENTATION,
-        lambda _, figures: found.append(figures["images_per_s"]) if "images_per_s" in figures else None,
-        compiled=compiled,
-    )
-    return statistics.median(found[STEPS // 3 :])
-
-
 def seconds_of_data(res: int, schedule: Schedule) -> float:
     """To draw a batch, which a processor does while the GPU takes the step before."""
     batches = Batches(faces_of_noise(res), AUGMENTATION, schedule, schedule.batch)
@@ -85,6 +67,7 @@ def seconds_of_data(res: int, schedule: Schedule) -> float:
     return statistics.median(found)
 
 
+@one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", nargs="+", default=["small", "paper"])
@@ -94,7 +77,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     prepare_device("cuda", seed=0)
-    best = ceiling(torch.bfloat16)
+    best = ceiling()
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; {SIDE}^3 in bfloat16: {best / 1e12:.0f} TFLOP/s")
     print("| preset | px | precision | batch | images/s | TFLOP/s | of the bfloat16 ceiling | data, of a step | GB |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -107,7 +90,14 @@ def main() -> None:
             gc.collect()  # recordings of the round before
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-            rate = images_per_second(preset, res, schedule, arguments.compile)
+            rates = ours(
+                faces_of_noise(res),
+                Generator(res, **generator_size(preset)).to("cuda"),
+                DEFAULT_LOSS,
+                schedule,
+                compiled=arguments.compile,
+            )
+            rate = statistics.median(rates[STEPS // 3 :])
             data = seconds_of_data(res, schedule) / (batch / rate)
             print(
                 f"| {preset} | {res} | {name} | {batch} | {rate:.0f} | {rate * needed / 1e12:.1f} |"

@@ -1,4 +1,4 @@
-"""Embed the faces that one method or model restored, by every judge: `python stages/embed.py NAME`."""
+"""Embed the faces that one method or model restored, by one judge: `python stages/embed.py NAME JUDGE`."""
 
 import sys
 from pathlib import Path
@@ -12,9 +12,8 @@ from ftlgan.recognition.embedding import embed_faces
 @one_line_errors
 def main() -> None:
     params = load_params()
-    restorer = chosen(sys.argv[1:], params.compared)
-    for name in params.recognition.judges:
-        embed_faces(judge.load(name), Path("data/restored") / restorer, Path("data/probes") / restorer / name)
+    method, name = chosen(sys.argv[1:], params.compared, params.recognition.judges)
+    embed_faces(judge.load(name), Path("data/restored") / method, Path("data/probes") / method / name)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from ftlgan.errors import one_line_errors
 from ftlgan.faces import FACES, write_faces
 from ftlgan.params import load_params
 from ftlgan.progress import progress
-from ftlgan.sources import fetch
+from ftlgan.sources.fetch import fetch
 
 
 @one_line_errors

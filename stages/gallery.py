@@ -11,7 +11,7 @@ from ftlgan.recognition.embedding import embed_faces
 
 @one_line_errors
 def main() -> None:
-    name = chosen(sys.argv[1:], load_params().recognition.judges)
+    (name,) = chosen(sys.argv[1:], load_params().recognition.judges)
     embed_faces(judge.load(name), Path("data/aligned"), Path("data/gallery") / name, ["val", "test"])
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
-from ftlgan.leftovers import remove_leftovers
-from ftlgan.networks.lpips import load_lpips
+from ftlgan.evaluation.image_quality import load_lpips, measure
 from ftlgan.params import load_params
-from ftlgan.quality import measure
+from ftlgan.stale_outputs import remove_stale_outputs
 
 ALIGNED, RESTORED, METRICS = Path("data/aligned"), Path("data/restored"), Path("metrics/quality.json")
 
@@ -18,7 +17,7 @@ def main() -> None:
     params = load_params()
     METRICS.parent.mkdir(exist_ok=True)
     with tracking.run("quality", params.model_dump(by_alias=True)) as run:
-        remove_leftovers(RESTORED, params.compared)
+        remove_stale_outputs(RESTORED, params.compared)
         lpips = load_lpips() if params.quality.lpips else None
         found = {name: measure(RESTORED / name, ALIGNED, lpips) for name in params.compared}
         rounded = {name: {key: round(value, 4) for key, value in row.items()} for name, row in found.items()}

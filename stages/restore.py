@@ -13,7 +13,7 @@ from ftlgan.params import chosen, load_params
 @one_line_errors
 def main() -> None:
     params = load_params()
-    method = chosen(sys.argv[1:], params.methods)
+    (method,) = chosen(sys.argv[1:], params.methods)
     prepare_device(params.train.device, seed=0)  # nothing is drawn
     weights = params.weights.get(method)
     if weights:  # a path means the same in the copy of the project in which `exp run --temp` works

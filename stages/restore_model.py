@@ -5,15 +5,15 @@ from pathlib import Path
 
 from ftlgan.errors import one_line_errors
 from ftlgan.networks.device import prepare_device
-from ftlgan.networks.trained import Trained
 from ftlgan.params import chosen, load_params
 from ftlgan.restoration import restore_faces
+from ftlgan.restoration.trained import Trained
 
 
 @one_line_errors
 def main() -> None:
     params = load_params()
-    model = chosen(sys.argv[1:], params.models)
+    (model,) = chosen(sys.argv[1:], params.models)
     prepare_device(params.train.device, seed=0)  # nothing is drawn
     generator = Trained(Path("data/model") / model / "generator.safetensors", params.res, params.train.device)
     restore_faces(model, generator, Path("data/degraded"), Path("data/restored") / model)

@@ -3,28 +3,24 @@
 import os
 import sys
 from contextlib import nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ftlgan import distributed, tracking
-from ftlgan.augmentation import Augmentation
+from ftlgan import tracking
 from ftlgan.errors import one_line_errors
-from ftlgan.history import History
-from ftlgan.losses import LossWeights
+from ftlgan.losses.vgg19 import Vgg19
 from ftlgan.networks.device import prepare_device, require_compiler
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
-from ftlgan.networks.vgg19 import Vgg19
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import Params, chosen, load_params
 from ftlgan.recognition import teacher
-from ftlgan.training.checkpoint import Checkpoint, digest
+from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import read_training_set
+from ftlgan.training.distributed import World, join_world, launch, launched
+from ftlgan.training.fingerprint import digest, take_fingerprint
+from ftlgan.training.history import History
 from ftlgan.training.loop import fit
-from ftlgan.training.state import Schedule
 
 DEGRADED, ALIGNED, TEACHER = Path("data/degraded"), Path("data/aligned"), Path("data/teacher")
 TRIPLETS, MODELS = Path("data/triplets.parquet"), Path("data/model")
@@ -32,65 +28,53 @@ CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
 """Outside the stage's outputs, which DVC deletes first, and outside the copy in which `exp run --temp` works."""
 
 
-def train(params: Params, model: str, run: tracking.Run | None, world: distributed.World, device: str) -> None:
-    settings, of, folder = params.train, params.losses[model], MODELS / model
-    weights = LossWeights(
-        **of.model_dump(exclude={"perceptual_network"}), margin=params.triplets.margin, form=params.discriminator.form
-    )
-    augmentation = Augmentation(**params.augmentation.model_dump(), kind=params.degradation.kind)
-    data = read_training_set(DEGRADED, ALIGNED, TEACHER, TRIPLETS, weights, augmentation)
-    schedule = Schedule(
-        **settings.model_dump(exclude={"checkpoint", "devices", "compile", "device"}),
-        discriminator_rate=params.discriminator.learning_rate,
-        r1=params.discriminator.r1,
-        device=device,
-    )
-    size = generator_size(**params.generator.model_dump())
-    generator = Generator(params.res, **size).to(device)
-    discriminator = Discriminator(params.discriminator.features).to(device) if of.adversarial else None
-    judge, features = teacher.load(params.recognition.teacher), None
-    if of.perceptual and of.perceptual_network == "vgg19":
-        features = Vgg19().to(device)
-    kept = checkpoint(params, model)
-    with History(folder) if run else nullcontext() as history:
+def train(params: Params, model: str, world: World, run: tracking.Run | None) -> None:
+    """Train a model; the first process, which has a run to log to, writes the result."""
+    config, folder = params.training(model), MODELS / model
+    data = read_training_set(DEGRADED, ALIGNED, TEACHER, TRIPLETS, config)
+    size = generator_size(params.generator)
+    generator = Generator(params.res, **size).to(world.device)
+    discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
+    recognizer = teacher.load(params.recognition.teacher).to(world.device)
+    by_vgg19 = config.losses.perceptual and config.losses.perceptual_network == "vgg19"
+    perceptual = Vgg19().to(world.device) if by_vgg19 else None
+    checkpoint = Checkpoint(CHECKPOINTS, model, take_fingerprint(params, model))
+    with checkpoint.in_use() if run else nullcontext():
+        with History(folder) if run else nullcontext() as history:
 
-        def log(step: int, figures: dict[str, float]) -> None:
-            if history and run:
-                history.log(step, figures)
-                run.log(step, figures)
+            def log(step: int, metrics: dict[str, float]) -> None:
+                if history and run:
+                    history.log(step, metrics)
+                    run.log(step, metrics)
 
-        best = fit(
-            generator,
-            discriminator,
-            judge.to(device),
-            data,
-            weights,
-            schedule,
-            augmentation,
-            log,
-            checkpoint=kept,
-            perceptual=features,
-            world=world,
-            compiled=settings.compile,
-        )
-    if run:  # the first process
-        about = {
-            "res": params.res,
-            **size,
-            "teacher": data.gallery.recognizer,
-            "params": digest(own(params, model)),
-        }
-        save_generator(folder / "generator.safetensors", generator, about)
-        run.log_final({"best_val_d_prime": best})
-        run.log_artifact(folder)
-        kept.remove()
+            best = fit(
+                generator,
+                discriminator,
+                recognizer,
+                data,
+                config,
+                log,
+                checkpoint=checkpoint,
+                perceptual=perceptual,
+                world=world,
+            )
+        if run:
+            description = {
+                "res": params.res,
+                **size,
+                "teacher": data.references.recognizer,
+                "params": digest(own_params(params, model)),
+            }
+            save_generator(folder / "generator.safetensors", generator, description)
+            run.log_final({"best_val_d_prime": best})
+            run.log_artifact(folder)
+            checkpoint.remove()
 
 
-def own(params: Params, model: str) -> dict[str, Any]:
-    """The params by which a model's training goes: all that changes its result."""
-    sections = {"res", "degradation", "augmentation", "generator", "discriminator"}
+def own_params(params: Params, model: str) -> dict[str, Any]:
+    """Return the params by which a model is trained, for the description in the file of its weights."""
     return {
-        **params.model_dump(include=sections),
+        **params.model_dump(include={"res", "degradation", "augmentation", "generator", "discriminator"}),
         "losses": params.losses[model].model_dump(),
         "train": params.train.model_dump(exclude={"checkpoint"}),
         "teacher": params.recognition.teacher,
@@ -98,40 +82,23 @@ def own(params: Params, model: str) -> dict[str, Any]:
     }
 
 
-def checkpoint(params: Params, model: str) -> Checkpoint:
-    """Of this very training: with the same params, data, code (all that is loaded) and arithmetic."""
-    arithmetic = {
-        "processor": torch.cuda.get_device_name()
-        if params.train.device == "cuda"
-        else torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        **{name: version(name) for name in ("numpy", "opencv-python", "pillow", "torch")},
-    }
-    code = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "ftlgan"]
-    tables = (DEGRADED, ALIGNED, TEACHER)
-    shards = [path for table in tables for path in table.glob("*.parquet")]
-    files = [*shards, TRIPLETS, Path(__file__), *(Path(file) for file in code if file)]
-    key = digest({**own(params, model), **arithmetic}, sorted(files))
-    return Checkpoint(CHECKPOINTS / f"{key}.safetensors", params.train.checkpoint)
-
-
 @one_line_errors
 def main() -> None:
     params = load_params()
-    model = chosen(sys.argv[1:], params.models)
+    (model,) = chosen(sys.argv[1:], params.models)
     settings = params.train
     if settings.compile:
         require_compiler()
     prepare_device(settings.device, settings.seed, settings.devices, settings.precision)
-    if settings.devices > 1 and not distributed.launched():
-        distributed.launch(__file__, settings.devices, model)
+    if settings.devices > 1 and not launched():
+        launch(__file__, settings.devices, model)
         return
-    with distributed.world(settings.device) as (world, device):
-        if world.rank:
-            train(params, model, None, world, device)
-        else:
+    with join_world(settings.device) as world:
+        if world.is_first:
             with tracking.run(f"train@{model}", params.model_dump(by_alias=True)) as run:
-                train(params, model, run, world, device)
+                train(params, model, world, run)
+        else:
+            train(params, model, world, None)
 
 
 if __name__ == "__main__":

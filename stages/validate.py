@@ -9,13 +9,13 @@ import numpy as np
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
 from ftlgan.faces import decode_images, embeddings_of, read_faces
-from ftlgan.leftovers import remove_leftovers
 from ftlgan.networks.device import prepare_device
-from ftlgan.networks.trained import Trained
 from ftlgan.params import Params, chosen, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import judge
-from ftlgan.verification.merits import d_prime
+from ftlgan.restoration.trained import Trained
+from ftlgan.stale_outputs import remove_stale_outputs
+from ftlgan.verification.metrics import d_prime
 from ftlgan.verification.pairs import compare
 
 DEGRADED, GALLERY, MODELS = Path("data/degraded"), Path("data/gallery"), Path("data/model")
@@ -23,8 +23,8 @@ METRICS = Path("metrics/validation")
 
 
 def validate(params: Params, model: str) -> dict[str, float]:
-    """lr-hr d' of the validation people by each judge."""
-    remove_leftovers(GALLERY, params.recognition.judges)
+    """Return the lr-hr d' of the validation people by each judge."""
+    remove_stale_outputs(GALLERY, params.recognition.judges)
     generator = Trained(MODELS / model / "generator.safetensors", params.res, params.train.device)
     faces = read_faces(DEGRADED, splits=["val"])
     batches = progress(faces.to_batches(64), "validate", unit="batch")
@@ -40,7 +40,7 @@ def validate(params: Params, model: str) -> dict[str, float]:
 @one_line_errors
 def main() -> None:
     params = load_params()
-    model = chosen(sys.argv[1:], params.models)
+    (model,) = chosen(sys.argv[1:], params.models)
     prepare_device(params.train.device, seed=0)  # nothing is drawn
     METRICS.mkdir(parents=True, exist_ok=True)
     with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:

@@ -6,14 +6,19 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from ftlgan.losses import Batch, LossWeights, total_loss
+from ftlgan.losses import TERMS, Batch, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from ftlgan.losses.identity import identity_loss
 from ftlgan.losses.perceptual import perceptual_loss
 from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
-from ftlgan.params import Distance
+from ftlgan.params import Distance, Losses
 from ftlgan.recognition.teacher import load
+
+
+def weights(**given: float) -> Losses:
+    """Return the weights of some terms; those of all others are 0."""
+    return Losses(**{**dict.fromkeys(TERMS, 0.0), **given}, distance="euclidean", perceptual_network="teacher")
 
 
 @pytest.fixture
@@ -53,11 +58,11 @@ def test_identity_is_one_minus_the_cosine(batch: Batch) -> None:
 @pytest.mark.parametrize("margin", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 def test_triplet_is_the_hinge_of_the_distances(batch: Batch, margin: float, distance: Distance) -> None:
-    def between(a: list[float], b: list[float]) -> float:
+    def apart(a: list[float], b: list[float]) -> float:
         return math.dist(a, b) if distance == "euclidean" else 1 - dot(a, b)
 
     rows = zip(batch.anchor.tolist(), batch.positive.tolist(), batch.negative.tolist(), strict=True)
-    naive = [max(0, between(a, p) - between(a, n) + margin) for a, p, n in rows]
+    naive = [max(0, apart(a, p) - apart(a, n) + margin) for a, p, n in rows]
     found = triplet_loss(batch.anchor, batch.positive, batch.negative, margin, distance).item()
     assert found == pytest.approx(sum(naive) / 5, rel=1e-5)
 
@@ -119,15 +124,15 @@ def test_an_anchor_on_its_positive_has_a_finite_gradient() -> None:
 
 
 def test_the_total_is_the_weighted_sum(batch: Batch) -> None:
-    weights = {"pixel": 2.0, "identity": 3.0, "triplet": 5.0, "perceptual": 7.0, "adversarial": 11.0}
-    total, terms = total_loss(batch, LossWeights(**weights))
-    assert set(terms) == set(weights)
-    assert total.item() == pytest.approx(sum(weight * terms[name].item() for name, weight in weights.items()))
+    given = {"pixel": 2.0, "identity": 3.0, "triplet": 5.0, "perceptual": 7.0, "adversarial": 11.0}
+    total, terms = total_loss(batch, weights(**given), 0.5, "hinge")
+    assert tuple(terms) == TERMS
+    assert total.item() == pytest.approx(sum(weight * terms[name].item() for name, weight in given.items()))
 
 
 def test_a_term_of_weight_zero_is_not_computed(batch: Batch) -> None:
     blind = Batch(restored=batch.restored, anchor=batch.anchor, positive=batch.positive, negative=batch.negative)
-    _, terms = total_loss(blind, LossWeights(triplet=1))
+    _, terms = total_loss(blind, weights(triplet=1.0), 0.5, "hinge")
     assert set(terms) == {"triplet"}
 
 
@@ -137,7 +142,7 @@ def test_gradients_reach_the_restored_face_through_its_embedding() -> None:
     frozen = load("sface")
     others = F.normalize(torch.randn(4, 128), dim=1)
     anchor = frozen(restored)
-    total_loss(Batch(restored, anchor, others[:2], others[2:]), LossWeights(triplet=1, margin=2))[0].backward()
+    total_loss(Batch(restored, anchor, others[:2], others[2:]), weights(triplet=1.0), 2.0, "hinge")[0].backward()
     assert restored.grad is not None
     assert (restored.grad.flatten(1).abs().sum(dim=1) > 0).all()
     assert not any(parameter.requires_grad for parameter in frozen.parameters())

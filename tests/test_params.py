@@ -40,6 +40,9 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("seed", -1, ["seed", "-1", "greater than or equal to 0"]),
         ("methods", ["bicubic", "esrgan"], ["methods", "'esrgan'", "unknown", "bicubic", "gfpgan", "realesrgan"]),
         ("methods", ["bicubic", "bicubic"], ["methods", "twice"]),
+        ("methods", ["bicubic", "trained"], ["methods", "'trained'", "unknown"]),
+        ("weights", {}, ["methods", "'bicubic'", "no entry in weights", "null"]),
+        ("models", ["trained"], ["models", "'trained'", "another meaning"]),
         ("methods", ["bicubic", "ftlgan"], ["methods", "'ftlgan'", "name it in models"]),
         ("models", ["ftlgan", "ftlgan"], ["models", "twice"]),
         ("models", ["srgan"], ["models", "'srgan'", "no entry in losses", "ftlgan, no-triplet, esrgan-like"]),
@@ -51,20 +54,24 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("dataset.people", -6, ["dataset.people", "-6", "6"]),
         ("dataset.people", 10**12, ["dataset", "1000000000000 people", "1,000,000 photos", "lower people or photos"]),
         ("dataset.photos", 10**12, ["dataset", "1000000000000 photos", "1,000,000 photos", "lower people or photos"]),
-        ("dataset.people", None, ["dataset", "people and photos are numbers"]),
-        ("dataset.strangers", -1, ["dataset.strangers", "-1", "greater than or equal to 0"]),
-        ("dataset.strangers", 2.5, ["dataset.strangers", "2.5", "integer"]),
-        ("dataset.strangers", None, ["dataset.strangers", "None", "integer"]),
-        ("dataset.strangers", 20, ["dataset", "strangers: 20", "synthetic", "raise people instead"]),
+        ("dataset.people", None, ["dataset", "people and photos must not be null for synthetic people"]),
+        ("dataset.synthetic_people", -1, ["dataset.synthetic_people", "-1", "greater than or equal to 0"]),
+        ("dataset.synthetic_people", 2.5, ["dataset.synthetic_people", "2.5", "integer"]),
+        ("dataset.synthetic_people", None, ["dataset.synthetic_people", "None", "integer"]),
+        (
+            "dataset.synthetic_people",
+            20,
+            ["dataset", "synthetic_people: 20", "source synthetic", "raise people instead"],
+        ),
         ("dataset.path", "~/photos", ["dataset.path", "~/photos"]),
         ("dataset.path", "", ["dataset.path", "''"]),
         ("dataset.photos", 1, ["dataset.photos", "1", "2"]),
         ("dataset.test", 0.001, ["dataset", "0.001", "fewer than 2 test people", "raise"]),
         ("dataset.test", 0.95, ["dataset", "1.05", "below 1"]),
         ("dataset.test", 0, ["dataset.test", "0", "greater than 0"]),
-        ("dataset.test", 1, ["dataset", "1.1", "below 1", "strangers"]),
+        ("dataset.test", 1, ["dataset", "1.1", "below 1", "synthetic_people"]),
         ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
-        ("dataset", None, ["dataset", "empty", "source, path, people, photos, strangers, val, test"]),
+        ("dataset", None, ["dataset", "empty", "source, path, people, photos, synthetic_people, val, test"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
         ("recognition.teacher", "dlib", ["recognition.teacher", "dlib", "'sface'"]),
         ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
@@ -100,15 +107,19 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
 
 
 @pytest.mark.parametrize("source", ["folder", "lfw"])
-def test_strangers_leave_all_the_others_to_the_test(tree: dict[str, Any], source: str) -> None:
-    tree["dataset"] |= {"source": source, "strangers": 20, "test": 1}
-    assert check_params(tree).dataset.strangers == 20
+def test_synthetic_people_leave_all_the_others_to_the_test(tree: dict[str, Any], source: str) -> None:
+    tree["dataset"] |= {"source": source, "synthetic_people": 20, "test": 1}
+    assert check_params(tree).dataset.synthetic_people == 20
 
 
-@pytest.mark.parametrize(("strangers", "photos"), [(20, None), (10**12, 6)])
-def test_strangers_without_number_are_refused(tree: dict[str, Any], strangers: int, photos: int | None) -> None:
-    tree["dataset"] |= {"source": "folder", "strangers": strangers, "photos": photos}
-    with pytest.raises(ParamsError, match=r"dataset: strangers.* (can be drawn; lower strangers|drawn: it could)"):
+@pytest.mark.parametrize(("synthetic_people", "photos"), [(20, None), (10**12, 6)])
+def test_synthetic_people_without_number_are_refused(
+    tree: dict[str, Any], synthetic_people: int, photos: int | None
+) -> None:
+    tree["dataset"] |= {"source": "folder", "synthetic_people": synthetic_people, "photos": photos}
+    with pytest.raises(
+        ParamsError, match=r"dataset: synthetic_people.* (can be drawn; lower synthetic_people|must not be null)"
+    ):
         check_params(tree)
 
 
@@ -132,7 +143,10 @@ def test_a_missing_key_is_named(tree: dict[str, Any]) -> None:
 def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
     by_name = ("losses", "weights")
     sections = [(name,) for name, value in tree.items() if isinstance(value, dict) and name not in by_name]
-    for *above, section in [*sections, *((name, entry) for name in by_name for entry in tree[name])]:
+    for *above, section in [
+        *sections,
+        *((name, entry) for name in by_name for entry in tree[name] if tree[name][entry]),
+    ]:
         keys = tree[above[0]][section] if above else tree[section]
         for key in keys:
             broken = copy.deepcopy(tree)
@@ -145,7 +159,15 @@ def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
 def test_a_script_that_is_called_with_another_name_says_which_are_known(arguments: list[str], said: str) -> None:
     with pytest.raises(ParamsError, match=f"^expected one of a, b, not {said}$"):
         chosen(arguments, ["a", "b"])
-    assert chosen(["b"], ["a", "b"]) == "b"
+    assert chosen(["b"], ["a", "b"]) == ["b"]
+    assert chosen(["b", "c"], ["a", "b"], ["c"]) == ["b", "c"]
+
+
+def test_a_renamed_param_is_said_in_one_line(tree: dict[str, Any]) -> None:
+    tree["dataset"]["strangers"] = tree["dataset"].pop("synthetic_people")
+    with pytest.raises(ParamsError) as error:
+        check_params(tree)
+    assert str(error.value) == "params.yaml: dataset.strangers: is called dataset.synthetic_people now; rename the key"
 
 
 def test_nothing_to_compare_is_refused(tree: dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from ftlgan.errors import DataError
 from ftlgan.faces import write_table
-from ftlgan.triplets import TRIPLETS, Mining, mine, read_triplets, semi_hard
+from ftlgan.params import Triplets
+from ftlgan.triplets import TRIPLETS, mine, read_triplets, semi_hard
 
-MINING = Mining(positives=2, negatives=3, hardest=6, margin=0.5)
+CONFIG = Triplets(positives=2, negatives=3, hardest=6, margin=0.5)
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -28,7 +29,7 @@ def faces() -> Faces:
 def test_every_row_is_a_triplet_with_its_true_distances(faces: Faces) -> None:
     ids, identities, embeddings = faces
     place = {face_id: i for i, face_id in enumerate(ids)}
-    for row in mine(*faces, MINING, seed=0).to_pylist():
+    for row in mine(*faces, CONFIG, seed=0).to_pylist():
         a, p, n = (place[row[name]] for name in ("anchor", "positive", "negative"))
         assert a != p
         assert identities[a] == identities[p] == row["identity"] != identities[n] == row["negative_identity"]
@@ -39,8 +40,8 @@ def test_every_row_is_a_triplet_with_its_true_distances(faces: Faces) -> None:
 def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
     """With `negatives` = `hardest`, nothing is left to chance: the nearest semi-hard ones, in a plain loop."""
     ids, identities, embeddings = faces
-    mining = Mining(positives=1, negatives=4, hardest=4, margin=0.5)
-    table = mine(*faces, mining, seed=0).to_pandas()
+    config = Triplets(positives=1, negatives=4, hardest=4, margin=0.5)
+    table = mine(*faces, config, seed=0).to_pandas()
     place = {face_id: i for i, face_id in enumerate(ids)}
     for (anchor, positive), group in table.groupby(["anchor", "positive"]):
         a, p = place[anchor], place[positive]
@@ -54,19 +55,19 @@ def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
 
 
 def test_each_anchor_has_as_many_triplets_as_asked(faces: Faces) -> None:
-    counts = mine(*faces, MINING, seed=0).to_pandas().groupby("anchor").size()
+    counts = mine(*faces, CONFIG, seed=0).to_pandas().groupby("anchor").size()
     assert set(counts) == {2 * 3}
     assert len(counts) == 48, "the face without a second photo is no anchor"
 
 
 def test_who_has_one_photo_may_still_be_a_negative(faces: Faces) -> None:
-    mining = Mining(positives=3, negatives=40, hardest=48, margin=2)
-    assert "alone" in mine(*faces, mining, seed=0)["negative_identity"].to_pylist()
+    config = Triplets(positives=3, negatives=40, hardest=48, margin=2)
+    assert "alone" in mine(*faces, config, seed=0)["negative_identity"].to_pylist()
 
 
 def test_the_seed_decides(faces: Faces) -> None:
-    assert mine(*faces, MINING, seed=0).equals(mine(*faces, MINING, seed=0))
-    assert not mine(*faces, MINING, seed=0).equals(mine(*faces, MINING, seed=1))
+    assert mine(*faces, CONFIG, seed=0).equals(mine(*faces, CONFIG, seed=0))
+    assert not mine(*faces, CONFIG, seed=0).equals(mine(*faces, CONFIG, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -80,23 +81,26 @@ def test_the_seed_decides(faces: Faces) -> None:
 )
 def test_candidates_are_semi_hard_and_filled_up(positive: float, expected: list[float]) -> None:
     distances = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 1.1])
-    mining = Mining(positives=1, negatives=2, hardest=3, margin=0.7)
-    assert distances[semi_hard(distances, positive, mining)].tolist() == expected
+    config = Triplets(positives=1, negatives=2, hardest=3, margin=0.7)
+    assert distances[semi_hard(distances, positive, config)].tolist() == expected
 
 
 def test_beyond_the_margin_the_nearest_fill_up() -> None:
     distances = np.array([1.5, 1.6, 1.7])
-    assert distances[semi_hard(distances, 0.2, Mining(1, 2, 3, 0.1))].tolist() == [1.5, 1.6]
+    assert distances[semi_hard(distances, 0.2, Triplets(positives=1, negatives=2, hardest=3, margin=0.1))].tolist() == [
+        1.5,
+        1.6,
+    ]
 
 
 @pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"]])
 def test_people_without_a_triplet_are_one_line(identities: list[str]) -> None:
     with pytest.raises(DataError, match=r"2 training faces of \d people hold no triplet"):
-        mine(np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32), MINING, 0)
+        mine(np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32), CONFIG, 0)
 
 
 def test_a_table_is_read_as_it_was_written(faces: Faces, tmp_path: Path) -> None:
-    table = mine(*faces, MINING, seed=0)
+    table = mine(*faces, CONFIG, seed=0)
     write_table(tmp_path / "t.parquet", table)
     assert read_triplets(tmp_path / "t.parquet").equals(table)
 

@@ -6,12 +6,12 @@ Sources: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023)
 import io
 import threading
 import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,22 +19,22 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
-from ftlgan.processes import available_cores
-from ftlgan.weights import packaged
+from ftlgan.processes import available_cores, map_ahead
+from ftlgan.weights.packaged import packaged
 
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
 
 LONGEST_SIDE = 640
 """Pixels. Photos are reduced to this before detection: YuNet was trained on faces of 10 to 300 pixels."""
-OFF_CENTRE_WEIGHT = 2.0
+CENTRE_OFFSET_WEIGHT = 2.0
 """Box area that a squared pixel off the photo's centre outweighs; the rule of FaceNet's and insightface's alignment."""
 
 ONLY_PHOTO = "the only usable photo of this person"
 """A reason to reject; the others come from `Aligner`."""
+PENDING_PER_THREAD = 4
+"""Photos under way for each thread: enough that none waits, few enough that memory does not grow."""
 
-T = TypeVar("T")
-R = TypeVar("R")
 Row = dict[str, Any]
 """A row of a face table."""
 
@@ -99,8 +99,8 @@ class Aligner:
 def _most_central(boxes: np.ndarray, width: int, height: int) -> int:
     """Index of the box nearest the centre, weighted by size."""
     area = boxes[:, 2] * boxes[:, 3]
-    off_centre = ((boxes[:, :2] + boxes[:, 2:4] / 2 - np.array([width, height]) / 2) ** 2).sum(axis=1)
-    return int(np.argmax(area - OFF_CENTRE_WEIGHT * off_centre))
+    squared_offset = ((boxes[:, :2] + boxes[:, 2:4] / 2 - np.array([width, height]) / 2) ** 2).sum(axis=1)
+    return int(np.argmax(area - CENTRE_OFFSET_WEIGHT * squared_offset))
 
 
 def read_photo(photo: bytes) -> np.ndarray:
@@ -207,19 +207,9 @@ def _align_each(
             return row, str(reason)
 
     cv2.setNumThreads(1)  # a photo a core, not a core a row of pixels
-    return _in_order(align, rows, available_cores())
-
-
-def _in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """`map` over a pool of threads that reads only a few items ahead."""
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[R]] = deque()
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 4 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    threads = available_cores()
+    with ThreadPoolExecutor(threads) as pool:
+        yield from map_ahead(pool, align, rows, PENDING_PER_THREAD * threads)
 
 
 def _aligned_row(row: Row, face: AlignedFace) -> Row:

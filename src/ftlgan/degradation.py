@@ -41,7 +41,7 @@ def degrade(
     blurred = cv2.GaussianBlur(face, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REPLICATE)
     small = _downsample(blurred, res, KERNELS[rng.integers(len(KERNELS))])
     noisy = small + rng.normal(0, rng.uniform(*NOISE), small.shape)
-    return _through_jpeg(noisy.round().clip(0, 255).astype(np.uint8), int(rng.integers(QUALITY[0], QUALITY[1] + 1)))
+    return _compress_as_jpeg(noisy.round().clip(0, 255).astype(np.uint8), int(rng.integers(QUALITY[0], QUALITY[1] + 1)))
 
 
 def _downsample(face: np.ndarray, res: int, kernel: str) -> np.ndarray:
@@ -53,7 +53,7 @@ def _downsample(face: np.ndarray, res: int, kernel: str) -> np.ndarray:
     return np.asarray(Image.fromarray(face).resize((res, res), Image.Resampling[kernel.upper()]))
 
 
-def _through_jpeg(face: np.ndarray, quality: int) -> np.ndarray:
+def _compress_as_jpeg(face: np.ndarray, quality: int) -> np.ndarray:
     """Compress with halved colour resolution, and read back; JPEG knows blue, green, red."""
     _, encoded = cv2.imencode(".jpg", face[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)

@@ -128,7 +128,8 @@ def read_faces(folder: Path, columns: Sequence[str] | None = None, splits: Seque
     """A whole face table, or some columns of it, of the people in `splits`."""
     wanted = list(columns) if columns else None
     tables = [
-        _of_splits(read_table(path, wanted and [*dict.fromkeys([*wanted, "split"])]), splits) for path in shards(folder)
+        _select_splits(read_table(path, wanted and [*dict.fromkeys([*wanted, "split"])]), splits)
+        for path in shards(folder)
     ]
     table = pa.concat_tables(tables)
     return table.select(wanted) if wanted else table
@@ -137,10 +138,10 @@ def read_faces(folder: Path, columns: Sequence[str] | None = None, splits: Seque
 def stream_faces(folder: Path, splits: Sequence[str] = SPLITS, size: int = 64) -> Iterator[pa.RecordBatch]:
     """The faces of `splits` in batches of at most `size`: memory does not grow with the table."""
     for path in shards(folder):
-        yield from _of_splits(read_table(path), splits).to_batches(max_chunksize=size)
+        yield from _select_splits(read_table(path), splits).to_batches(max_chunksize=size)
 
 
-def _of_splits(table: pa.Table, splits: Sequence[str]) -> pa.Table:
+def _select_splits(table: pa.Table, splits: Sequence[str]) -> pa.Table:
     if set(splits) >= set(SPLITS):
         return table
     chosen = np.isin(table.column("split").to_numpy(zero_copy_only=False), splits)
@@ -166,9 +167,19 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def decode_png(data: bytes) -> np.ndarray:
-    """Decode what `encode_png` made: uint8 RGB (H, W, 3)."""
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
+    """Decode what `encode_png` made: uint8 RGB (H, W, 3).
+
+    Raises:
+        DataError: if the bytes are not a whole PNG. No other format is tried: a table may come from somebody else.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise DataError(
+            f"the column image of a face table holds {len(data):,} bytes that are not a whole PNG; delete the table "
+            "and run `dvc repro` to write it anew"
+        ) from None
 
 
 def decode_images(images: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -5,6 +5,7 @@ The comments in params.yaml say what each value means to a user; the docstrings 
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,8 +19,10 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-METHODS = tuple(sorted(file.stem for file in Path(__file__).with_name("restoration").glob("[!_]*.py")))
-"""What is ready to restore faces: a module in `ftlgan.restoration`."""
+METHODS = tuple(
+    sorted(file.stem for file in Path(__file__).with_name("restoration").glob("[!_]*.py") if file.stem != "trained")
+)
+"""What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """Of a network that is trained here; it names folders and stages."""
 RecognizerName = Literal["sface", "dlib"]
@@ -36,8 +39,11 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 
 PACKAGED = "packaged"
 """As `weights.METHOD.file`: the weights that come inside an installed package."""
-MOST_DRAWN = 1_000_000
-"""Photos of drawn people: two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
+MOST_SYNTHETIC_PHOTOS = 1_000_000
+"""Two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
+
+RENAMED = {"dataset.strangers": "dataset.synthetic_people"}
+"""Params that had another name in an earlier version."""
 
 
 class Section(BaseModel):
@@ -55,39 +61,40 @@ class Dataset(Section):
     """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
     """One photo a person gives no genuine pair."""
-    strangers: Annotated[int, Field(ge=0)]
+    synthetic_people: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
     def leaves_people_to_train(self) -> Self:
-        if not self.strangers and self.val + self.test >= 1:
+        if not self.synthetic_people and self.val + self.test >= 1:
             raise ValueError(
                 f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on "
-                "(unless strangers, drawn people, are)"
+                "(unless synthetic_people are)"
             )
         return self
 
     @model_validator(mode="after")
-    def strangers_join_people_who_exist(self) -> Self:
-        if self.strangers and self.source == "synthetic":
+    def synthetic_people_join_people_who_exist(self) -> Self:
+        if self.synthetic_people and self.source == "synthetic":
             raise ValueError(
-                f"strangers: {self.strangers} beside the source synthetic, whose people are drawn too; "
-                "raise people instead, or lower strangers to 0"
+                f"synthetic_people: {self.synthetic_people} beside the source synthetic, whose people are synthetic "
+                "already; raise people instead, or set synthetic_people to 0"
             )
         return self
 
     @model_validator(mode="after")
-    def drawn_people_are_counted(self) -> Self:
-        key, drawn = ("people", self.people) if self.source == "synthetic" else ("strangers", self.strangers)
-        if drawn == 0:
+    def synthetic_photos_are_counted(self) -> Self:
+        key = "people" if self.source == "synthetic" else "synthetic_people"
+        people: int | None = getattr(self, key)
+        if people == 0:
             return self
-        if not (drawn and self.photos):
-            raise ValueError(f"{key} and photos are numbers where people are drawn: it could be done for ever")
-        if drawn * self.photos > MOST_DRAWN:
+        if not (people and self.photos):
+            raise ValueError(f"{key} and photos must not be null for synthetic people; give numbers")
+        if people * self.photos > MOST_SYNTHETIC_PHOTOS:
             raise ValueError(
-                f"{key}: {drawn} people with {self.photos} photos are more than the {MOST_DRAWN:,} photos that can be "
-                f"drawn; lower {key} or photos"
+                f"{key}: {people} people with {self.photos} photos are more than the {MOST_SYNTHETIC_PHOTOS:,} photos "
+                f"that can be drawn; lower {key} or photos"
             )
         return self
 
@@ -119,10 +126,13 @@ class Recognition(Section):
 
 class Triplets(Section):
     positives: Count
+    """Pairs (anchor, positive) for each anchor, at most."""
     negatives: Count
+    """Negatives for each pair."""
     hardest: Count
+    """Negatives are drawn among this many nearest candidates."""
     margin: Annotated[float, Field(gt=0, le=2)]
-    """Unit embeddings are at most 2 apart."""
+    """Between euclidean distances, in mining and in the loss. Unit embeddings are at most 2 apart."""
 
 
 class Degradation(Section):
@@ -131,8 +141,10 @@ class Degradation(Section):
 
 class Augmentation(Section):
     flip: bool
+    """Mirror half of the faces."""
     shift: Annotated[float, Field(ge=0, le=2)]
-    """Low-resolution pixels. Needs high-resolution twins: a moved face is degraded anew."""
+    """Low-resolution pixels by which a face moves at most, each way; 0: faces as stored. A moved face is degraded anew,
+    so its high-resolution twin must exist."""
 
 
 class Generator(Section):
@@ -147,7 +159,9 @@ class Discriminator(Section):
     features: Count
     form: AdversarialForm
     r1: Weight
+    """Of the gradient penalty on real photos; 0 switches it off."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Of Adam, at its peak."""
 
 
 class Losses(Section):
@@ -157,7 +171,13 @@ class Losses(Section):
     perceptual: Weight
     adversarial: Weight
     distance: Distance
+    """Of the triplet term."""
     perceptual_network: Literal["teacher", "vgg19"]
+
+    @property
+    def terms_with_twins(self) -> list[str]:
+        """The terms in use that look at the high-resolution twin itself; identity is content with its embedding."""
+        return [name for name in ("pixel", "perceptual") if getattr(self, name)]
 
     @model_validator(mode="after")
     def has_a_term(self) -> Self:
@@ -187,13 +207,21 @@ class PretrainedWeights(Section):
 class Train(Section):
     steps: Count
     batch: Count
+    """Triplets in a step, of all processes together."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Of Adam, at its peak."""
     warmup: Annotated[int, Field(ge=0)]
+    """Steps."""
     clip: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """The euclidean norm to which a longer gradient is scaled."""
     ema: Annotated[float, Field(ge=0, lt=1)]
+    """The share of the EMA weights that a step keeps."""
     teacher_noise: Annotated[float, Field(ge=0, le=1)]
+    """The standard deviation of the noise on restored faces before the teacher sees them, images in [0, 1]."""
     validate_every: Annotated[int, Field(ge=1, alias="validate")]
+    """Steps."""
     checkpoint: Count
+    """Steps. The result does not depend on it."""
     device: Literal["cpu", "cuda"]
     devices: Count
     precision: Precision
@@ -219,6 +247,17 @@ class Quality(Section):
     lpips: bool
 
 
+class Training(Section):
+    """All sections by which one model is trained, handed down as they are."""
+
+    losses: Losses
+    triplets: Triplets
+    degradation: Degradation
+    augmentation: Augmentation
+    discriminator: Discriminator
+    train: Train
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -235,9 +274,9 @@ class Params(Section):
     generator: Generator
     discriminator: Discriminator
     losses: dict[ModelName, Losses]
-    """Of each model."""
-    weights: dict[str, PretrainedWeights]
-    """Of methods."""
+    """An entry for each model."""
+    weights: dict[str, PretrainedWeights | None]
+    """An entry for each method; null for one without weights."""
     train: Train
     evaluate: Evaluate
     quality: Quality
@@ -246,6 +285,17 @@ class Params(Section):
     def compared(self) -> list[str]:
         """Everything that restores the test faces."""
         return [*self.methods, *self.models]
+
+    def training(self, model: str) -> Training:
+        """Return the sections by which a model is trained."""
+        return Training(
+            losses=self.losses[model],
+            triplets=self.triplets,
+            degradation=self.degradation,
+            augmentation=self.augmentation,
+            discriminator=self.discriminator,
+            train=self.train,
+        )
 
     @model_validator(mode="after")
     def lists_name_each_thing_once(self) -> Self:
@@ -264,8 +314,10 @@ class Params(Section):
                 raise ValueError(f"methods: {name!r} is trained here; name it in models")
             if name not in METHODS:
                 raise ValueError(f"methods: {name!r} is unknown; use one of {', '.join(METHODS)}")
+            if name not in self.weights:
+                raise ValueError(f"methods: {name!r} has no entry in weights; add it there: null if it has no weights")
         for name in self.models:
-            if name in (*METHODS, "hr", "lr"):
+            if name in (*METHODS, "trained", "hr", "lr"):
                 raise ValueError(f"models: {name!r} has another meaning; choose another name")
             if name not in self.losses:
                 raise ValueError(
@@ -274,15 +326,16 @@ class Params(Section):
         return self
 
 
-def chosen(arguments: Sequence[str], known: Sequence[str]) -> str:
-    """The one argument with which a stage's script is called: a name that is known.
+def chosen(arguments: Sequence[str], *known: Sequence[str]) -> list[str]:
+    """Return the arguments with which a stage's script is called, each one of a list of known names.
 
     Raises:
-        ParamsError: if it is another, or there is none or more than one.
+        ParamsError: if one is another, or there are too few or too many.
     """
-    if len(arguments) != 1 or arguments[0] not in known:
-        raise ParamsError(f"expected one of {', '.join(known)}, not {' '.join(arguments) or 'nothing'}")
-    return arguments[0]
+    if len(arguments) != len(known) or any(name not in names for name, names in zip(arguments, known, strict=True)):
+        expected = ", then ".join(f"one of {', '.join(names)}" for names in known)
+        raise ParamsError(f"expected {expected}, not {' '.join(arguments) or 'nothing'}")
+    return list(arguments)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -302,6 +355,9 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
 def check_params(tree: Any, name: str = "params.yaml") -> Params:
     """Turn the parsed tree of params.yaml into `Params`; see `load_params`."""
+    names = {name for name, _ in leaves(tree)} if isinstance(tree, Mapping) else set[str]()
+    if renamed := sorted(names & RENAMED.keys()):
+        raise ParamsError(f"{name}: {renamed[0]}: is called {RENAMED[renamed[0]]} now; rename the key")
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
@@ -341,6 +397,8 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
     for part in location:
         # A mapping by name (losses, weights) has the same keys under every name.
         model = model.model_fields[str(part)].annotation if isinstance(model, type) else get_args(model)[1]
+        if isinstance(model, UnionType):  # an entry that may be null
+            model = get_args(model)[0]
     if not isinstance(model, type):
         return "any name of lower-case letters, digits, - and _"
     return ", ".join(field.alias or name for name, field in model.model_fields.items())

@@ -6,7 +6,6 @@ high-resolution embeddings, and recorded, is our choice: a triplet set can be re
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from ftlgan.errors import DataError
 from ftlgan.faces import read_table
+from ftlgan.params import Triplets
 
 TRIPLETS = pa.schema(
     [
@@ -29,28 +29,14 @@ TRIPLETS = pa.schema(
 """face_id of each, whom anchor and positive show, whom the negative, and their distances from the anchor when mined."""
 
 
-@dataclass(frozen=True)
-class Mining:
-    """How many triplets, and how hard."""
-
-    positives: int
-    """Pairs (anchor, positive) per anchor, at most."""
-    negatives: int
-    """Negatives per pair."""
-    hardest: int
-    """Negatives are drawn among so many nearest candidates."""
-    margin: float
-    """Of euclidean distances between unit embeddings."""
-
-
-def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, mining: Mining, seed: int) -> pa.Table:
+def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, config: Triplets, seed: int) -> pa.Table:
     """Mine semi-hard triplets; where a pair has too few semi-hard negatives, the nearest farther ones fill up.
 
     Args:
         face_ids: str (N,), unique.
         identities: str (N,), who each face is.
         embeddings: float32 (N, D), unit length: the teacher's, of the high-resolution faces.
-        mining: how many and how hard.
+        config: how many and how hard.
         seed: of the choice of positives and negatives.
 
     Returns:
@@ -69,7 +55,9 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, m
         (anchor, positive, negative, distances[positive], distances[negative])
         for anchor in range(len(face_ids))
         for distances in [_distances(embeddings, anchor)]
-        for positive, negative in _of_anchor(anchor, who, distances, mining, np.random.default_rng([seed, anchor]))
+        for positive, negative in _pairs_of_anchor(
+            anchor, who, distances, config, np.random.default_rng([seed, anchor])
+        )
     ]
     anchor, positive, negative, positive_distance, negative_distance = (
         np.array(column) for column in zip(*rows, strict=True)
@@ -84,8 +72,8 @@ def _distances(embeddings: np.ndarray, anchor: int) -> np.ndarray:
     return np.sqrt(np.maximum(0, 2 - 2 * (embeddings @ embeddings[anchor])))
 
 
-def _of_anchor(
-    anchor: int, who: np.ndarray, distances: np.ndarray, mining: Mining, rng: np.random.Generator
+def _pairs_of_anchor(
+    anchor: int, who: np.ndarray, distances: np.ndarray, config: Triplets, rng: np.random.Generator
 ) -> Iterator[tuple[int, int]]:
     """The pairs (positive, negative) of one anchor."""
     same = who == who[anchor]
@@ -93,13 +81,13 @@ def _of_anchor(
     positives = positives[positives != anchor]
     others = np.flatnonzero(~same)
     others = others[np.argsort(distances[others], kind="stable")]
-    for positive in np.sort(rng.permutation(positives)[: mining.positives]):
-        candidates = semi_hard(distances[others], float(distances[positive]), mining)
-        for negative in np.sort(rng.permutation(others[candidates])[: mining.negatives]):
+    for positive in np.sort(rng.permutation(positives)[: config.positives]):
+        candidates = semi_hard(distances[others], float(distances[positive]), config)
+        for negative in np.sort(rng.permutation(others[candidates])[: config.negatives]):
             yield int(positive), int(negative)
 
 
-def semi_hard(sorted_distances: np.ndarray, positive_distance: float, mining: Mining) -> slice:
+def semi_hard(sorted_distances: np.ndarray, positive_distance: float, config: Triplets) -> slice:
     """The negatives to draw from, as a slice of those sorted by distance.
 
     The `hardest` nearest that are farther than the positive and within the margin of it. Fewer than `negatives` of
@@ -107,9 +95,9 @@ def semi_hard(sorted_distances: np.ndarray, positive_distance: float, mining: Mi
     fill up, and where nobody is farther than the positive, the farthest.
     """
     start = int(np.searchsorted(sorted_distances, positive_distance, side="right"))
-    stop = int(np.searchsorted(sorted_distances, positive_distance + mining.margin, side="left"))
-    stop = max(min(stop, start + mining.hardest), min(start + mining.negatives, len(sorted_distances)))
-    return slice(max(0, min(start, stop - mining.negatives)), stop)
+    stop = int(np.searchsorted(sorted_distances, positive_distance + config.margin, side="left"))
+    stop = max(min(stop, start + config.hardest), min(start + config.negatives, len(sorted_distances)))
+    return slice(max(0, min(start, stop - config.negatives)), stop)
 
 
 def read_triplets(path: Path) -> pa.Table:

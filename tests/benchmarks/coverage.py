@@ -10,12 +10,12 @@ from collections import Counter
 from pathlib import Path
 
 from ftlgan.progress import progress
-from ftlgan.verification import tally as tallies
+from ftlgan.verification import score_histogram as tallies
+from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.report import report
-from ftlgan.verification.tally import tally
 
 sys.path.append(str(Path(__file__).parents[1] / "verification"))
-from people import figures_of_two_gaussians, scores_of_known_d_prime
+from people import metrics_of_two_gaussians, scores_of_known_d_prime
 
 PEOPLE = (15, 40, 100, 250)
 D_PRIMES = (1.0, 3.0)
@@ -24,17 +24,17 @@ FMR = 0.01
 
 def coverage(people: int, d_prime: float, simulations: int) -> Counter[str]:
     """How many intervals hold each figure."""
-    truth = figures_of_two_gaussians(d_prime, FMR)
+    truth = metrics_of_two_gaussians(d_prime, FMR)
     held = Counter[str]()
     for seed in progress(range(simulations), f"{people} people, d' {d_prime:g}", unit="simulation"):
-        merits = report(tally(scores_of_known_d_prime(people, 3, d_prime, seed)), 500, seed=seed, fmrs=[FMR])
-        held.update(name for name, figure in merits.figures.items() if figure.lo <= truth[name] <= figure.hi)
+        reports = report(score_histogram(scores_of_known_d_prime(people, 3, d_prime, seed)), 500, seed=seed, fmrs=[FMR])
+        held.update(name for name, figure in reports.metrics.items() if figure.lo <= truth[name] <= figure.hi)
     return held
 
 
 def main() -> None:
     simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    names = list(figures_of_two_gaussians(1, FMR))
+    names = list(metrics_of_two_gaussians(1, FMR))
     print(f"{'people':>6} {'true d-prime':>12} {'draws':>5}", *(f"{name:>17}" for name in names))
     most_cells = tallies.MOST_CELLS
     for people in PEOPLE:

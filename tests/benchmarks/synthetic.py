@@ -34,9 +34,9 @@ from ftlgan.params import Align, load_params
 from ftlgan.recognition import Recognizer, judge
 from ftlgan.restoration.bicubic import Bicubic
 from ftlgan.sources import Photo, folder, shuffled, synthetic
+from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.pairs import compare
 from ftlgan.verification.report import report
-from ftlgan.verification.tally import tally
 
 RES = 14
 REFERENCE_PEOPLE = 300
@@ -73,7 +73,7 @@ class Faces:
     """How many photos the faces were sought in."""
 
 
-Figures = dict[str, tuple[float, str]]
+Metrics = dict[str, tuple[float, str]]
 """Value and what is printed of it, by row of the table."""
 
 
@@ -93,7 +93,7 @@ def named(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def draw(people: int, photos: int, seed: int) -> tuple[list[Photo], Figures]:
+def draw(people: int, photos: int, seed: int) -> tuple[list[Photo], Metrics]:
     """The drawn photos, and what drawing them cost. The speed leaves the start-up out: up to the first photo."""
     with PeakMemory() as memory:
         start = time.perf_counter()
@@ -183,10 +183,10 @@ def align(photos: Sequence[Photo], params: Align) -> Faces:
     return Faces([name for name, _ in found], images, np.stack([face.landmarks for _, face in found]), len(photos))
 
 
-def figures(faces: Faces, judges: Sequence[Recognizer], seed: int) -> Figures:
+def metrics(faces: Faces, judges: Sequence[Recognizer], seed: int) -> Metrics:
     """Everything about a set but its distance to another."""
     share = 100 * len(faces.images) / faces.photos
-    rows: Figures = {
+    rows: Metrics = {
         "people": (0, f"{len(set(faces.identities))}"),
         "photos": (0, f"{faces.photos}"),
         "faces found, %": (share, f"{share:.1f}"),
@@ -213,13 +213,13 @@ def plain(value: float, digits: int) -> tuple[float, str]:
 
 def verification(
     row: str, probes: np.ndarray, references: np.ndarray | None, identities: Sequence[str], seed: int
-) -> Figures:
+) -> Metrics:
     """d' with a 95% interval over people, and AUC."""
-    figures = report(tally(compare(probes, references, identities)), replicates=200, seed=seed).figures
-    d_prime = figures["d_prime"]
+    metrics = report(score_histogram(compare(probes, references, identities)), replicates=200, seed=seed).metrics
+    d_prime = metrics["d_prime"]
     return {
         row % "d'": (d_prime.value, f"{d_prime.value:.2f} [{d_prime.lo:.2f}, {d_prime.hi:.2f}]"),
-        row % "AUC": plain(figures["auc"].value, 3),
+        row % "AUC": plain(metrics["auc"].value, 3),
     }
 
 
@@ -246,12 +246,12 @@ def frechet(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return float(means + np.trace(covariance) + np.trace(other_covariance) - 2 * cross), float(means)
 
 
-def distances(sets: dict[str, Faces], reference: Faces, sface: Recognizer, seed: int) -> dict[str, Figures]:
+def distances(sets: dict[str, Faces], reference: Faces, sface: Recognizer, seed: int) -> dict[str, Metrics]:
     """The Fréchet distance of equally many photos of each set to the reference."""
     photos = min(len(faces.images) for faces in sets.values())
     real = sface.embed(reference.images)
     row = f"Fréchet distance, {photos} photos against {len(real)}"
-    rows: dict[str, Figures] = {}
+    rows: dict[str, Metrics] = {}
     for name, faces in sets.items():
         chosen = np.random.default_rng(seed).permutation(len(faces.images))[:photos]
         distance, of_means = frechet(sface.embed(faces.images[chosen]), real)
@@ -259,7 +259,7 @@ def distances(sets: dict[str, Faces], reference: Faces, sface: Recognizer, seed:
     return rows
 
 
-def print_table(columns: dict[str, Figures]) -> None:
+def print_table(columns: dict[str, Metrics]) -> None:
     drawn = columns["drawn"]
     width = max(map(len, drawn))
     print(f"{'':{width}}", *(f"{name:>{CELL}}" for name in columns), "  target", sep="")
@@ -317,7 +317,7 @@ def main() -> None:
         sets["real"], others = (align(some, params.align) for some in real_sets(options.real, people, photos, seed))
 
     judges = [judge.load("sface"), judge.load("dlib")]
-    columns = {name: figures(faces, judges, seed) for name, faces in sets.items()}
+    columns = {name: metrics(faces, judges, seed) for name, faces in sets.items()}
     columns["drawn"] |= cost
     if others:
         for name, distance in distances(sets, others, judges[0], seed).items():

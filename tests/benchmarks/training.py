@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ftlgan.augmentation import Augmentation
 from ftlgan.faces import HR
 from ftlgan.losses import LossWeights
 from ftlgan.losses.adversarial import discriminator_loss, generator_loss
@@ -28,6 +27,7 @@ from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.images import to_tensor
 from ftlgan.recognition import sface, teacher
+from ftlgan.training.augmentation import Augmentation
 from ftlgan.training.data import Faces, Gallery, TrainingSet
 from ftlgan.training.loop import fit
 from ftlgan.training.state import Schedule

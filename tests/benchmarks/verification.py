@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ftlgan.verification import tally as tallies
+from ftlgan.verification import score_histogram as tallies
+from ftlgan.verification.histogram import pair_histogram
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.report import report
-from ftlgan.verification.tally import tally_pairs
 
 SIZES = (1000, 2000, 4000, 6000, 12000, 25000, 50000)
 PHOTOS_PER_PERSON, DIMENSION = 5, 128
@@ -64,8 +64,8 @@ def plain(probes: Faces, references: Faces) -> dict[str, float]:
 
 def streamed(probes: Faces, references: Faces) -> dict[str, float]:
     tallies.MOST_EXACT = 0  # also where the library would hold all scores
-    merits = report(tally_pairs(AllPairs(probes, references)))
-    return {name: figure.value for name, figure in merits.figures.items()} | {"bound": merits.auc_error}
+    reports = report(pair_histogram(AllPairs(probes, references)))
+    return {name: figure.value for name, figure in reports.metrics.items()} | {"bound": reports.auc_error}
 
 
 def measure(method: Callable[[Faces, Faces], dict[str, float]], photos: int) -> tuple[dict[str, float], float, float]:

@@ -1,32 +1,35 @@
-"""Runs side by side: the arithmetic, the page, the figure, and that only what can be compared is."""
+"""Runs side by side: the arithmetic, the page, the plot, and that only what can be compared is."""
 
 import csv
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dvc.repo import Repo
 
-from ftlgan.comparison.figure import resolution_figure
 from ftlgan.comparison.markdown import to_markdown
+from ftlgan.comparison.plot import resolution_plot
 from ftlgan.comparison.runs import Run, find_runs
 from ftlgan.comparison.table import Row, compare_runs, write_csv
 from ftlgan.errors import DataError
-from ftlgan.figures import colour, save
+from ftlgan.evaluation.plots import colour, save
 
 METHODS = {"hr": 3.0, "bicubic": 1.0, "realesrgan": 0.8, "ftlgan": 1.5}
 
 
-def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, **origin: str) -> str:
-    """A project in which dlib has judged, and sface, which sees everything half a d' better."""
+def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, **origin: Any) -> str:
+    """Write a project with the judges dlib and sface, whose d' is higher by a half; return its path."""
     folder = root / "metrics"
     folder.mkdir(parents=True)
     with (folder / "verification.csv").open("w", newline="") as file:
-        merits = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
+        reports = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
         table = csv.writer(file)
-        table.writerow(["res", "method", "judge", "protocol", "people", *merits])
+        table.writerow(["res", "method", "judge", "protocol", "people", *reports])
         for judge, extra in (("sface", 0.5), ("dlib", 0.0)):
             for method, d_prime in METHODS.items():
                 d = (ceiling if method == "hr" else d_prime + shift) + extra
@@ -46,14 +49,21 @@ def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, st
     return str(root)
 
 
-def write_origin(root: Path, res: int, photos: str = "f00d", kernel: str = "bicubic", judge: str = "cafe") -> None:
+def write_origin(
+    root: Path,
+    res: int,
+    photos: str = "f00d",
+    kernel: str = "bicubic",
+    judge: str = "cafe",
+    software: dict[str, str] | None = None,
+) -> None:
     origin = {
         "dataset": {"source": "folder", "aligned_sha256": photos},
         "split": {"test": {"people": 45}},
         "judges": {"dlib": {"sha256": judge}},
         "degradation": {"res": res, "kernel": kernel},
     }
-    (root / "metrics/origin.json").write_text(json.dumps(origin))
+    (root / "metrics/origin.json").write_text(json.dumps(origin | ({"software": software} if software else {})))
 
 
 @pytest.fixture
@@ -106,16 +116,16 @@ def test_means_are_over_resolutions(rows: list[Row]) -> None:
     assert row(rows, "bicubic", "mean").psnr == (34 + 76) / 2
 
 
-def test_the_papers_own_figures_are_marked_as_theirs(rows: list[Row], runs: list[Run]) -> None:
+def test_the_papers_own_results_are_marked_as_theirs(rows: list[Row], runs: list[Run]) -> None:
     theirs = {r.res: (r.d_prime, r.auc) for r in rows if r.role == "paper"}
     assert theirs == {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98), "mean": (2.087, 0.893)}
-    ours, _, page = to_markdown(rows, runs).partition("## The paper's own figures")
+    ours, _, page = to_markdown(rows, runs).partition("## The paper's own results")
     assert "1.099" not in ours
     assert "Theirs: of other photographs" in page
     assert "21% above" in page
 
 
-def test_the_page_has_every_figure_with_its_interval(rows: list[Row], runs: list[Run]) -> None:
+def test_the_page_has_every_metric_with_its_interval(rows: list[Row], runs: list[Run]) -> None:
     page = to_markdown(rows, runs).splitlines()
     (line,) = [line for line in page if "FTLGAN" in line and "| 14 " in line and "+0.50 [" in line]
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
@@ -125,12 +135,45 @@ def test_the_page_has_every_figure_with_its_interval(rows: list[Row], runs: list
     assert any(line.split() == ["|", "14", "|", "bicubic", "|", "34.000", "|", "0.500", "|"] for line in page)
 
 
-def test_the_page_says_which_runs_and_what_else_than_the_resolution_differs(rows: list[Row], runs: list[Run]) -> None:
-    _, _, page = to_markdown(rows, runs).partition("## The runs\n\n")
-    heading, _, *cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()]
+def runs_table(runs: list[Run]) -> list[list[str]]:
+    """Return the cells of the page's section on the runs, the heading first."""
+    _, _, page = to_markdown(compare_runs(runs, "sface"), runs).partition("## The runs\n\n")
+    heading, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()]
+    return [heading, *lines]
+
+
+def test_the_page_says_which_runs_and_what_else_than_the_resolution_differs(runs: list[Run]) -> None:
+    heading, *cells = runs_table(runs)
     assert heading == ["px", "run", "commit", "train.steps"]
     assert [cell[0] for cell in cells] == ["14", "56"]
     assert [cell[2:] for cell in cells] == [["in a folder", "800"], ["in a folder", "400"]]
+
+
+def test_the_page_says_which_libraries_differ(tmp_path: Path) -> None:
+    """A run that was made before the versions were recorded differs in none."""
+    software: dict[int, dict[str, str] | None] = {
+        14: {"numpy": "2.4.0", "torch": "2.15.0"},
+        28: {"numpy": "2.4.0", "torch": "2.16.0", "dlib": "20.0.1"},
+        56: None,
+    }
+    runs = find_runs(write_run(tmp_path / f"{res}", res, software=each) for res, each in software.items())
+    assert [line[3:] for line in runs_table(runs)] == [
+        ["torch", "dlib"],
+        ["2.15.0", ""],
+        ["2.16.0", "20.0.1"],
+        ["", ""],
+    ]
+    same = [replace(run, origin=runs[0].origin) for run in runs[:2]] + runs[2:]
+    assert runs_table(same)[0] == ["px", "run", "commit"]
+
+
+def test_params_are_those_of_the_methods_and_judges_that_were_compared(tmp_path: Path) -> None:
+    """DVC leaves other items in dvc.lock: of a matrix with one dimension, or with two."""
+    name = write_run(tmp_path / "14", 14)
+    items = {"validate@ftlgan": "a", "gallery@dlib": "b", "embed@bicubic-dlib": "c", "embed@bicubic-arcface": "gone"}
+    stages = {item: {"params": {"params.yaml": {value: 1}}} for item, value in items.items()}
+    Path(name, "dvc.lock").write_text(json.dumps({"stages": stages}))
+    assert find_runs([name])[0].params == {"a": 1, "b": 1, "c": 1}
 
 
 @pytest.mark.parametrize(
@@ -166,10 +209,10 @@ def test_quality_that_only_some_runs_measured_hides_no_other(tmp_path: Path) -> 
     assert lines[:2] == [["14", "bicubic", "25.000", "0.500", "0.250"], ["28", "bicubic", "48.000", "0.500", ""]]
 
 
-def test_a_figure_stands_where_d_prime_is_outside_its_interval(tmp_path: Path) -> None:
+def test_a_plot_is_drawn_where_d_prime_is_outside_its_interval(tmp_path: Path) -> None:
     runs = find_runs([write_run(tmp_path / "14", 14)])
     rows = [replace(row, d_prime_hi=row.d_prime - 0.05) for row in compare_runs(runs, "sface")]
-    assert resolution_figure(rows).axes
+    assert resolution_plot(rows).axes
 
 
 def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_path: Path) -> None:
@@ -180,21 +223,21 @@ def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_pat
     assert (read[0]["method"], read[0]["d_prime"], read[0]["gain"]) == ("hr", "3", "")
 
 
-def test_the_figure_has_a_panel_a_judge_and_each_method_in_its_colour(rows: list[Row], tmp_path: Path) -> None:
-    figure = resolution_figure(rows)
+def test_the_plot_has_a_panel_for_each_judge_and_each_method_in_its_colour(rows: list[Row], tmp_path: Path) -> None:
+    figure = resolution_plot(rows)
     assert [axes.get_title() for axes in figure.axes] == ["judged by dlib: in no loss", "judged by sface: the teacher"]
     curves = {container.get_label(): container[0].get_color() for container in figure.axes[0].containers}
     assert curves == {"bicubic": colour("bicubic"), "Real-ESRGAN": colour("realesrgan"), "FTLGAN": colour("ftlgan")}
     assert all(axes.get_ylim()[1] > 3.6 for axes in figure.axes), "the teacher's intervals are not inside"
     for name in ("a", "b"):
-        save(resolution_figure(rows), tmp_path / name)
+        save(resolution_plot(rows), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_one_resolution_needs_no_mean(tmp_path: Path) -> None:
     rows = compare_runs(find_runs([write_run(tmp_path / "28", 28)]), "sface")
     assert {row.res for row in rows if row.role != "paper"} == {"28"}
-    assert resolution_figure(rows).axes
+    assert resolution_plot(rows).axes
 
 
 def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one(tmp_path: Path) -> None:
@@ -204,31 +247,90 @@ def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one
         find_runs([one, write_run(tmp_path / "c", 14, shift=0.1)])
 
 
-def test_experiments_of_this_commit_come_before_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def git(*command: str) -> str:
+@pytest.fixture
+def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A function that runs git in the working directory, which is a new repository."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*command: str) -> str:
         who = ["-c", "user.name=a", "-c", "user.email=a@b"]
         return subprocess.run(["git", *who, *command], check=True, capture_output=True, text=True).stdout.strip()
 
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q")
-    git("commit", "-q", "--allow-empty", "-m", "start")
+    run("init", "-q")
+    return run
+
+
+def commit_experiment(git: Callable[..., str], name: str, res: int) -> str:
+    """Commit the results of an experiment on HEAD as DVC keeps it, leave HEAD as it is, and return the short SHA."""
     start = git("rev-parse", "HEAD")
-    write_run(tmp_path, 14, steps=100)
+    write_run(Path(), res, steps=100)
     git("add", ".")
-    git("commit", "-qm", "an experiment, as DVC keeps it")
+    git("commit", "-qm", "an experiment")
     short = git("rev-parse", "--short", "HEAD")
-    git("update-ref", f"refs/exps/{start[:2]}/{start[2:]}/few-steps", "HEAD")
+    git("update-ref", f"refs/exps/{start[:2]}/{start[2:]}/{name}", "HEAD")
     git("reset", "-q", "--hard", start)
+    return short
+
+
+def test_experiments_of_this_commit_come_before_the_workspace(git: Callable[..., str]) -> None:
+    git("commit", "-q", "--allow-empty", "-m", "start")
+    short = commit_experiment(git, "few-steps", 14)
+    git("update-ref", "refs/exps/exec/EXEC_HEAD", "HEAD")
     for res, found in ((14, ["few-steps"]), (28, ["few-steps", "workspace"])):
-        write_run(tmp_path, res, shift=0.5)
+        write_run(Path(), res, shift=0.5)
         assert [run.name for run in find_runs([])] == found
         assert [run.name for run in find_runs(["workspace"])] == ["workspace"]
         (experiment,) = find_runs(["few-steps"])
         assert (experiment.res, experiment.commit, experiment.params["train.steps"]) == (14, short, 100)
         (here,) = find_runs(["workspace"])
         assert (here.commit, here.params["train.steps"]) == ("", 800)
-        shutil.rmtree(tmp_path / "metrics")
+        shutil.rmtree("metrics")
     assert [run.name for run in find_runs([])] == ["few-steps"]
+
+
+def test_an_experiment_is_found_from_any_commit_unless_two_have_its_name(git: Callable[..., str]) -> None:
+    for number, res in enumerate((14, 28)):
+        git("commit", "-q", "--allow-empty", "-m", f"{number}")
+        commit_experiment(git, "same", res)
+        commit_experiment(git, f"own-{res}", res)
+    assert [(run.name, run.res) for run in find_runs(["own-14", "own-28"])] == [("own-14", 14), ("own-28", 28)]
+    with pytest.raises(DataError, match=r"same: 2 experiments have this name; give a commit: refs/.*, refs/"):
+        find_runs(["same"])
+    reference = git("for-each-ref", "--format=%(refname)", "refs/exps/**/same").splitlines()[0]
+    assert [run.name for run in find_runs([reference])] == [reference]
+
+
+def test_reading_a_commit_changes_nothing_there(git: Callable[..., str]) -> None:
+    Repo.init().close()
+    git("add", ".")
+    git("commit", "-qm", "start")
+    commit_experiment(git, "few-steps", 14)
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    assert [run.res for run in find_runs([])] == [14]
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+def test_a_project_in_a_folder_of_a_repository_has_its_own_experiments_and_metrics(
+    git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("project").mkdir()
+    monkeypatch.chdir("project")
+    Repo.init(subdir=True).close()
+    git("add", ".")
+    git("commit", "-qm", "start")
+    commit_experiment(git, "few-steps", 14)
+    assert [(run.name, run.res) for run in find_runs([])] == [("few-steps", 14)]
+
+
+def test_a_commit_without_quality_is_read_with_a_damaged_dvc_yaml(git: Callable[..., str]) -> None:
+    Repo.init().close()
+    write_run(Path(), 14)
+    Path("metrics/quality.json").unlink()
+    Path("dvc.yaml").write_text("stages: {")
+    git("add", ".")
+    git("commit", "-qm", "damaged")
+    (run,) = find_runs(["HEAD"])
+    assert (run.res, run.quality) == (14, [])
 
 
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
@@ -252,6 +354,7 @@ def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
         ("verification.csv", "3.0", "nan", "finite number"),
         ("verification.csv", "14,hr", "\udcff,hr", "0: res: input should be a valid integer"),
         ("origin.json", "aligned_sha256", "sha256", r"origin\.json: dataset: aligned_sha256: field required"),
+        ("origin.json", '"dataset"', '"software": {"torch": 2}, "dataset"', "software: torch: .*valid string"),
     ],
 )
 def test_damaged_metrics_are_one_line(tmp_path: Path, file: str, old: str, new: str, said: str) -> None:

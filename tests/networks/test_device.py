@@ -1,5 +1,6 @@
 """What is asked of this machine and is not there."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import torch
 import torchvision
 
 from ftlgan.errors import ParamsError, WeightsError
-from ftlgan.networks import imagenet
+from ftlgan.losses import vgg19
+from ftlgan.losses.vgg19 import Vgg19
 from ftlgan.networks.device import autocast, prepare_device, require_compiler
-from ftlgan.networks.vgg19 import Vgg19
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_vgg19_gives_five_layers_before_activation(monkeypatch: pytest.MonkeyPat
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/vgg19-dcbb9e9d.pth").touch()
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(imagenet, "sha256_of", lambda _: "dcbb9e9d")
+    monkeypatch.setattr(vgg19, "VGG19_SHA256", hashlib.sha256(b"").hexdigest())
     monkeypatch.setattr(torch, "load", lambda *_, **__: network.state_dict())
     faces, mean, std = torch.rand(1, 3, 32, 32), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     x, convolutions = torchvision.transforms.functional.normalize(faces, mean, std), list[torch.Tensor]()

@@ -46,7 +46,11 @@ def test_what_leaves_the_range_is_clamped() -> None:
 
 
 def test_a_preset_is_overridden_by_what_is_given() -> None:
-    assert generator_size("paper", features=None, blocks=3, growth=None) == {"features": 64, "blocks": 3, "growth": 32}
+    assert generator_size(params.Generator(preset="paper", features=None, blocks=3, growth=None)) == {
+        "features": 64,
+        "blocks": 3,
+        "growth": 32,
+    }
 
 
 def test_every_preset_of_the_params_is_there() -> None:

@@ -81,7 +81,7 @@ def test_another_colour_retrains_nothing(project: Project) -> None:
 
 
 def test_what_cannot_change_an_output_reruns_nothing(project: Project) -> None:
-    for name in ("errors", "params", "progress", "tracking/__init__", "tracking/provenance"):
+    for name in ("errors", "params", "progress", "repository", "tracking/__init__", "tracking/tags"):
         module = project.root / f"src/ftlgan/{name}.py"
         module.write_text(module.read_text() + "\n# another word\n")
     assert executed(project.dvc("repro")) == set()

@@ -7,7 +7,7 @@ from torch import nn
 
 from ftlgan.recognition.sface import FILE, PACKAGE, SHA256, SFace
 from ftlgan.recognition.sface_network import FrozenPReLU, SFaceNetwork
-from ftlgan.weights import packaged
+from ftlgan.weights.packaged import packaged
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 from spandrel.architectures.ESRGAN import ESRGAN
 
 from ftlgan.restoration.realesrgan import BIN_SHA256, FILES, PACKAGE
-from ftlgan.weights import packaged
+from ftlgan.weights.packaged import packaged
 
 HALF_PRECISION = 0x01306B47
 """The tag with which ncnn says that the weights which follow are float16; biases are float32."""

@@ -11,8 +11,8 @@ from spandrel.architectures.GFPGAN import GFPGAN
 from ftlgan import restoration
 from ftlgan.errors import DataError, ParamsError
 from ftlgan.params import PretrainedWeights, load_params
-from ftlgan.restoration.gfpgan import GREY, Gfpgan, cut_out, on_template
-from ftlgan.weights import sha256_of
+from ftlgan.restoration.gfpgan import GREY, Gfpgan, cut_out, place_on_template
+from ftlgan.weights.packaged import sha256_of
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 ARCFACE = np.array([[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [41.55, 92.37], [70.73, 92.20]])
@@ -63,7 +63,7 @@ def test_eyes_nose_and_mouth_come_to_lie_where_they_lie_on_ffhq() -> None:
     marks = np.zeros((112, 112, 3), np.uint8)
     for x, y in ARCFACE.round().astype(int):
         marks[y - 1 : y + 2, x - 1 : x + 2] = 255
-    canvas = on_template(marks).copy()
+    canvas = place_on_template(marks).copy()
     canvas[(canvas == GREY).all(axis=2)] = 0
     distances: list[float] = []
     for x, y in FFHQ:
@@ -71,7 +71,7 @@ def test_eyes_nose_and_mouth_come_to_lie_where_they_lie_on_ffhq() -> None:
         rows, columns = np.nonzero(canvas[top : top + 31, left : left + 31, 0] > 128)
         distances.append(float(np.hypot(rows.mean() + top - y, columns.mean() + left - x)))
     assert np.mean(distances) < 6
-    assert np.abs(cut_out(on_template(marks)).astype(int) - marks)[..., 0].mean() < 2
+    assert np.abs(cut_out(place_on_template(marks)).astype(int) - marks)[..., 0].mean() < 2
 
 
 def test_weights_of_the_whole_network_load_by_its_name(lr: np.ndarray, tmp_path: Path) -> None:

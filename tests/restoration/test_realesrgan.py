@@ -12,7 +12,7 @@ from ftlgan import restoration
 from ftlgan.degradation import degrade
 from ftlgan.params import PACKAGED, PretrainedWeights
 from ftlgan.restoration.realesrgan import RealEsrgan, load, ncnn_enlarger, torch_enlarger
-from ftlgan.weights import sha256_of
+from ftlgan.weights.packaged import sha256_of
 
 
 @pytest.fixture(scope="module")

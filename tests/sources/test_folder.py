@@ -7,7 +7,8 @@ import pytest
 
 from ftlgan.errors import DataError
 from ftlgan.params import Dataset
-from ftlgan.sources import fetch, folder
+from ftlgan.sources import folder
+from ftlgan.sources.fetch import fetch
 
 
 @pytest.fixture

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import _lfw
 
-from ftlgan.cache import cache_folder
 from ftlgan.errors import DataError
 from ftlgan.params import Dataset
-from ftlgan.sources import fetch, lfw
+from ftlgan.sources import lfw
+from ftlgan.sources.fetch import fetch
+from ftlgan.weights.cache import cache_folder
 
 PEOPLE, PHOTOS = 8, 2
-PAIRS = [remote.filename for remote in _lfw.TARGETS]
+PAIRS = [remote.name for remote in lfw.PAIR_LISTS]
 
 
 def noise() -> dict[str, bytes]:
@@ -106,17 +106,16 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         archive, *pairs = remotes(server)
-        monkeypatch.setattr(_lfw, "ARCHIVE", archive)
-        monkeypatch.setattr(_lfw, "TARGETS", pairs)
+        monkeypatch.setattr(lfw, "ARCHIVE", archive)
+        monkeypatch.setattr(lfw, "PAIR_LISTS", pairs)
         yield server
         server.shutdown()
 
 
-def remotes(server: Server) -> list[_lfw.RemoteFileMetadata]:
-    """What scikit-learn would know of this server's files."""
+def remotes(server: Server) -> list[lfw.RemoteFile]:
+    """Return the archive and the lists of pairs as this server has them."""
     return [
-        _lfw.RemoteFileMetadata(name, server.url(name), hashlib.sha256(file).hexdigest())
-        for name, file in server.files.items()
+        lfw.RemoteFile(name, server.url(name), hashlib.sha256(file).hexdigest()) for name, file in server.files.items()
     ]
 
 
@@ -214,17 +213,17 @@ def test_no_server_is_one_line(server: Server) -> None:
 
 
 def test_people_and_photos_are_chosen_as_of_a_folder(server: Server) -> None:
-    dataset = Dataset(source="lfw", path="nowhere", people=6, photos=2, strangers=0, val=0.34, test=0.34)
+    dataset = Dataset(source="lfw", path="nowhere", people=6, photos=2, synthetic_people=0, val=0.34, test=0.34)
     count, rows = fetch(dataset, seed=0)
     images = {row["face_id"]: row["image"] for row in rows}
     assert count == len(images) == 12
     assert {f"lfw/{face_id}": image for face_id, image in images.items()}.items() <= PHOTO_FILES.items()
 
 
-def download_in_a_process(cache: str, remotes: list[_lfw.RemoteFileMetadata], killed_at: int | None) -> None:
+def download_in_a_process(cache: str, remotes: list[lfw.RemoteFile], killed_at: int | None) -> None:
     """Download, if need be until the n-th time that something is opened, made, renamed or removed in the cache."""
     os.environ |= {"XDG_CACHE_HOME": cache, "no_proxy": "127.0.0.1"}
-    _lfw.ARCHIVE, *_lfw.TARGETS = remotes
+    lfw.ARCHIVE, *lfw.PAIR_LISTS = remotes  # pyright: ignore[reportAttributeAccessIssue]
     moments = itertools.count()
 
     def audit(event: str, arguments: tuple[object, ...]) -> None:

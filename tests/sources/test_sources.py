@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ftlgan.errors import DataError
 from ftlgan.params import Dataset
-from ftlgan.sources import fetch, split_people
+from ftlgan.sources.fetch import fetch
+from ftlgan.sources.split import split_people
 
 PEOPLE = [f"person {i}" for i in range(100)]
 

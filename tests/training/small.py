@@ -1,6 +1,7 @@
 """A small training: six people of four patterned images each, and a recognizer of thumbnails."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,34 +9,52 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from ftlgan.augmentation import Augmentation
 from ftlgan.degradation import degrade
-from ftlgan.losses import LossWeights
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_tensor
-from ftlgan.training.data import Faces, Gallery, TrainingSet, triplet_index, twin_index
+from ftlgan.params import Training, load_params
+from ftlgan.training.data import Faces, References, TrainingSet, triplet_index, twin_index
+from ftlgan.training.distributed import World
 from ftlgan.training.loop import fit
-from ftlgan.training.state import Schedule
-from ftlgan.triplets import Mining, mine
+from ftlgan.triplets import mine
 
-WEIGHTS = LossWeights(triplet=1, pixel=1, identity=1, perceptual=0.1, adversarial=0.01)
-TRIPLET_ONLY = LossWeights(triplet=1)
-SCHEDULE = Schedule(
-    steps=6,
-    batch=4,
-    learning_rate=1e-3,
-    warmup=1,
-    validate_every=3,
-    seed=0,
-    clip=10,
-    ema=0.5,
-    teacher_noise=0.01,
-    r1=0.1,
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+OFF: dict[str, Any] = dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0.0)
+"""The weights of all terms."""
+
+
+def changed(config: Training, **sections: dict[str, Any]) -> Training:
+    """Return a config with some values changed: `changed(CONFIG, train={"steps": 9})`."""
+    updates = {name: getattr(config, name).model_copy(update=values) for name, values in sections.items()}
+    return config.model_copy(update=updates)
+
+
+CONFIG = changed(
+    PARAMS.training("ftlgan"),
+    losses={"pixel": 1.0, "identity": 1.0, "triplet": 1.0, "perceptual": 0.1, "adversarial": 0.01},
+    discriminator={"r1": 0.1},
+    train={
+        **{"steps": 6, "batch": 4, "learning_rate": 1e-3, "warmup": 1, "clip": 10.0, "ema": 0.5, "teacher_noise": 0.01},
+        **{"validate_every": 3, "checkpoint": 2},
+    },
 )
-STILL = Augmentation(flip=True, shift=0, kind="bicubic")
-MOVING = Augmentation(flip=True, shift=0.5, kind="bicubic")
+
+
+def faster(config: Training = CONFIG, **train: Any) -> Training:
+    """Return a config with some values of its section `train` changed."""
+    return changed(config, train=train)
+
+
+def losing(config: Training = CONFIG, **weights: Any) -> Training:
+    """Return a config whose loss has these terms and no other."""
+    return changed(config, losses=OFF | weights)
+
+
+def still(config: Training = CONFIG) -> Training:
+    """Return a config by which no face is moved."""
+    return changed(config, augmentation={"shift": 0.0})
 
 
 class Colours(nn.Module):
@@ -62,51 +81,50 @@ class Trained:
 
     generator: Generator
     best: float
-    history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    history: list[tuple[int, dict[str, float]]] = field(default_factory=list[tuple[int, dict[str, float]]])
 
-    def of(self, name: str) -> list[float]:
-        return [figures[name] for _, figures in self.history if name in figures]
+    def values(self, name: str) -> list[float]:
+        """Return the values of a metric, in the order of the steps that have it."""
+        return [metrics[name] for _, metrics in self.history if name in metrics]
 
 
-def patterns() -> tuple[Faces, Gallery, pa.Table]:
-    """Faces, their photos, and triplets of them."""
+def patterns() -> tuple[Faces, References, pa.Table]:
+    """Return faces, their photos, and triplets of them."""
     rng = np.random.default_rng(0)
     who = np.repeat(np.arange(6), 4)
     pattern = rng.integers(0, 256, (6, 28, 28, 3))[who] * 0.8 + rng.integers(0, 256, (24, 28, 28, 3)) * 0.2
     hr = pattern.astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
     face_ids, identities = np.array([f"{i}" for i in range(24)]), np.array([f"p{i}" for i in who])
     faces = Faces(face_ids, identities, np.stack([degrade(face, 14) for face in hr]), hr)
-    gallery = Gallery(face_ids, identities, Colours()(to_tensor(hr)).numpy(), {"recognizer": "c", "sha256": "0"})
-    return faces, gallery, mine(face_ids, identities, gallery.embeddings, Mining(2, 2, 4, 0.5), seed=0)
+    embeddings = Colours()(to_tensor(hr)).numpy()
+    references = References(Path("data/teacher"), face_ids, identities, embeddings, {"recognizer": "c", "sha256": "0"})
+    config = PARAMS.triplets.model_copy(update={"positives": 2, "negatives": 2, "hardest": 4, "margin": 0.5})
+    return faces, references, mine(face_ids, identities, embeddings, config, seed=0)
 
 
 def small_set() -> TrainingSet:
-    faces, gallery, triplets = patterns()
-    index = triplet_index(triplets, faces, gallery)
-    assert faces.hr is not None
-    return TrainingSet(faces, gallery, index, twin_index(faces, gallery), faces.hr, faces, gallery)
+    """Return a training set of the patterns, validated on the same people."""
+    faces, references, triplets = patterns()
+    index = triplet_index(triplets, faces, references)
+    return TrainingSet(faces, references, index, twin_index(faces, references), faces.hr, faces, references)
 
 
-def train(data: TrainingSet, schedule: Schedule = SCHEDULE, weights: LossWeights = WEIGHTS, **options: Any) -> Trained:
-    """Train new networks, whose first weights go by the seed of the schedule."""
-    device = schedule.device
-    prepare_device(device, schedule.seed, precision=schedule.precision)
-    trained = Trained(Generator(14, 8, 1, 4).to(device), 0)
-    discriminator = Discriminator(4).to(device) if weights.adversarial else None
-    augmentation = options.pop("augmentation", MOVING)
+def train(data: TrainingSet, config: Training = CONFIG, world: World | None = None, **options: Any) -> Trained:
+    """Train new networks, whose first weights go by the seed of the config."""
+    world = world or World(device=config.train.device)
+    prepare_device(config.train.device, config.train.seed, precision=config.train.precision)
+    trained = Trained(Generator(14, 8, 1, 4).to(world.device), 0)
+    discriminator = Discriminator(4).to(world.device) if config.losses.adversarial else None
 
-    def log(step: int, figures: dict[str, float]) -> None:
-        trained.history.append((step, dict(figures)))
+    def log(step: int, metrics: dict[str, float]) -> None:
+        trained.history.append((step, dict(metrics)))
 
     options.setdefault("log", log)
-    teacher = Colours().to(device)
-    trained.best = fit(trained.generator, discriminator, teacher, data, weights, schedule, augmentation, **options)
+    teacher = Colours().to(world.device)
+    trained.best = fit(trained.generator, discriminator, teacher, data, config, world=world, **options)
     return trained
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
+    """Say whether two networks have the same weights to the bit."""
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
-
-
-def faster(**changes: Any) -> Schedule:
-    return replace(SCHEDULE, **changes)

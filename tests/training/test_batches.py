@@ -1,59 +1,62 @@
 """What each step learns from is a matter of seed and step, and ready when the step asks."""
 
+import threading
 import time
 from dataclasses import astuple
 
 import numpy as np
 import pytest
-from small import MOVING, SCHEDULE, faster
+from small import CONFIG, changed, faster
 
-from ftlgan.training.batches import Batches, Drawn
+from ftlgan.training.batches import Batches, TrainingBatch
 from ftlgan.training.data import TrainingSet
 
+SIZE = CONFIG.train.batch
 
-def equal(a: Drawn, b: Drawn) -> bool:
+
+def equal(a: TrainingBatch, b: TrainingBatch) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(astuple(a), astuple(b), strict=True))
 
 
 def test_a_batch_is_the_same_drawn_ahead_or_asked_for_alone(data: TrainingSet) -> None:
-    size = SCHEDULE.batch
+    size = SIZE
     epoch = len(data.triplets) // size
-    in_order = Batches(data, MOVING, SCHEDULE, size)
+    in_order = Batches(data, CONFIG, size)
     for step in range(1, epoch + 3):
-        alone = Batches(data, MOVING, SCHEDULE, size).of(step)
-        assert equal(in_order.of(step), alone)
-    assert equal(in_order.of(2), Batches(data, MOVING, SCHEDULE, size).of(2))  # and back
+        alone = Batches(data, CONFIG, size)[step]
+        assert equal(in_order[step], alone)
+    assert equal(in_order[2], Batches(data, CONFIG, size)[2])  # and back
 
 
 def test_another_step_or_seed_draws_another_batch(data: TrainingSet) -> None:
-    batches = Batches(data, MOVING, SCHEDULE, SCHEDULE.batch)
-    other = Batches(data, MOVING, faster(seed=1), SCHEDULE.batch)
-    assert not equal(batches.of(1), batches.of(2))
-    assert not equal(batches.of(1), other.of(1))
+    batches = Batches(data, CONFIG, SIZE)
+    other = Batches(data, faster(seed=1), SIZE)
+    assert not equal(batches[1], batches[2])
+    assert not equal(batches[1], other[1])
 
 
 def test_an_epoch_takes_no_triplet_twice(data: TrainingSet) -> None:
-    batches = Batches(data, MOVING, SCHEDULE, SCHEDULE.batch)
+    batches = Batches(data, CONFIG, SIZE)
     seen = [
         triplet
-        for step in range(1, len(data.triplets) // SCHEDULE.batch + 1)
-        for drawn in [batches.of(step)]
+        for step in range(1, len(data.triplets) // SIZE + 1)
+        for drawn in [batches[step]]
         for triplet in zip(drawn.anchor, drawn.positive, drawn.negative, strict=True)
     ]
-    assert len(set(seen)) == len(seen) == len(data.triplets) // SCHEDULE.batch * SCHEDULE.batch
+    assert len(set(seen)) == len(seen) == len(data.triplets) // SIZE * SIZE
 
 
 def test_the_next_batch_is_drawn_before_it_is_asked_for(data: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
     draw = Batches._draw
 
-    def noted(self: Batches, step: int) -> Drawn:
+    def noted(self: Batches, step: int) -> TrainingBatch:
         drawn.append(step)
         return draw(self, step)
 
     monkeypatch.setattr(Batches, "_draw", noted)
-    batches = Batches(data, MOVING, SCHEDULE, SCHEDULE.batch)
-    batches.of(1)
+    batches = Batches(data, CONFIG, SIZE)
+    batches[1]
     ended = time.monotonic() + 10
     while drawn != [1, 2] and time.monotonic() < ended:
         time.sleep(0.01)
@@ -66,7 +69,23 @@ def test_a_step_meets_the_error_of_its_batch(data: TrainingSet, monkeypatch: pyt
             raise ZeroDivisionError
 
     monkeypatch.setattr(Batches, "_draw", fail_at_2)
-    batches = Batches(data, MOVING, SCHEDULE, SCHEDULE.batch)
-    batches.of(1)
+    batches = Batches(data, CONFIG, SIZE)
+    batches[1]
     with pytest.raises(ZeroDivisionError):
-        batches.of(2)
+        batches[2]
+
+
+def test_none_is_mirrored_where_none_shall_be(data: TrainingSet) -> None:
+    with Batches(data, changed(CONFIG, augmentation={"flip": False, "shift": 0.0}), SIZE) as batches:
+        drawn = batches[1]
+    assert np.array_equal(drawn.lr, data.train.lr[drawn.anchor])
+
+
+def test_its_thread_ends_with_the_block(data: TrainingSet) -> None:
+    before = set(threading.enumerate())
+    with Batches(data, CONFIG, SIZE) as batches:
+        assert equal(batches[1], batches[1])
+        assert set(threading.enumerate()) - before
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        batches[3]

@@ -13,6 +13,7 @@ from ftlgan.params import Precision
 from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import TrainingSet
+from ftlgan.training.fingerprint import Fingerprint
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -60,7 +61,7 @@ def test_ended_halfway_it_goes_on_to_the_same_bytes(data: TrainingSet, tmp_path:
         if step == 5:
             raise EndedError
 
-    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors", every=2)
+    checkpoint = Checkpoint(tmp_path, "model", Fingerprint({}, {}, None, {}))
     with pytest.raises(EndedError):
         trained(data, checkpoint=checkpoint, log=end)
     assert checkpoint.path.exists()

@@ -6,22 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import patterns
+from small import CONFIG, changed, losing, patterns, still
 
-from ftlgan.augmentation import Augmentation
 from ftlgan.errors import DataError
 from ftlgan.faces import FACES, embeddings_schema, encode_png, read_faces, write_faces, write_table
-from ftlgan.losses import LossWeights
+from ftlgan.params import Training
 from ftlgan.training.data import TrainingSet, read_training_set, triplet_index, twin_index
 
-STILL, MOVING = (Augmentation(flip=True, shift=shift, kind="bicubic") for shift in (0, 0.5))
-TRIPLET, IDENTITY = LossWeights(triplet=1), LossWeights(triplet=1, identity=1)
+MOVING = changed(CONFIG, augmentation={"shift": 0.5})
+TRIPLET, IDENTITY = losing(MOVING, triplet=1.0), losing(MOVING, triplet=1.0, identity=1.0)
 
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
     """The tables of a project: four people of four faces to train on, two to validate on."""
-    faces, gallery, triplets = patterns()
+    faces, references, triplets = patterns()
     assert faces.hr is not None
     splits = np.where(np.arange(24) < 16, "train", "val")
     about = [
@@ -36,9 +35,9 @@ def tables(tmp_path: Path) -> Path:
     write("degraded", faces.lr)
     write("aligned", faces.hr)
     write_faces(
-        tmp_path / "gallery",
+        tmp_path / "teacher",
         embeddings_schema(16, "sface", "ab12"),
-        ({**row, "embedding": embedding} for row, embedding in zip(about, gallery.embeddings, strict=True)),
+        ({**row, "embedding": embedding} for row, embedding in zip(about, references.embeddings, strict=True)),
     )
     people = {f"p{i}" for i in range(4)}
     trained = [row["identity"] in people and row["negative_identity"] in people for row in triplets.to_pylist()]
@@ -46,10 +45,9 @@ def tables(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, weights: LossWeights = IDENTITY, augmentation: Augmentation = MOVING) -> TrainingSet:
-    return read_training_set(
-        folder / "degraded", folder / "aligned", folder / "gallery", folder / "triplets.parquet", weights, augmentation
-    )
+def read(folder: Path, config: Training = IDENTITY) -> TrainingSet:
+    tables = (folder / "degraded", folder / "aligned", folder / "teacher", folder / "triplets.parquet")
+    return read_training_set(*tables, config)
 
 
 def without(folder: Path, name: str, faces: Sequence[str]) -> None:
@@ -64,60 +62,64 @@ def test_triplets_point_at_the_people_that_they_name(tables: Path) -> None:
     who = data.train.identities[anchor]
     assert len(data.train.lr) == 16
     assert len(data.val.lr) == 8
-    assert (data.gallery.identities[positive] == who).all()
-    assert (data.gallery.identities[negative] != who).all()
+    assert (data.references.identities[positive] == who).all()
+    assert (data.references.identities[negative] != who).all()
     assert data.twins is not None
-    assert (data.gallery.face_ids[data.twins] == data.train.face_ids).all()
+    assert (data.references.face_ids[data.twins] == data.train.face_ids).all()
 
 
 def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
     """The paper's claim: with triplets alone, high-resolution twins need not exist."""
     for path in (tables / "aligned").iterdir():
         path.unlink()
-    data = read(tables, TRIPLET, STILL)
+    data = read(tables, still(TRIPLET))
     assert data.train.hr is None
     assert data.twins is None
+    assert data.real is None
 
 
 @pytest.mark.parametrize(
-    ("weights", "augmentation", "key"),
+    ("config", "key"),
     [
-        (LossWeights(triplet=1, pixel=1), STILL, "losses.pixel"),
-        (LossWeights(triplet=1, perceptual=1), STILL, "losses.perceptual"),
-        (TRIPLET, MOVING, "augmentation.shift"),
+        (still(losing(triplet=1.0, pixel=1.0)), "losses.pixel"),
+        (still(losing(triplet=1.0, perceptual=1.0)), "losses.perceptual"),
+        (TRIPLET, "augmentation.shift"),
     ],
 )
-def test_a_face_without_a_twin_names_the_param_that_needs_it(
-    tables: Path, weights: LossWeights, augmentation: Augmentation, key: str
-) -> None:
+def test_a_face_without_a_twin_names_the_param_that_needs_it(tables: Path, config: Training, key: str) -> None:
     without(tables, "aligned", ["3"])
     with pytest.raises(DataError, match=rf"1 of the 16 train faces .* first is 3\), which {key} need: set") as error:
-        read(tables, weights, augmentation)
+        read(tables, config)
     assert "\n" not in str(error.value)
 
 
 def test_an_embedding_of_a_twin_that_is_not_there_is_named() -> None:
-    faces, gallery, _ = patterns()
-    fewer = replace(gallery, face_ids=gallery.face_ids[1:])
-    with pytest.raises(DataError, match=r"1 of 24 training faces have no .* first is 0\), which losses.identity"):
+    faces, references, _ = patterns()
+    fewer = replace(references, face_ids=references.face_ids[1:])
+    with pytest.raises(
+        DataError, match=r"^data/teacher: 1 of 24 training faces have no .* first is 0\), which losses.identity"
+    ):
         twin_index(faces, fewer)
 
 
 @pytest.mark.parametrize("role", ["anchor", "positive", "negative"])
 def test_a_triplet_of_a_face_that_is_not_there_is_named(role: str) -> None:
-    faces, gallery, triplets = patterns()
+    faces, references, triplets = patterns()
     face_id = triplets[role][0].as_py()
     kept = faces.face_ids != face_id
     if role == "anchor":
         faces = replace(faces, face_ids=faces.face_ids[kept])
     else:
-        gallery = replace(gallery, face_ids=gallery.face_ids[kept])
+        references = replace(references, face_ids=references.face_ids[kept])
         triplets = triplets.slice(0, 1)
-    with pytest.raises(DataError, match=rf"{role} '{face_id}' is not .*; run `dvc repro triplets`"):
-        triplet_index(triplets, faces, gallery)
+    with pytest.raises(
+        DataError,
+        match=rf"{role} '{face_id}' is not (among the training faces|in data/teacher); run `dvc repro triplets`",
+    ):
+        triplet_index(triplets, faces, references)
 
 
-def test_a_gallery_of_other_val_faces_is_refused(tables: Path) -> None:
-    without(tables, "gallery", ["23"])
-    with pytest.raises(DataError, match="does not hold the val faces"):
+def test_teacher_embeddings_of_other_val_faces_are_refused(tables: Path) -> None:
+    without(tables, "teacher", ["23"])
+    with pytest.raises(DataError, match="teacher: does not hold the val faces"):
         read(tables)

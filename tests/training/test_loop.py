@@ -11,34 +11,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import MOVING, SCHEDULE, STILL, TRIPLET_ONLY, WEIGHTS, faster, same, train
+from small import CONFIG, changed, faster, losing, same, still, train
 
 from ftlgan.errors import DataError
-from ftlgan.losses import LossWeights
 from ftlgan.networks.generator import Generator
-from ftlgan.training.batches import ORDER
+from ftlgan.training.augmentation import move_and_degrade
+from ftlgan.training.batches import ORDER, random_stream
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import TrainingSet
-from ftlgan.training.state import State
+from ftlgan.training.fingerprint import Fingerprint
+from ftlgan.training.state import State, learning_rate_share
 
 HERE = Path(__file__).parent
+FINGERPRINT = Fingerprint({}, {}, None, {})
 
 
 def test_it_learns(data: TrainingSet) -> None:
-    epoch = len(data.triplets) // SCHEDULE.batch
-    schedule = faster(steps=4 * epoch, learning_rate=3e-3, validate_every=epoch, teacher_noise=0.0)
-    trained = train(data, schedule, LossWeights(triplet=1, pixel=1, identity=1), augmentation=STILL)
-    losses = trained.of("total")
+    epoch = len(data.triplets) // CONFIG.train.batch
+    config = still(losing(triplet=1.0, pixel=1.0, identity=1.0))
+    trained = train(data, faster(config, steps=4 * epoch, learning_rate=3e-3, validate_every=epoch, teacher_noise=0.0))
+    losses = trained.values("total")
     assert np.mean(losses[-epoch:]) < 0.95 * np.mean(losses[:epoch])
-    assert trained.best > trained.of("val_d_prime")[0]
+    assert trained.best > trained.values("val_d_prime")[0]
 
 
 def test_the_paper_s_claim_it_learns_from_triplets_alone_without_any_twin(data: TrainingSet) -> None:
     faces = replace(data.train, hr=None)
-    blind = replace(data, train=faces, twins=None, real=np.empty((0, 112, 112, 3), np.uint8))
-    schedule = faster(steps=60, learning_rate=3e-3, validate_every=20, teacher_noise=0.0)
-    trained = train(blind, schedule, TRIPLET_ONLY, augmentation=STILL)
-    assert trained.best > trained.of("val_d_prime")[0]
+    blind = replace(data, train=faces, twins=None, real=None)
+    config = still(losing(triplet=1.0))
+    trained = train(blind, faster(config, steps=60, learning_rate=3e-3, validate_every=20, teacher_noise=0.0))
+    assert trained.best > trained.values("val_d_prime")[0]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(data: TrainingSet) -> None:
@@ -57,9 +59,9 @@ def test_every_step_is_logged_and_validated_when_due(data: TrainingSet) -> None:
 
 def test_the_best_state_is_kept(data: TrainingSet) -> None:
     """At this rate training does harm from the start: the first average is the best, and bicubic is none of them."""
-    schedule, weights = faster(steps=3, learning_rate=0.1, warmup=0), LossWeights(triplet=1, pixel=1)
-    best, last = (train(data, replace(schedule, validate_every=every), weights) for every in (1, 3))
-    untrained, *averages = best.of("val_d_prime")
+    config = faster(losing(triplet=1.0, pixel=1.0), steps=3, learning_rate=0.1, warmup=0)
+    best, last = (train(data, faster(config, validate_every=every)) for every in (1, 3))
+    untrained, *averages = best.values("val_d_prime")
     assert untrained > best.best == max(averages) > averages[-1]
     assert best.generator.tail.weight.any()
     assert not same(best.generator, last.generator)
@@ -67,26 +69,27 @@ def test_the_best_state_is_kept(data: TrainingSet) -> None:
 
 def test_a_moving_average_lags_behind_the_weights() -> None:
     state = State(Generator(14, 8, 1, 4), None, faster(ema=0.9))
-    first = state.average.tail.weight.clone()
+    first = state.ema_generator.tail.weight.clone()
     state.step = 1000
     with torch.no_grad():
         state.generator.tail.weight += 1
-    state.follow()
-    assert torch.allclose(state.average.tail.weight - first, torch.tensor(0.1))
+    state.update_ema()
+    assert torch.allclose(state.ema_generator.tail.weight - first, torch.tensor(0.1))
     state.step = 1  # too early for the first weights to count so much
-    state.follow()
-    assert (state.generator.tail.weight - state.average.tail.weight).max() < 0.1
+    state.update_ema()
+    assert (state.generator.tail.weight - state.ema_generator.tail.weight).max() < 0.1
 
 
 def test_a_gradient_is_clipped(data: TrainingSet) -> None:
-    free, clipped = (train(data, faster(clip=clip, steps=2), WEIGHTS) for clip in (1e9, 1e-12))
-    assert free.of("gradient")[0] == pytest.approx(clipped.of("gradient")[0])  # its length before it is clipped
+    free, clipped = (train(data, faster(clip=clip, steps=2)) for clip in (1e9, 1e-12))
+    assert free.values("gradient")[0] == pytest.approx(clipped.values("gradient")[0])  # its length before it is clipped
     assert not same(free.generator, clipped.generator)
 
 
 def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
+    assert data.real is not None
     hr = data.real[:5]
-    lr, moved = MOVING.move_and_degrade(hr, 14, np.random.default_rng(0))
+    lr, moved = move_and_degrade(hr, 14, 0.5, "bicubic", np.random.default_rng(0))
     assert lr.shape == (5, 14, 14, 3)
     assert not np.array_equal(moved, hr)
     box = moved.reshape(5, 14, 8, 14, 8, 3).mean(axis=(2, 4))
@@ -94,23 +97,24 @@ def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
 
 
 def test_the_discriminator_learns_to_tell_restored_faces(data: TrainingSet) -> None:
-    trained = train(data, faster(steps=60, learning_rate=1e-6, discriminator_rate=5e-3, r1=0.0))
-    assert np.mean(trained.of("discriminator")[-10:]) < 0.8 * np.mean(trained.of("discriminator")[:10])
+    config = changed(CONFIG, discriminator={"learning_rate": 5e-3, "r1": 0.0})
+    trained = train(data, faster(config, steps=60, learning_rate=1e-6))
+    assert np.mean(trained.values("discriminator")[-10:]) < 0.8 * np.mean(trained.values("discriminator")[:10])
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_the_losses_and_the_last_good_state(
     data: TrainingSet, tmp_path: Path
 ) -> None:
     embeddings, triplets = (
-        np.vstack([data.gallery.embeddings, np.full(16, np.nan)]).astype(np.float32),
+        np.vstack([data.references.embeddings, np.full(16, np.nan)]).astype(np.float32),
         data.triplets.copy(),
     )
-    in_second_batch = SCHEDULE.rng(0, ORDER).permutation(len(triplets))[SCHEDULE.batch]
+    in_second_batch = random_stream(CONFIG.train.seed, 0, ORDER).permutation(len(triplets))[CONFIG.train.batch]
     triplets[in_second_batch, 1] = len(embeddings) - 1
-    broken = replace(data, gallery=replace(data.gallery, embeddings=embeddings), triplets=triplets)
-    checkpoint = Checkpoint(tmp_path / "c.safetensors", 1)
-    with pytest.raises(DataError, match=r"not finite at step 2 \(.*triplet nan.*c.safetensors$"):
-        train(broken, checkpoint=checkpoint)
+    broken = replace(data, references=replace(data.references, embeddings=embeddings), triplets=triplets)
+    checkpoint = Checkpoint(tmp_path, "model", FINGERPRINT)
+    with pytest.raises(DataError, match=rf"not finite at step 2 \(.*triplet nan.*{checkpoint.path.name}$"):
+        train(broken, faster(checkpoint=1), checkpoint=checkpoint)
     found = checkpoint.read()
     assert found
     assert found[1]["step"] == 1
@@ -118,12 +122,13 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_the_losses_and_the_last_g
 
 
 def test_fewer_triplets_than_a_batch_still_train(data: TrainingSet) -> None:
-    train(replace(data, triplets=data.triplets[:3]))
+    trained = train(replace(data, triplets=data.triplets[:3]))
+    assert trained.generator.tail.weight.any(), "an untrained network has none"
+    assert [step for step, _ in trained.history] == list(range(CONFIG.train.steps + 1))
 
 
 def test_the_rate_warms_up_and_then_falls_to_nothing() -> None:
-    schedule = faster(steps=110, warmup=10)
-    rates = [schedule.rate(step) for step in range(110)]
+    rates = [learning_rate_share(step, steps=110, warmup=10) for step in range(110)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[60] == pytest.approx(0.5)
@@ -137,21 +142,24 @@ sys.path.insert(0, {str(HERE)!r})
 from pathlib import Path
 from small import small_set, train, faster
 from ftlgan.training.checkpoint import Checkpoint
+from ftlgan.training.fingerprint import Fingerprint
 
-def log(step, figures):
+def log(step, metrics):
     if step == int(sys.argv[2]):
         os.kill(os.getpid(), 9)
 
-train(small_set(), faster(steps=9), log=log, checkpoint=Checkpoint(Path(sys.argv[1]), 2))
+checkpoint = Checkpoint(Path(sys.argv[1]), "model", Fingerprint({{}}, {{}}, None, {{}}))
+train(small_set(), faster(steps=9), log=log, checkpoint=checkpoint)
 """
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 8, 9])
 def test_killed_at_any_step_it_ends_in_the_same_bytes(data: TrainingSet, tmp_path: Path, step: int) -> None:
-    path = tmp_path / "c.safetensors"
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(step)], capture_output=True, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(step)], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    resumed = train(data, faster(steps=9), checkpoint=Checkpoint(path, 2))
+    checkpoint = Checkpoint(tmp_path, "model", FINGERPRINT)
+    assert checkpoint.path.exists() == (step > 2), "written after the log of every second step"
+    resumed = train(data, faster(steps=9), checkpoint=checkpoint)
     undisturbed = train(data, faster(steps=9))
     assert same(resumed.generator, undisturbed.generator)
     assert resumed.best == undisturbed.best
@@ -168,10 +176,10 @@ sys.path.insert(0, {str(HERE)!r})
 import os
 import torch
 from small import small_set, train, faster
-from ftlgan import distributed
+from ftlgan.training.distributed import join_world
 
-with distributed.world("cpu") as (world, _):
-    trained = train(small_set(), faster(steps=4, batch=8), world=world)
+with join_world("cpu") as world:
+    trained = train(small_set(), faster(steps=4, batch=8), world)
     if world.rank == 0:
         torch.save([parameter for parameter in trained.generator.parameters()], os.environ["WEIGHTS"])
 """
@@ -180,7 +188,7 @@ with distributed.world("cpu") as (world, _):
 def test_two_processes_give_the_weights_of_one(data: TrainingSet, tmp_path: Path) -> None:
     script, weights = tmp_path / "together.py", tmp_path / "weights.pt"
     script.write_text(TOGETHER)
-    launch = f"from ftlgan.distributed import launch; launch({str(script)!r}, 2)"
+    launch = f"from ftlgan.training.distributed import launch; launch({str(script)!r}, 2)"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WEIGHTS": str(weights)}
     command = [sys.executable, "-c", launch]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -199,13 +207,14 @@ import os
 from pathlib import Path
 import numpy as np
 from small import small_set, train, faster
-from ftlgan import distributed
 from ftlgan.errors import one_line_errors
 from ftlgan.training.checkpoint import Checkpoint
+from ftlgan.training.distributed import join_world
+from ftlgan.training.fingerprint import Fingerprint
 
 @one_line_errors
 def main():
-    with distributed.world("cpu") as (world, _):
+    with join_world("cpu") as world:
         data, steps = small_set(), 4
         if os.environ["TROUBLE"] == "validation":
             data = replace(data, val=replace(data.val, identities=np.arange(len(data.val.identities)).astype(str)))
@@ -216,8 +225,9 @@ def main():
         if os.environ["TROUBLE"] == "Ctrl-C":
             steps = 100_000
             Path(os.environ["STARTED"]).touch()
-        kept = Checkpoint(Path("/dev/null/c.safetensors"), 1) if os.environ["TROUBLE"] == "checkpoint" else None
-        train(data, faster(steps=steps), world=world, checkpoint=kept)
+        nowhere = Checkpoint(Path("/dev/null"), "model", Fingerprint({{}}, {{}}, None, {{}}))
+        checkpoint = nowhere if os.environ["TROUBLE"] == "checkpoint" else None
+        train(data, faster(steps=steps), world, checkpoint=checkpoint)
 
 main()
 """
@@ -230,7 +240,7 @@ def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
     return [
         sys.executable,
         "-c",
-        f"from ftlgan.distributed import launch; launch({str(script)!r}, 2)",
+        f"from ftlgan.training.distributed import launch; launch({str(script)!r}, 2)",
     ], tmp_path / "started"
 
 
@@ -238,7 +248,7 @@ def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
     ("trouble", "said"),
     [
         ("validation", "verification needs at least two people"),
-        ("checkpoint", "/dev/null/c.safetensors: "),
+        ("checkpoint", "/dev/null/model-"),
         ("triplets", "1 triplets for 2 processes"),
         ("a kill", "process 1 of 2 was ended by SIGKILL"),
     ],

@@ -6,31 +6,32 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small import MOVING, Colours, faster, same, train
+from small import CONFIG, Colours, changed, faster, losing, same, train
 from torch import Tensor, nn
 
-from ftlgan.distributed import World
 from ftlgan.errors import DataError
-from ftlgan.losses import LossWeights
+from ftlgan.losses import TERMS
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
-from ftlgan.training.batches import MIRROR, MOVE, NOISE, ORDER, REAL
+from ftlgan.params import Training
+from ftlgan.training.augmentation import move_and_degrade
+from ftlgan.training.batches import MIRROR, MOVE, NOISE, ORDER, REAL, random_stream
 from ftlgan.training.data import TrainingSet
+from ftlgan.training.distributed import World
 from ftlgan.training.loop import _Trainer, validation_d_prime
-from ftlgan.training.state import Schedule, State
+from ftlgan.training.state import State, learning_rate_share
 
-ALL = LossWeights(triplet=1, pixel=2, identity=3, perceptual=0.5, adversarial=0.1)
-TERMS = ("triplet", "pixel", "identity", "perceptual", "adversarial")
+ALL = losing(triplet=1.0, pixel=2.0, identity=3.0, perceptual=0.5, adversarial=0.1)
 
 
-def trainer_of(data: TrainingSet, schedule: Schedule, weights: LossWeights) -> _Trainer:
-    """About to take its first step, with networks that are not blank any more."""
+def new_trainer(data: TrainingSet, config: Training) -> _Trainer:
+    """Return a trainer about to take its first step, with networks that are not blank any more."""
     torch.manual_seed(0)
     generator = Generator(14, 8, 1, 4)
     nn.init.normal_(generator.tail.weight, std=0.05)
-    state = State(generator, Discriminator(4) if weights.adversarial else None, schedule)
+    state = State(generator, Discriminator(4) if config.losses.adversarial else None, config)
     state.step = 1
-    return _Trainer(state, Colours(), data, weights, MOVING, None, World(), compiled=False)
+    return _Trainer(state, Colours(), data, None, World())
 
 
 def image(face: np.ndarray) -> Tensor:
@@ -38,19 +39,21 @@ def image(face: np.ndarray) -> Tensor:
 
 
 def naive_step(
-    generator: Generator, critic: Discriminator | None, data: TrainingSet, schedule: Schedule, weights: LossWeights
+    generator: Generator, critic: Discriminator | None, data: TrainingSet, config: Training
 ) -> dict[str, float]:
     """Move both networks as the first step of a training should, face by face."""
-    teacher, batch = Colours(), schedule.batch
-    triplets = data.triplets[schedule.rng(0, ORDER).permutation(len(data.triplets))[:batch]]
+    teacher, weights, schedule = Colours(), config.losses, config.train
+    seed, batch = schedule.seed, schedule.batch
+    triplets = data.triplets[random_stream(seed, 0, ORDER).permutation(len(data.triplets))[:batch]]
     assert data.train.hr is not None
-    lr, hr = MOVING.move_and_degrade(data.train.hr[triplets[:, 0]], 14, schedule.rng(1, MOVE))
-    mirrored = schedule.rng(1, MIRROR).random(batch) < 0.5
+    moves, shift = random_stream(seed, 1, MOVE), config.augmentation.shift
+    lr, hr = move_and_degrade(data.train.hr[triplets[:, 0]], 14, shift, config.degradation.kind, moves)
+    mirrored = random_stream(seed, 1, MIRROR).random(batch) < 0.5
     assert mirrored.any()
     assert not mirrored.all()
     anchors = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(lr, mirrored, strict=True)])
     twins = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(hr, mirrored, strict=True)])
-    noise = schedule.rng(1, NOISE).standard_normal((batch, 3, 112, 112), np.float32)
+    noise = random_stream(seed, 1, NOISE).standard_normal((batch, 3, 112, 112), np.float32)
 
     with torch.autocast("cpu", torch.bfloat16, enabled=schedule.precision == "bfloat16"):
         restored = generator(anchors)
@@ -59,12 +62,12 @@ def naive_step(
     restored, embeddings, features, twin_features = (
         found.float() for found in (restored, embeddings, features, twin_features)
     )
-    photos = torch.from_numpy(data.gallery.embeddings)
+    photos = torch.from_numpy(data.references.embeddings)
     sums = dict.fromkeys(TERMS, torch.zeros(()))
     for i, (anchor, positive, negative) in enumerate(triplets):
-        own = int(np.flatnonzero(data.gallery.face_ids == data.train.face_ids[anchor])[0])
+        own = int(np.flatnonzero(data.references.face_ids == data.train.face_ids[anchor])[0])
         nearer = (embeddings[i] - photos[positive]).norm() - (embeddings[i] - photos[negative]).norm()
-        sums["triplet"] = sums["triplet"] + (nearer + weights.margin).clamp(min=0)
+        sums["triplet"] = sums["triplet"] + (nearer + config.triplets.margin).clamp(min=0)
         sums["pixel"] = sums["pixel"] + (restored[i] - twins[i]).abs().mean()
         sums["identity"] = sums["identity"] + 1 - embeddings[i] @ photos[own]
         cosine = nn.functional.cosine_similarity(features[i], twin_features[i], dim=0)
@@ -72,21 +75,24 @@ def naive_step(
     if critic:
         with torch.autocast("cpu", torch.bfloat16, enabled=schedule.precision == "bfloat16"):
             logits = copy.deepcopy(critic).eval()(restored.bfloat16() if schedule.precision == "bfloat16" else restored)
-        one_each = -logits.float() if weights.form == "hinge" else -logits.float().sigmoid().log()
+        one_each = -logits.float() if config.discriminator.form == "hinge" else -logits.float().sigmoid().log()
         sums["adversarial"] = one_each.mean() * batch
     losses = {name: total / batch for name, total in sums.items() if getattr(weights, name)}
     total = sum(getattr(weights, name) * loss for name, loss in losses.items())
     assert isinstance(total, Tensor)
-    descend(generator, total, schedule.rate(0) * schedule.learning_rate, schedule.clip)
+    share = learning_rate_share(0, schedule.steps, schedule.warmup)
+    minimise(generator, total, share * schedule.learning_rate, schedule.clip)
     if critic:
-        losses |= naive_critic_step(critic, restored.detach(), data, schedule, weights)
+        losses |= naive_critic_step(critic, restored.detach(), data, config)
     return {name: loss.item() for name, loss in losses.items()} | {"total": total.item()}
 
 
 def naive_critic_step(
-    critic: Discriminator, restored: Tensor, data: TrainingSet, schedule: Schedule, weights: LossWeights
+    critic: Discriminator, restored: Tensor, data: TrainingSet, config: Training
 ) -> dict[str, Tensor]:
-    rng = schedule.rng(1, REAL)
+    schedule = config.train
+    rng = random_stream(schedule.seed, 1, REAL)
+    assert data.real is not None
     photos = data.real[rng.integers(0, len(data.real), len(restored))]
     mirrored = rng.random(len(photos)) < 0.5
     real = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(photos, mirrored, strict=True)])
@@ -94,22 +100,23 @@ def naive_critic_step(
     with torch.autocast("cpu", torch.bfloat16, enabled=schedule.precision == "bfloat16"):
         answers = critic(torch.cat([real, restored])).float()
     of_real, of_restored = answers[: len(real)], answers[len(real) :]
-    if weights.form == "hinge":
+    if config.discriminator.form == "hinge":
         loss = (1 - of_real).clamp(min=0).mean() + (1 + of_restored).clamp(min=0).mean()
     else:
         loss = -of_real.sigmoid().log().mean() - (1 - of_restored.sigmoid()).log().mean()
-    figures = {"discriminator": loss}
-    if schedule.r1:
+    metrics = {"discriminator": loss}
+    if config.discriminator.r1:
         squares = [
             torch.autograd.grad(of_real[i].mean(), real, create_graph=True)[0].square().sum() for i in range(len(real))
         ]
-        figures["r1"] = torch.stack(squares).mean() / 2
-        loss = loss + schedule.r1 * figures["r1"]
-    descend(critic, loss, schedule.rate(0) * schedule.discriminator_rate, schedule.clip)
-    return figures
+        metrics["r1"] = torch.stack(squares).mean() / 2
+        loss = loss + config.discriminator.r1 * metrics["r1"]
+    share = learning_rate_share(0, schedule.steps, schedule.warmup)
+    minimise(critic, loss, share * config.discriminator.learning_rate, schedule.clip)
+    return metrics
 
 
-def descend(network: nn.Module, loss: Tensor, rate: float, clip: float) -> None:
+def minimise(network: nn.Module, loss: Tensor, rate: float, clip: float) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.9, 0.99))
     optimizer.zero_grad()
     loss.backward()
@@ -118,53 +125,60 @@ def descend(network: nn.Module, loss: Tensor, rate: float, clip: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "changes"),
+    ("config", "discriminator", "settings"),
     [
-        *((LossWeights(**{"triplet": 0, name: 1}), {}) for name in TERMS),
-        (ALL, {}),
-        (replace(ALL, form="non-saturating"), {"r1": 0.0, "teacher_noise": 0.0}),
-        (ALL, {"precision": "bfloat16", "r1": 0.0}),
+        *((losing(**{name: 1.0}), {}, {}) for name in TERMS),
+        (ALL, {}, {}),
+        (ALL, {"form": "non-saturating", "r1": 0.0}, {"teacher_noise": 0.0}),
+        (ALL, {"r1": 0.0}, {"precision": "bfloat16"}),
     ],
     ids=[*TERMS, "all", "non-saturating", "bfloat16"],
 )
-def test_a_step_is_what_it_is_naively(data: TrainingSet, weights: LossWeights, changes: dict[str, object]) -> None:
-    schedule = faster(**{"batch": 6, "teacher_noise": 0.05, "r1": 10.0, **changes})
-    trainer = trainer_of(data, schedule, weights)
+def test_a_step_is_what_it_is_naively(
+    data: TrainingSet, config: Training, discriminator: dict[str, object], settings: dict[str, object]
+) -> None:
+    config = changed(
+        config,
+        discriminator={"r1": 10.0, "learning_rate": 1e-4, **discriminator},
+        train={"batch": 6, "teacher_noise": 0.05, **settings},
+    )
+    trainer = new_trainer(data, config)
     state = trainer.state
     generator, critic = copy.deepcopy(state.generator), copy.deepcopy(state.discriminator)
     before = copy.deepcopy(generator)
-    figures = trainer.step()
-    naive = naive_step(generator, critic, data, schedule, weights)
-    assert {name: figures[name] for name in naive} == pytest.approx(naive, rel=1e-4, abs=1e-6)
+    metrics = trainer.step()
+    naive = naive_step(generator, critic, data, config)
+    assert {name: metrics[name] for name in naive} == pytest.approx(naive, rel=1e-4, abs=1e-6)
     # Adam's first step has the gradient's sign and the rate's length, so that rounding may turn a vanishing weight.
     apart = [
-        (ours - theirs).abs() > 0.1 * schedule.learning_rate
+        (ours - theirs).abs() > 0.1 * config.train.learning_rate
         for ours, theirs in zip(state.generator.parameters(), generator.parameters(), strict=True)
     ]
     assert torch.cat([flags.flatten() for flags in apart]).float().mean() < 0.01
     assert not same(state.generator, before), "the term does not reach the weights"
     if critic and state.discriminator:
         for ours, theirs in zip(state.discriminator.parameters(), critic.parameters(), strict=True):
-            assert ((ours - theirs).abs() > 0.1 * schedule.discriminator_rate).float().mean() < 0.01
+            assert ((ours - theirs).abs() > 0.1 * config.discriminator.learning_rate).float().mean() < 0.01
 
 
 def test_it_is_the_average_that_is_validated(data: TrainingSet) -> None:
-    trainer = trainer_of(data, faster(), ALL)
+    trainer = new_trainer(data, ALL)
     with torch.no_grad():
         trainer.state.generator.tail.weight.normal_()
     logged: dict[str, float] = {}
-    trainer.state.step = trainer.schedule.steps
-    trainer.validate_and_log({}, lambda _, figures: logged.update(figures))
+    trainer.state.step = ALL.train.steps
+    trainer.validate_and_log({}, lambda _, metrics: logged.update(metrics))
     worth = [
-        validation_d_prime(network, Colours(), data.val, data.val_gallery, "cpu")
-        for network in (trainer.state.average, trainer.state.generator)
+        validation_d_prime(network, Colours(), data.val, data.val_references, "cpu")
+        for network in (trainer.state.ema_generator, trainer.state.generator)
     ]
     assert logged["val_d_prime"] == worth[0] != worth[1]
 
 
 @pytest.mark.parametrize("r1", [0.0, 0.1])
 def test_compiled_it_is_the_same_training(data: TrainingSet, monkeypatch: pytest.MonkeyPatch, r1: float) -> None:
-    plain = train(data, faster(steps=2, r1=r1))
+    config = faster(changed(CONFIG, discriminator={"r1": r1}), steps=2)
+    plain = train(data, config)
     compiled: list[nn.Module] = []
     ours = torch.compile
 
@@ -173,7 +187,7 @@ def test_compiled_it_is_the_same_training(data: TrainingSet, monkeypatch: pytest
         return ours(network, backend="aot_eager")
 
     monkeypatch.setattr(torch, "compile", without_a_compiler)
-    again = train(data, faster(steps=2, r1=r1), compiled=True)
+    again = train(data, faster(config, compile=True))
     assert len(compiled) == (1 if r1 else 2)
     for a, b in zip(plain.generator.parameters(), again.generator.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)

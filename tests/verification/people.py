@@ -29,7 +29,7 @@ def faces(embeddings: np.ndarray, identities: list[str]) -> Faces:
     return Faces(names, np.array(identities, dtype=np.str_), embeddings.astype(np.float32))
 
 
-def figures_of_two_gaussians(d_prime: float, fmr: float) -> dict[str, float]:
+def metrics_of_two_gaussians(d_prime: float, fmr: float) -> dict[str, float]:
     """What follows from d' where genuine scores are N(d', 1) and impostor scores N(0, 1)."""
     normal = statistics.NormalDist()
     return {

@@ -12,9 +12,9 @@ import pytest
 from people import faces, photos
 
 from ftlgan import cli
+from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.pairs import Faces, compare
 from ftlgan.verification.report import report
-from ftlgan.verification.tally import tally
 
 FEW = ("--replicates", "100")
 
@@ -62,14 +62,14 @@ def written(*arguments: object) -> dict:
 
 
 @pytest.mark.parametrize("across", [True, False])
-def test_embeddings_get_the_figures_that_the_pipeline_would_give_them(lr: Path, hr: Path, across: bool) -> None:
+def test_embeddings_get_the_metrics_that_the_pipeline_would_give_them(lr: Path, hr: Path, across: bool) -> None:
     found = written(lr, *(["--references", hr] if across else []))
     probes, references, who = photos(12, 4, noise=1)
-    merits = report(tally(compare(probes, references if across else None, who)), replicates=100)
-    for name, figure in merits.figures.items():
-        assert found["figures"][name] == pytest.approx(vars(figure), abs=1e-6)
-    assert (found["people"], found["genuine"], found["impostor"]) == (12, merits.genuine, merits.impostor)
-    assert found["absent"] == merits.absent
+    expected = report(score_histogram(compare(probes, references if across else None, who)), replicates=100)
+    for name, estimate in expected.metrics.items():
+        assert found["metrics"][name] == pytest.approx(vars(estimate), abs=1e-6)
+    assert (found["people"], found["genuine"], found["impostor"]) == (12, expected.genuine, expected.impostor)
+    assert found["absent"] == expected.absent
     assert found["det"]["fnmr"][0] == 1
     assert found["probes"]["photos"] == 48
 
@@ -79,11 +79,11 @@ def test_the_report_in_the_terminal_has_every_figure_with_its_interval(
 ) -> None:
     run(lr, *FEW, "--json", tmp_path / "report.json")
     printed = capsys.readouterr().out
-    figures = json.loads((tmp_path / "report.json").read_text())["figures"]
+    metrics = json.loads((tmp_path / "report.json").read_text())["metrics"]
     for title, name in (("d'", "d_prime"), ("AUC", "auc"), ("EER", "eer"), ("FNMR at FMR 0.01", "fnmr_at_fmr_0.01")):
-        if name in figures:
+        if name in metrics:
             (line,) = [line for line in printed.splitlines() if line.startswith(f"{title} ")]
-            assert f"{figures[name]['value']:.4f}   {figures[name]['lo']:.4f} to {figures[name]['hi']:.4f}" in line
+            assert f"{metrics[name]['value']:.4f}   {metrics[name]['lo']:.4f} to {metrics[name]['hi']:.4f}" in line
     assert "FNMR at FMR 0.001         -   1056 impostor scores make 1.06 false matches, and 10 are needed" in printed
 
 
@@ -103,8 +103,8 @@ def test_a_copy_under_another_name_is_left_out_of_both_sides(tmp_path: Path) -> 
     found = written(tables[0], "--references", tables[1])
     assert found["pairs"]["byte_identical_copies_left_out"] == 1
     kept = np.arange(48) != 5
-    merits = report(tally(compare(probes[kept], references[kept], np.array(who)[kept])), replicates=100)
-    assert found["figures"]["auc"]["value"] == pytest.approx(merits.figures["auc"].value, abs=1e-9)
+    expected = report(score_histogram(compare(probes[kept], references[kept], np.array(who)[kept])), replicates=100)
+    assert found["metrics"]["auc"]["value"] == pytest.approx(expected.metrics["auc"].value, abs=1e-9)
 
 
 def test_a_list_of_pairs_with_folds_has_an_accuracy(lr: Path, tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_scores_have_intervals_where_it_is_known_who_is_compared(tmp_path: Path)
     named.write_text("probe_identity,reference_identity,score\n" + "".join(f"{a},{b},{s}\n" for a, b, s in pairs))
     labelled.write_text("score,genuine\n" + "".join(f"{s},{'Yes' if a == b else 'No'}\n" for a, b, s in pairs))
     distant.write_text("distance,genuine\n" + "".join(f"{1 - s},{int(a == b)}\n" for a, b, s in pairs))
-    figures = report(tally(compare(embeddings, None, who)), replicates=100).figures
-    first, second, third = (written(path)["figures"] for path in (named, labelled, distant))
-    assert first["auc"] == pytest.approx(vars(figures["auc"]), abs=1e-6)
+    metrics = report(score_histogram(compare(embeddings, None, who)), replicates=100).metrics
+    first, second, third = (written(path)["metrics"] for path in (named, labelled, distant))
+    assert first["auc"] == pytest.approx(vars(metrics["auc"]), abs=1e-6)
     assert second["auc"] == {"value": first["auc"]["value"], "lo": None, "hi": None}
     assert third["auc"]["value"] == pytest.approx(first["auc"]["value"], abs=1e-9)
 

@@ -1,26 +1,26 @@
-"""The metrics of runs: DVC experiments, commits, or folders."""
+"""The metrics of runs, read from DVC experiments, commits or folders."""
 
 import csv
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
 from ftlgan.errors import DataError
-from ftlgan.evaluation import CEILING
+from ftlgan.evaluation.judging import CEILING
 from ftlgan.params import leaves
-from ftlgan.tracking.provenance import git, stages_in
+from ftlgan.repository import git, stages_in
 
 METRICS = "metrics"
 WORKSPACE = "workspace"
-"""The name of what lies in `METRICS`."""
+"""The name of the run whose metrics lie in `METRICS` here."""
 T = TypeVar("T")
 
 
 class Verified(BaseModel):
-    """A method before a judge, by a protocol: a row of metrics/verification.csv."""
+    """The metrics of a method by a judge and a protocol: a row of metrics/verification.csv."""
 
     res: int
     method: str
@@ -35,7 +35,7 @@ class Verified(BaseModel):
 
 
 class Difference(BaseModel):
-    """The interval of d' of a method minus that of another, paired: a row of metrics/differences.csv."""
+    """The paired interval of the d' of one method minus that of another: a row of metrics/differences.csv."""
 
     method: str
     baseline: str
@@ -46,7 +46,7 @@ class Difference(BaseModel):
 
 
 class Quality(BaseModel):
-    """How near the faces of a method come to their twins: a row of metrics/quality.json."""
+    """How similar the faces of a method are to their high-resolution twins: a row of metrics/quality.json."""
 
     method: str
     psnr: FiniteFloat
@@ -55,20 +55,26 @@ class Quality(BaseModel):
 
 
 class Photos(BaseModel):
+    """The photos that were restored and judged."""
+
     aligned_sha256: str
 
 
 class Degradation(BaseModel):
+    """How the low-resolution faces were made."""
+
     kernel: str
 
 
 class Origin(BaseModel):
-    """What the figures rest on: of metrics/origin.json what must be the same in runs that are compared."""
+    """The keys of metrics/origin.json that tell whether runs can be compared."""
 
     dataset: Photos
     split: Mapping[str, Any]
     judges: Mapping[str, Any]
     degradation: Degradation
+    software: Mapping[str, str] = {}
+    """The versions of the libraries that computed the results; empty for runs made before they were recorded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,37 +83,37 @@ class Run:
 
     name: str
     commit: str
-    """Its abbreviation; empty for a folder."""
+    """The abbreviated SHA; empty for a folder."""
     res: int
     origin: Origin
     params: Mapping[str, Any]
-    """Those that its stages ran with, by dotted names; empty where there are metrics alone."""
+    """The params that the stages ran with, by dotted names; empty for a folder that has only metrics."""
     verification: Sequence[Verified]
     differences: Sequence[Difference]
     quality: Sequence[Quality]
 
 
 class _Project(NamedTuple):
-    """Where a run is."""
+    """The place of a run."""
 
     commit: str
     read: Callable[[str], str | None]
-    """Path of a file -> its text; None if there is none."""
+    """Return the text of the file at a path from the root, or None where there is no such file."""
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
-    """The runs of some names, a run a resolution, by resolution.
+    """Return the runs with some names, one for each resolution, in the order of resolution.
 
     Args:
-        names: of DVC experiments, commits, or folders with metrics; without any, the experiments that started from
-            the commit that is checked out, and the workspace if it is of a resolution that none of them has.
+        names: DVC experiments, commits, or folders with metrics. Without names, the runs are the experiments that
+            started from the commit that is checked out, and the workspace if no experiment has its resolution.
 
     Raises:
-        DataError: if there is no run of a name, its metrics are not whole, or two of one resolution differ.
+        DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ.
     """
-    asked = {name: _project_of(name) for name in names}
+    asked = {name: _find_project(name) for name in names}
     runs: dict[int, Run] = {}
-    for name, project in (asked or _experiments("HEAD")).items():
+    for name, project in (asked or _head_experiments()).items():
         run = _read(name, project)
         other = runs.setdefault(run.res, run)
         if run.verification != other.verification:
@@ -116,19 +122,38 @@ def find_runs(names: Iterable[str]) -> list[Run]:
                 f"ftlgan compare {other.name} ..."
             )
     if not asked and (not runs or Path(METRICS, "verification.csv").is_file()):
-        workspace = _read(WORKSPACE, _in_folder(Path()))
+        workspace = _read(WORKSPACE, _folder_project(Path()))
         runs.setdefault(workspace.res, workspace)
     return sorted(runs.values(), key=lambda run: run.res)
 
 
 def differing_params(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """What else than the resolution differs: dotted name -> the value of each run, None where it is not known."""
-    known = [run.params for run in runs if run.params]
-    names = dict.fromkeys(name for params in known for name in params if name != "res")
+    """Return the params that differ, except the resolution.
+
+    Returns:
+        The values of a param in the order of the runs, None where a run does not have it, by dotted name.
+    """
+    differing = _differing([run.params for run in runs])
+    return {name: values for name, values in differing.items() if name != "res"}
+
+
+def differing_software(runs: Sequence[Run]) -> dict[str, list[str | None]]:
+    """Return the libraries whose versions differ.
+
+    Returns:
+        The versions of a library in the order of the runs, None where a run does not record it, by name.
+    """
+    return _differing([run.origin.software for run in runs])
+
+
+def _differing(tables: Sequence[Mapping[str, T]]) -> dict[str, list[T | None]]:
+    """Return the keys whose values differ between the tables that are not empty, with the value of every table."""
+    known = [table for table in tables if table]
+    names = dict.fromkeys(name for table in known for name in table)
     return {
-        name: [run.params.get(name) for run in runs]
+        name: [table.get(name) for table in tables]
         for name in names
-        if any(params.get(name) != known[0].get(name) for params in known)
+        if any(table.get(name) != known[0].get(name) for table in known)
     }
 
 
@@ -146,24 +171,27 @@ def _read(name: str, project: _Project) -> Run:
         commit=project.commit,
         res=resolutions.pop(),
         origin=_parsed(name, project, "origin.json", Origin),
-        params=_params(project, named={word for row in verification for word in (row.method, row.judge)}),
+        params=_params(project, verification),
         verification=verification,
         differences=_parsed(name, project, "differences.csv", list[Difference]),
-        quality=_parsed(name, project, "quality.json", list[Quality], otherwise="[]"),
+        quality=_parsed(name, project, "quality.json", list[Quality], default="[]"),
     )
 
 
-def _parsed(name: str, project: _Project, file: str, kind: type[T], otherwise: str | None = None) -> T:
-    """What a CSV or JSON file of metrics holds.
+def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str | None = None) -> T:
+    """Return the content of a CSV or JSON file of metrics.
 
     Args:
-        name: of the run.
-        project: where it is.
-        file: in `METRICS`.
-        kind: what it should be; of a CSV a list of rows.
-        otherwise: what the file would hold if it is not there.
+        name: the name of the run.
+        project: the place of the run.
+        file: the name of the file in `METRICS`.
+        kind: the type of the content; that of a CSV is a list of rows.
+        default: the text to parse if there is no such file.
+
+    Raises:
+        DataError: if there is neither a file nor a default, or the content is not of that type.
     """
-    text = project.read(f"{METRICS}/{file}") or otherwise
+    text = project.read(f"{METRICS}/{file}") or default
     if text is None:
         raise DataError(f"{name}: has no {METRICS}/{file}; run `dvc repro` or `dvc exp run` first")
     form = TypeAdapter(kind)
@@ -179,49 +207,60 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], otherwise: s
         ) from None
 
 
-def _params(project: _Project, named: Collection[str]) -> dict[str, Any]:
-    """The params in dvc.lock, not in params.yaml, which may have been changed since.
+def _params(project: _Project, verification: Sequence[Verified]) -> dict[str, Any]:
+    """Return the params in dvc.lock, because params.yaml may have been changed since the run.
 
     Args:
-        project: where the run is.
-        named: its methods and judges; DVC leaves the stages of others in dvc.lock, with the params of earlier runs.
+        project: the place of the run.
+        verification: names the methods and judges of the run. DVC leaves the stages of other ones in dvc.lock, with
+            the params of earlier runs.
     """
+    items = {item for row in verification for item in ("", row.method, row.judge, f"{row.method}-{row.judge}")}
     found: dict[str, Any] = {}
     for stage, entry in stages_in(project.read("dvc.lock") or "").items():
-        item = stage.partition("@")[2]
-        if not item or item in named:
+        if stage.partition("@")[2] in items:
             found |= leaves(entry.get("params", {}).get("params.yaml", {}))
     return found
 
 
-def _project_of(name: str) -> _Project:
+def _find_project(name: str) -> _Project:
     if name == WORKSPACE:
-        return _in_folder(Path())
+        return _folder_project(Path())
     if Path(name).is_dir():
-        return _in_folder(Path(name))
-    named = [ref for ref in _references("refs/exps") if ref.rpartition("/")[2] == name]
+        return _folder_project(Path(name))
+    named = [reference for reference in _experiments() if reference.rpartition("/")[2] == name]
     if len(named) > 1:
         raise DataError(f"{name}: {len(named)} experiments have this name; give a commit: {', '.join(named)}")
-    if named or git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
-        return _in_commit(named[0] if named else name)
-    raise DataError(f"{name}: there is no such experiment, commit or folder here; see `dvc exp list --all-commits`")
+    sha = git("rev-parse", "--verify", "--quiet", f"{named[0] if named else name}^{{commit}}")
+    if sha is None:
+        raise DataError(f"{name}: there is no such experiment, commit or folder here; see `dvc exp list --all-commits`")
+    return _commit_project(sha)
 
 
-def _experiments(commit: str) -> dict[str, _Project]:
-    """By name, those that started from a commit: DVC keeps each as refs/exps/SH/A.../NAME."""
-    sha = git("rev-parse", commit)
-    references = _references(f"refs/exps/{sha[:2]}/{sha[2:]}") if sha else []
-    return {reference.rpartition("/")[2]: _in_commit(reference) for reference in references}
+def _head_experiments() -> dict[str, _Project]:
+    """Return the experiments that started from the commit that is checked out, by name."""
+    head = git("rev-parse", "HEAD")
+    found = _experiments(f"/{head[:2]}/{head[2:]}") if head else {}
+    return {reference.rpartition("/")[2]: _commit_project(sha) for reference, sha in found.items()}
 
 
-def _references(under: str) -> list[str]:
-    """References of experiments, without those that DVC keeps for itself (refs/exps/exec, refs/exps/celery)."""
-    listed = (git("for-each-ref", "--format=%(refname)", under) or "").split()
-    return [reference for reference in listed if reference.count("/") == 4]
+def _experiments(baseline: str = "") -> dict[str, str]:
+    """Return the SHA of each experiment by its git reference, refs/exps/BA/SELINE.../NAME.
+
+    DVC's own list, `dvc.repo.Repo.experiments.ls`, takes the lock of the repository: when it was tried, it failed
+    while another DVC command held the lock, and on a read-only file system. `dvc.api.exp_show` takes no lock, but
+    4 to 7 seconds, where git takes a few milliseconds.
+
+    Args:
+        baseline: the end of the references' folder, for the experiments that started from one commit.
+    """
+    listed = git("for-each-ref", "--format=%(refname) %(objectname)", f"refs/exps{baseline}") or ""
+    found = dict(line.split() for line in listed.splitlines())
+    return {name: sha for name, sha in found.items() if name.count("/") == 4}  # not refs/exps/exec, which is DVC's own
 
 
-def _in_folder(folder: Path) -> _Project:
-    """Of a project, of its folder of metrics, or of metrics that were copied somewhere."""
+def _folder_project(folder: Path) -> _Project:
+    """Return the project in a folder, which may also be its folder of metrics, or a copy of the metrics."""
     if not (folder / METRICS).is_dir() and folder.name == METRICS:
         folder = folder.parent
 
@@ -232,8 +271,21 @@ def _in_folder(folder: Path) -> _Project:
     return _Project("", read)
 
 
-def _in_commit(revision: str) -> _Project:
-    def read(file: str) -> str | None:
-        return git("show", f"{revision}:./{file}")
+def _commit_project(sha: str) -> _Project:
+    """Return the project as it is in a commit, with the files in git and those in DVC's cache.
 
-    return _Project(git("rev-parse", "--short", revision) or "", read)
+    `ftlgan compare` of five experiments took 6.4 s this way and 4.0 s with `git show`: the import of DVC is slow.
+    """
+    from dvc.api import DVCFileSystem  # pyright: ignore[reportPrivateUsage] - DVC documents it under this name
+    from dvc.exceptions import DvcException
+
+    files = DVCFileSystem(rev=sha, subrepos=True)
+    root = PurePosixPath(git("rev-parse", "--show-prefix") or "")  # DVC reads a commit from the root of git
+
+    def read(file: str) -> str | None:
+        try:
+            return str(files.read_text(str(root / file), errors="replace"))
+        except (FileNotFoundError, DvcException):  # DvcException: there is no such file, and dvc.yaml is damaged
+            return None
+
+    return _Project(git("rev-parse", "--short", sha) or "", read)

@@ -1,4 +1,4 @@
-"""Runs -> a row for every judge, resolution and method."""
+"""The table of a comparison: a row for every judge, resolution and method."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -8,30 +8,31 @@ from typing import Any
 
 from ftlgan.comparison.runs import Run
 from ftlgan.errors import DataError
-from ftlgan.evaluation import BASELINE, CEILING, HR_HR, LR_HR
+from ftlgan.evaluation.judging import BASELINE, CEILING, HR_HR, LR_HR
 
 MEAN = "mean"
-"""In place of a resolution."""
-MERITS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
+"""The value of `Row.res` in a mean over resolutions."""
+ROW_METRICS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
+"""The fields that a row takes from metrics/verification.csv."""
 QUALITY = ("psnr", "ssim", "lpips")
-"""What a row has from the metrics of its run."""
+"""The fields that a row takes from metrics/quality.json."""
 BLACK_BOX, TEACHER, PAPER = "black box", "teacher", "paper"
-"""Roles of a judge: in no loss, in the loss, and the paper's own."""
-PAPER_MERITS = {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98)}
-"""d' and AUC that the paper reports of its FTLGAN, by resolution. Its photographs and its recognizer are others."""
+"""The roles of a judge: in no loss, in the loss, and the paper's own recognizer."""
+PAPER_METRICS = {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98)}
+"""The d' and AUC of FTLGAN in the paper, by resolution. It used other photographs and another recognizer."""
 PAPER_GAIN = 0.21
-"""By which its mean d' is above that of the best model compared, as it says."""
+"""The gain of FTLGAN's mean d' over that of the best model compared, as the paper reports it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A method at a resolution before a judge: lr-hr, and hr-hr of the high-resolution faces."""
+    """The metrics of a method by a judge at a resolution: those of lr-hr, or of hr-hr for the high-resolution faces."""
 
     judge: str
     role: str
     """`BLACK_BOX`, `TEACHER` or `PAPER`."""
     res: str
-    """In pixels, or `MEAN`."""
+    """The resolution in pixels, or `MEAN`."""
     method: str
     d_prime: float
     d_prime_lo: float | None = None
@@ -40,25 +41,27 @@ class Row:
     auc_lo: float | None = None
     auc_hi: float | None = None
     best_other: str | None = None
-    """Of all other methods, the high-resolution faces apart, the one with the highest d'."""
+    """The other method with the highest d'; the high-resolution faces don't count."""
     gain: float | None = None
-    """d' minus that of `best_other`."""
+    """The d' minus that of `best_other`."""
     gain_lo: float | None = None
     gain_hi: float | None = None
-    """The paired interval of the gain, where the run has it."""
+    """The paired interval of the gain is `gain_lo` to `gain_hi`, where the run has it."""
     gap_closed: float | None = None
-    """The share that is closed of the gap in d' from bicubic to the high-resolution faces."""
+    """The share of the gap in d' between bicubic and the high-resolution faces that the method closes."""
     psnr: float | None = None
-    """Decibels."""
+    """The peak signal-to-noise ratio in decibels."""
     ssim: float | None = None
     lpips: float | None = None
 
 
 def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
-    """Every judge's rows, the teacher's last, by resolution, then the means over resolutions; and the paper's own.
+    """Return the rows of each judge, the teacher last, and then the paper's own.
+
+    The rows of a judge are in the order of resolution; the means over resolutions follow them.
 
     Args:
-        runs: one a resolution, of the same test people.
+        runs: one run for each resolution, with the same test people.
         teacher: the recognizer that was in the loss.
 
     Raises:
@@ -69,13 +72,13 @@ def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
     judges = dict.fromkeys(row.judge for run in runs for row in run.verification)
     for judge in sorted(judges, key=lambda judge: judge == teacher):
         role = TEACHER if judge == teacher else BLACK_BOX
-        groups = [_of_run(run, judge, role) for run in runs]
+        groups = [_run_rows(run, judge, role) for run in runs]
         rows += [row for group in groups for row in group] + _means(groups)
-    return rows + _of_paper()
+    return rows + _paper_rows()
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
-    """A line a row, to six digits; what a row has not is empty."""
+    """Write a line for each row, with six digits; a field that a row does not have is empty."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
@@ -85,7 +88,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _require_same_question(runs: Sequence[Run]) -> None:
-    """Figures of other people or judges, or of faces made small in another way, say nothing beside each other."""
+    """Raise a `DataError` where photos, people, judges or degradation differ, because then no metrics compare."""
     first = runs[0]
     for run in runs:
         for what, one, other in (
@@ -98,14 +101,14 @@ def _require_same_question(runs: Sequence[Run]) -> None:
                 raise DataError(f"{first.name} and {run.name}: {what}: {one} and {other}; compare runs of the same")
 
 
-def _of_run(run: Run, judge: str, role: str) -> list[Row]:
+def _run_rows(run: Run, judge: str, role: str) -> list[Row]:
     looks = {row.method: row for row in run.quality}
     rows = [
         Row(
             judge=judge,
             role=role,
             res=str(run.res),
-            **row.model_dump(include=MERITS),
+            **row.model_dump(include=ROW_METRICS),
             **looks[row.method].model_dump(include={*QUALITY}) if row.method in looks else {},
         )
         for row in run.verification
@@ -115,7 +118,7 @@ def _of_run(run: Run, judge: str, role: str) -> list[Row]:
 
 
 def _standing(rows: Sequence[Row]) -> list[Row]:
-    """Where each stands among the others of the same judge and resolution."""
+    """Return the rows of one judge and resolution with their gain and the share of the gap that they close."""
     d_prime = {row.method: row.d_prime for row in rows}
     gap = d_prime[CEILING] - d_prime.get(BASELINE, d_prime[CEILING])
     placed: list[Row] = []
@@ -132,7 +135,7 @@ def _standing(rows: Sequence[Row]) -> list[Row]:
 
 
 def _gain_interval(run: Run, row: Row) -> dict[str, float]:
-    """Of the paired difference, which a run has of each two methods in one order."""
+    """Return the paired interval of a gain; a run has the difference of two methods in one of its two orders."""
     for found in run.differences:
         if (found.judge, found.protocol) == (row.judge, LR_HR):
             if (found.method, found.baseline) == (row.method, row.best_other):
@@ -143,7 +146,10 @@ def _gain_interval(run: Run, row: Row) -> dict[str, float]:
 
 
 def _means(groups: Sequence[Sequence[Row]]) -> list[Row]:
-    """Means over resolutions of the methods that every run has. Without intervals: a run's draws are not kept."""
+    """Return the means over resolutions of the methods that every run has.
+
+    They have no intervals, because a run does not keep its bootstrap samples.
+    """
     if len(groups) < 2:
         return []
     means: list[Row] = []
@@ -151,8 +157,8 @@ def _means(groups: Sequence[Sequence[Row]]) -> list[Row]:
         same = [row for group in groups for row in group if row.method == first.method]
         if len(same) == len(groups):
             names = ("d_prime", "auc", *QUALITY)
-            merits = {name: _mean([getattr(row, name) for row in same]) for name in names}
-            means.append(Row(judge=first.judge, role=first.role, res=MEAN, method=first.method, **merits))  # pyright: ignore[reportArgumentType] - every row has d' and AUC
+            metrics = {name: _mean([getattr(row, name) for row in same]) for name in names}
+            means.append(Row(judge=first.judge, role=first.role, res=MEAN, method=first.method, **metrics))  # pyright: ignore[reportArgumentType] - every row has d' and AUC
     return _standing(means)
 
 
@@ -161,10 +167,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
-def _of_paper() -> list[Row]:
-    means = [sum(values) / len(values) for values in zip(*PAPER_MERITS.values(), strict=True)]
-    merits = {**PAPER_MERITS, MEAN: (round(means[0], 3), round(means[1], 3))}
+def _paper_rows() -> list[Row]:
+    means = [sum(values) / len(values) for values in zip(*PAPER_METRICS.values(), strict=True)]
+    metrics = {**PAPER_METRICS, MEAN: (round(means[0], 3), round(means[1], 3))}
     return [
         Row(judge="the paper's", role=PAPER, res=res, method="ftlgan", d_prime=d_prime, auc=auc)
-        for res, (d_prime, auc) in merits.items()
+        for res, (d_prime, auc) in metrics.items()
     ]

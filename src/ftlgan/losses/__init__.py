@@ -14,31 +14,10 @@ from ftlgan.losses.identity import identity_loss
 from ftlgan.losses.perceptual import perceptual_loss
 from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
-from ftlgan.params import AdversarialForm, Distance
+from ftlgan.params import AdversarialForm, Losses
 
-NEED_PHOTOS = ("pixel", "perceptual")
-"""The terms that look at the high-resolution twin itself; identity is content with its embedding."""
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weight of each term, >= 0, and what the terms need to know."""
-
-    triplet: float
-    pixel: float = 0
-    identity: float = 0
-    perceptual: float = 0
-    adversarial: float = 0
-    margin: float = 0.5
-    """Of the triplet term, between unit embeddings."""
-    distance: Distance = "euclidean"
-    """Of the triplet term."""
-    form: AdversarialForm = "hinge"
-
-    @property
-    def needing_photos(self) -> list[str]:
-        """The terms in use that look at high-resolution twins."""
-        return [name for name in NEED_PHOTOS if getattr(self, name)]
+TERMS = ("pixel", "identity", "triplet", "perceptual", "adversarial")
+"""The names of all terms: each is a weight in `losses.MODEL` of params.yaml and a column of losses.csv."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +44,15 @@ class Batch:
     """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""
 
 
-def total_loss(batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and each term before weighting. A term of weight 0 is not computed."""
+def total_loss(batch: Batch, weights: Losses, margin: float, form: AdversarialForm) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the weighted sum, and each term before weighting. A term of weight 0 is not computed.
+
+    Args:
+        batch: what the terms compare.
+        weights: of the terms, `losses.MODEL` in params.yaml.
+        margin: of the triplet term.
+        form: of the adversarial term.
+    """
     terms: dict[str, Tensor] = {}
     if weights.pixel:
         assert batch.hr is not None
@@ -75,11 +61,11 @@ def total_loss(batch: Batch, weights: LossWeights) -> tuple[Tensor, dict[str, Te
         assert batch.twin is not None
         terms["identity"] = identity_loss(batch.anchor, batch.twin)
     if weights.triplet:
-        terms["triplet"] = triplet_loss(batch.anchor, batch.positive, batch.negative, weights.margin, weights.distance)
+        terms["triplet"] = triplet_loss(batch.anchor, batch.positive, batch.negative, margin, weights.distance)
     if weights.perceptual:
         terms["perceptual"] = perceptual_loss(batch.features, batch.twin_features)
     if weights.adversarial:
         assert batch.logits is not None
-        terms["adversarial"] = generator_loss(batch.logits, weights.form)
+        terms["adversarial"] = generator_loss(batch.logits, form)
     total = sum((getattr(weights, name) * term for name, term in terms.items()), batch.restored.new_zeros(()))
     return total, terms

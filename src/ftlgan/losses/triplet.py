@@ -1,5 +1,7 @@
 """Triplet loss: the paper's claim. It needs no pixel of the anchor's high-resolution twin."""
 
+import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ftlgan.params import Distance
@@ -11,7 +13,10 @@ EPSILON = 1e-12
 def triplet_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float, distance: Distance = "euclidean"
 ) -> Tensor:
-    """Mean of max(0, D(A, P) - D(A, N) + margin).
+    """Return the mean of max(0, D(A, P) - D(A, N) + margin).
+
+    It is torch's margin ranking loss of the two distances, which adds in the order of the formula. Torch's
+    `triplet_margin_with_distance_loss` adds the margin first: the gradient is the same, the loss rounds otherwise.
 
     Args:
         anchor: unit embeddings of restored faces, (N, D).
@@ -22,13 +27,17 @@ def triplet_loss(
 
     Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), where D is the square.
     """
-    between = _euclidean if distance == "euclidean" else _cosine
-    return (between(anchor, positive) - between(anchor, negative) + margin).clamp(min=0).mean()
+    measure = euclidean_distance if distance == "euclidean" else cosine_distance
+    positive_distance, negative_distance = measure(anchor, positive), measure(anchor, negative)
+    nearer = -torch.ones_like(positive_distance)  # the first of the two distances should be the smaller one
+    return F.margin_ranking_loss(positive_distance, negative_distance, nearer, margin)
 
 
-def _euclidean(a: Tensor, b: Tensor) -> Tensor:
+def euclidean_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return the distance of each two rows, (N, D) and (N, D) to (N,)."""
     return ((a - b).square().sum(dim=1) + EPSILON).sqrt()
 
 
-def _cosine(a: Tensor, b: Tensor) -> Tensor:
+def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return 1 - cos of each two rows of unit length, (N, D) and (N, D) to (N,)."""
     return 1 - (a * b).sum(dim=1)

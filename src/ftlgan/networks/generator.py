@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that torch users know
 from torch import Tensor, nn
 
+from ftlgan import params
 from ftlgan.faces import HR
 
 RESIDUAL_SCALE = 0.2
@@ -24,9 +25,10 @@ PRESETS = {
 """Sizes by name."""
 
 
-def generator_size(preset: str, **given: int | None) -> dict[str, int]:
-    """What a `Generator` is built from: the preset, and what overrides it; None leaves it as it is."""
-    return {**PRESETS[preset], **{name: value for name, value in given.items() if value is not None}}
+def generator_size(config: params.Generator) -> dict[str, int]:
+    """Return the arguments of `Generator`: the preset's, unless the config gives a number of its own."""
+    own = {"features": config.features, "blocks": config.blocks, "growth": config.growth}
+    return {**PRESETS[config.preset], **{name: value for name, value in own.items() if value is not None}}
 
 
 class DenseBlock(nn.Module):

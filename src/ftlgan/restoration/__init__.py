@@ -4,7 +4,6 @@ A method's module has a function `load(weights, device)` that returns a `Restore
 """
 
 import importlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +32,7 @@ class Restorer(Protocol):
 
 
 def load(method: str, weights: PretrainedWeights | None = None, device: str = "cpu") -> Restorer:
-    """The restorer of a name.
+    """Load the restorer of a method.
 
     Args:
         method: its name.
@@ -45,7 +44,7 @@ def load(method: str, weights: PretrainedWeights | None = None, device: str = "c
         ParamsError: if there is no such method.
         WeightsError: if its weights are missing, corrupted or of another network.
     """
-    if not (method.isidentifier() and method[0].isalpha() and importlib.util.find_spec(f"{__name__}.{method}")):
+    if method not in METHODS:
         raise ParamsError(f"methods: {method!r} is unknown: use one of {', '.join(METHODS)}")
     return importlib.import_module(f"{__name__}.{method}").load(weights, device)
 
@@ -59,11 +58,11 @@ def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path)
         degraded: folder of a table of low-resolution faces.
         restored: folder to write.
     """
-    faces = progress(_rows(restorer, degraded), f"restore by {name}", count_faces(degraded, ["test"]))
+    faces = progress(_restored_rows(restorer, degraded), f"restore by {name}", count_faces(degraded, ["test"]))
     write_faces(restored, FACES, faces)
 
 
-def _rows(restorer: Restorer, degraded: Path) -> Iterator[dict[str, Any]]:
+def _restored_rows(restorer: Restorer, degraded: Path) -> Iterator[dict[str, Any]]:
     for batch in stream_faces(degraded, ["test"]):
         restored = restorer.restore(decode_images(batch["image"]))
         for row, face in zip(batch.to_pylist(), restored, strict=True):

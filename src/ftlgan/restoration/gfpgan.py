@@ -18,8 +18,8 @@ from torch import nn
 from ftlgan.errors import ParamsError
 from ftlgan.faces import HR
 from ftlgan.networks.images import to_faces, to_tensor
-from ftlgan.networks.pretrained import load_pretrained
 from ftlgan.params import PretrainedWeights
+from ftlgan.weights.pretrained import load_pretrained
 
 SIZE = 512
 """Width and height of a face on the FFHQ template, pixels."""
@@ -42,7 +42,7 @@ class Gfpgan:
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """See `ftlgan.restoration.Restorer`. One at a time: a face takes 1 GB of memory."""
-        return np.stack([cut_out(self._run(on_template(face))) for face in lr])
+        return np.stack([cut_out(self._run(place_on_template(face))) for face in lr])
 
     def _run(self, face: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -57,7 +57,7 @@ def load(weights: PretrainedWeights | None, device: str) -> Gfpgan:
     return Gfpgan(load_pretrained("gfpgan", weights, "GFPGAN", 1, device), device)
 
 
-def on_template(face: np.ndarray) -> np.ndarray:
+def place_on_template(face: np.ndarray) -> np.ndarray:
     """A face on the ArcFace template, uint8 RGB (res, res, 3) -> on the FFHQ template, (512, 512, 3)."""
     canvas = np.full((SIZE, SIZE, 3), GREY, np.uint8)
     enlarged = Image.fromarray(face).resize((SIDE, SIDE), Image.Resampling.BICUBIC)

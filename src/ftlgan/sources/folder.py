@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ftlgan.errors import DataError
-from ftlgan.sources import Photo, shuffled
+from ftlgan.sources import Photo
+from ftlgan.sources.split import shuffled
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 

@@ -3,24 +3,57 @@
 They come once a user, into `~/.cache/ftlgan/lfw` (`$XDG_CACHE_HOME/ftlgan/lfw` where that is set), with the lists of
 pairs of the official protocol beside them. DVC does not watch that folder: what comes into it is checked here.
 
-Addresses and checksums are scikit-learn's, which looks after them. The rest of its fetcher won't do, public or private:
-it begins a cut download anew, unpacks in place, where a kill leaves a folder that looks whole, and `fetch_lfw_people`
-decodes every photo to give arrays.
+The addresses and checksums are those of scikit-learn. Its `fetch_lfw_people` cannot be used: it starts an interrupted
+download from the beginning, it unpacks in place, so that a kill leaves a folder that looks whole, and it decodes every
+photo into arrays.
 
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMass technical report 07-49 (2007).
 """
 
 import shutil
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
-from sklearn.datasets import _lfw  # pyright: ignore[reportPrivateUsage] - for what it knows, see above
 
-from ftlgan.cache import cache_folder
-from ftlgan.download import fetch
 from ftlgan.errors import writing
 from ftlgan.progress import progress
+from ftlgan.weights.cache import cache_folder
+from ftlgan.weights.download import fetch
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of the data set."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+ARCHIVE = RemoteFile(
+    "lfw.tgz",
+    "https://ndownloader.figshare.com/files/5976018",
+    "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0",
+)
+PAIR_LISTS = (
+    RemoteFile(
+        "pairsDevTrain.txt",
+        "https://ndownloader.figshare.com/files/5976012",
+        "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa",
+    ),
+    RemoteFile(
+        "pairsDevTest.txt",
+        "https://ndownloader.figshare.com/files/5976009",
+        "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c",
+    ),
+    RemoteFile(
+        "pairs.txt",
+        "https://ndownloader.figshare.com/files/5976006",
+        "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592",
+    ),
+)
 
 
 def download() -> Path:
@@ -38,16 +71,16 @@ def download() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / ".lock"):  # two pipelines may want the photos at once
         if not photos.exists():
-            _unpack(_fetch(_lfw.ARCHIVE, cache), photos)
-        (cache / _lfw.ARCHIVE.filename).unlink(missing_ok=True)
-        for pairs in _lfw.TARGETS:
-            _fetch(pairs, cache)
+            _unpack(_fetch(ARCHIVE, cache), photos)
+        (cache / ARCHIVE.name).unlink(missing_ok=True)
+        for pair_list in PAIR_LISTS:
+            _fetch(pair_list, cache)
     return photos
 
 
-def _fetch(remote: _lfw.RemoteFileMetadata, folder: Path) -> Path:
-    """A file of the data set."""
-    return fetch(remote.url, folder / remote.filename, remote.checksum, "set dataset.source to synthetic or folder")
+def _fetch(remote: RemoteFile, folder: Path) -> Path:
+    """Return the path of a file of the data set in `folder`, downloaded if it is not there yet."""
+    return fetch(remote.url, folder / remote.name, remote.sha256, "set dataset.source to synthetic or folder")
 
 
 def _unpack(archive: Path, photos: Path) -> None:

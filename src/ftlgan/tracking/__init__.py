@@ -5,8 +5,8 @@
         run.log_artifact(history)
 
 is one run of MLflow's experiment `ftlgan`, nested (tag `mlflow.parentRunId`) in the run of the experiment of DVC, or
-of the plain `dvc repro`, that it belongs to: `provenance.experiment`. That parent has the params, the figures of the
-metrics files in dvc.yaml, the status of the stage that was executed last, and for each stage a tag `stage.<name>`:
+of the plain `dvc repro`, that it belongs to: `tags.experiment`. That parent has the params, the metrics in the
+metrics files of dvc.yaml, the status of the stage that was executed last, and for each stage a tag `stage.<name>`:
 executed (or failed, killed) for this experiment, or restored, with the MD5 of its outputs. Where DVC executes none of
 the four stages nothing is logged, and no parent made.
 
@@ -32,10 +32,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ftlgan.repository import locked_stages, stage_metrics
 from ftlgan.tracking.names import flatten, mend, mended
-from ftlgan.tracking.provenance import experiment, headline, identifying_tags, locked_stages, name_of
 from ftlgan.tracking.spool import PENDING, Spool, now, repository_root
 from ftlgan.tracking.store import Store, brief, deliver_older, shown_uri, silence, warn
+from ftlgan.tracking.tags import executed_stage, experiment, identifying_tags
 
 SECONDS_BETWEEN_DELIVERIES = 10.0
 
@@ -45,7 +46,7 @@ def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
     """Track one execution of a stage; an exception ends the run as FAILED, Ctrl-C as KILLED.
 
     Args:
-        stage: name of the run, and of its stage in dvc.yaml where DVC does not tell.
+        stage: the name of the run, and of its stage in dvc.yaml where DVC does not give it.
         params: what the stage was run with; nested mappings become dotted names (`train.steps`).
     """
     log = Run(stage, params)
@@ -62,7 +63,7 @@ class Run:
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         self._root = repository_root()
-        self._stage = name_of(stage)
+        self._stage = executed_stage(stage)
         self._spool = Spool(self._root / PENDING / f"{now()}-{uuid.uuid4().hex}")
         locked, flat = locked_stages(params), flatten(params)
         parent = experiment(stage, flat, locked)
@@ -107,8 +108,8 @@ class Run:
 
     def end(self, status: str) -> None:
         """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver what is left of its log."""
-        figures = mended(headline(self._stage)) if status == "FINISHED" else {}
-        self._spool.append({"status": status, "time": now(), "headline": figures})
+        metrics = mended(stage_metrics(self._stage)) if status == "FINISHED" else {}
+        self._spool.append({"status": status, "time": now(), "headline": metrics})
         if self._deliver():
             self._spool.remove()
         self._spool.lock.release()

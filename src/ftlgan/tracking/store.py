@@ -14,8 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ftlgan.tracking.names import mend
-from ftlgan.tracking.provenance import EXECUTED
 from ftlgan.tracking.spool import PENDING, Spool
+from ftlgan.tracking.tags import EXECUTED
 
 EXPERIMENT = "ftlgan"
 RUN_TAG = "ftlgan.run"  # of the run of a stage: the name of the folder that it was delivered from
@@ -93,34 +93,34 @@ class Store:
         start, _ = next(spool.events())
         run_id = self._run_id(spool.folder.name, start)
         position, ended = spool.delivered(run_id), spool.last_write
-        figures: dict[str, float] = {}
-        metrics: list[Metric] = []
+        metrics: dict[str, float] = {}
+        points: list[Metric] = []
 
-        def send_metrics() -> None:
-            self._client.log_batch(run_id, metrics=metrics)
-            metrics.clear()
+        def send_points() -> None:
+            self._client.log_batch(run_id, metrics=points)
+            points.clear()
             spool.note_delivered(run_id, position)
 
         for event, end in spool.events(position):
             match event:
                 case {"metric": name, "value": value, "time": milliseconds, "step": step}:
-                    metrics.append(Metric(name, value, milliseconds, step))
+                    points.append(Metric(name, value, milliseconds, step))
                 case {"params": params}:
                     self._client.log_batch(run_id, params=[Param(name, value) for name, value in params.items()])
                 case {"artifact": path}:
                     folder = PurePosixPath(path).relative_to("artifacts").parent
                     self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
-                case {"status": status, "time": ended, "headline": figures}:
+                case {"status": status, "time": ended, "headline": metrics}:
                     break  # not noted as delivered: a delivery that is repeated must see it again
                 case _:
                     raise ValueError(f"unknown event {event}")
             position = end
-            if len(metrics) == METRICS_PER_BATCH:
-                send_metrics()
-        send_metrics()
+            if len(points) == METRICS_PER_BATCH:
+                send_points()
+        send_points()
         if status != "RUNNING":
-            points = [Metric(name, value, ended, 0) for name, value in figures.items()]
-            parent_id = self._tell_parent(start, {mend(f"stage.{start['stage']}"): OUTCOMES[status]}, points)
+            final = [Metric(name, value, ended, 0) for name, value in metrics.items()]
+            parent_id = self._tell_parent(start, {mend(f"stage.{start['stage']}"): OUTCOMES[status]}, final)
             self._client.set_tag(run_id, PARENT_TAG, parent_id)
             self._client.set_terminated(run_id, status, ended)
             self._client.set_terminated(parent_id, status, ended)
@@ -139,7 +139,7 @@ class Store:
         return self._run_ids[uid]
 
     def _tell_parent(
-        self, start: dict[str, Any], outcome: Mapping[str, str] | None = None, figures: Sequence[Any] = ()
+        self, start: dict[str, Any], outcome: Mapping[str, str] | None = None, points: Sequence[Any] = ()
     ) -> str:
         """Log what a stage knows of its experiment to the parent, and return that run's id.
 
@@ -155,7 +155,7 @@ class Store:
         }
         self._client.log_batch(
             parent.info.run_id,
-            figures,
+            points,
             [Param(name, value) for name, value in start["params"].items()],
             [RunTag(name, value) for name, value in tags.items()],
         )
@@ -173,11 +173,11 @@ class Store:
             self._merge(other, oldest)
         return oldest
 
-    def _merge(self, parent: Any, into: Any) -> None:
+    def _merge(self, parent: Any, target: Any) -> None:
         """Move what a parent has to another one of the same experiment, and delete it."""
         from mlflow.entities import Metric, RunTag
 
-        run_id = into.info.run_id
+        run_id = target.info.run_id
         for child in self._search(PARENT_TAG, parent.info.run_id):
             self._client.set_tag(child.info.run_id, PARENT_TAG, run_id)
         ended = parent.info.end_time or parent.info.start_time

@@ -5,90 +5,114 @@ Cropping and degrading faces is work for a processor; a GPU, which is faster tha
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
-from ftlgan.augmentation import Augmentation
 from ftlgan.faces import HR
+from ftlgan.params import Training
+from ftlgan.training.augmentation import mirror, move_and_degrade
 from ftlgan.training.data import TrainingSet
-from ftlgan.training.state import Schedule
 
 ORDER, MIRROR, MOVE, REAL, NOISE = range(5)
 """What is drawn by seed and step, each from a stream of its own."""
 
 
+def random_stream(seed: int, step: int, purpose: int) -> np.random.Generator:
+    """Return the random numbers of a step (or of an epoch, for `ORDER`) for one purpose."""
+    return np.random.default_rng([seed, step, purpose])
+
+
 @dataclass(frozen=True)
-class Drawn:
-    """A batch, of all processes together. Images are uint8 RGB, (B, H, W, 3), and varied already."""
+class TrainingBatch:
+    """A batch, of all processes together. Images are uint8 RGB, (B, H, W, 3), and augmented already."""
 
     anchor: np.ndarray
     """int64 (B,): rows of the training faces."""
     positive: np.ndarray
-    """int64 (B,): rows of the gallery."""
+    """int64 (B,): rows of the references."""
     negative: np.ndarray
-    """int64 (B,): rows of the gallery."""
+    """int64 (B,): rows of the references."""
     lr: np.ndarray
-    """The anchors, small."""
+    """The anchors, at low resolution."""
     hr: np.ndarray | None
     """Their twins, where anything needs them."""
     real: np.ndarray | None
-    """Photos for the discriminator, where there are any."""
+    """Photos for the discriminator, where there is one."""
     noise: np.ndarray | None
-    """float32 (B, 3, 112, 112), images in [0, 1]: what the teacher sees on restored faces, where it should."""
+    """float32 (B, 3, 112, 112), images in [0, 1]: added to restored faces before the teacher sees them."""
 
 
 class Batches:
-    """The batches of a training, one ahead of the step that asks.
+    """The batches of a training, one ahead of the step that asks. A context: its thread ends with the block.
 
     Args:
         data: what they are drawn from.
-        augmentation: how faces are varied.
-        schedule: seeds what is drawn, and says how much noise there is.
+        config: seeds what is drawn, and says how faces are augmented and how much noise there is.
         size: triplets in each, no more than there are.
     """
 
-    def __init__(self, data: TrainingSet, augmentation: Augmentation, schedule: Schedule, size: int) -> None:
-        self._data, self._augmentation, self._schedule, self._size = data, augmentation, schedule, size
+    def __init__(self, data: TrainingSet, config: Training, size: int) -> None:
+        self._data, self._config, self._size = data, config, size
         self._order = (-1, np.empty(0, np.int64))
         self._thread = ThreadPoolExecutor(1, "batches")
-        self._ahead: dict[int, Future[Drawn]] = {}
+        self._ahead: dict[int, Future[TrainingBatch]] = {}
 
-    def of(self, step: int) -> Drawn:
-        """The batch of a step, from 1."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def __getitem__(self, step: int) -> TrainingBatch:
+        """Return the batch of a step, from 1."""
         asked = self._ahead.pop(step, None) or self._thread.submit(self._draw, step)
         self._ahead = {step + 1: self._thread.submit(self._draw, step + 1)}
         return asked.result()
 
-    def _draw(self, step: int) -> Drawn:
+    def _draw(self, step: int) -> TrainingBatch:
         anchor, positive, negative = self._triplets(step).T
-        return Drawn(anchor, positive, negative, *self._anchors(step, anchor), self._real(step), self._noise(step))
+        lr, hr = self._anchors(step, anchor)
+        return TrainingBatch(anchor, positive, negative, lr, hr, self._real(step), self._noise(step))
+
+    def _stream(self, step: int, purpose: int) -> np.random.Generator:
+        return random_stream(self._config.train.seed, step, purpose)
 
     def _triplets(self, step: int) -> np.ndarray:
-        """(B, 3): none twice an epoch, in an order that depends on seed and epoch alone."""
+        """Return triplets, (B, 3): none twice an epoch, in an order that depends on seed and epoch alone."""
         size, index = self._size, self._data.triplets
         epoch, batch = divmod(step - 1, len(index) // size)
         if self._order[0] != epoch:
-            self._order = epoch, self._schedule.rng(epoch, ORDER).permutation(len(index))
+            self._order = epoch, self._stream(epoch, ORDER).permutation(len(index))
         return index[self._order[1][batch * size : (batch + 1) * size]]
 
     def _anchors(self, step: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Low-resolution faces and their twins, varied."""
-        faces, vary, rng = self._data.train, self._augmentation, self._schedule.rng
+        """Return low-resolution faces and their twins, augmented."""
+        faces, config = self._data.train, self._config
         lr, hr = faces.lr[rows], faces.hr[rows] if faces.hr is not None else None
-        if vary.shift:
+        if shift := config.augmentation.shift:
             assert hr is not None, "a moved face is degraded anew, from its twin"
-            lr, hr = vary.move_and_degrade(hr, lr.shape[1], rng(step, MOVE))
-        return vary.mirror(lr, rng(step, MIRROR)), vary.mirror(hr, rng(step, MIRROR)) if hr is not None else None
+            kind, res = config.degradation.kind, lr.shape[1]
+            lr, hr = move_and_degrade(hr, res, shift, kind, self._stream(step, MOVE))
+        lr = self._mirror(lr, self._stream(step, MIRROR))  # the same faces are mirrored in both
+        hr = None if hr is None else self._mirror(hr, self._stream(step, MIRROR))
+        return lr, hr
 
     def _real(self, step: int) -> np.ndarray | None:
-        photos, rng = self._data.real, self._schedule.rng(step, REAL)
-        if not len(photos):
+        photos, rng = self._data.real, self._stream(step, REAL)
+        if photos is None:
             return None
-        return self._augmentation.mirror(photos[rng.integers(0, len(photos), self._size)], rng)
+        return self._mirror(photos[rng.integers(0, len(photos), self._size)], rng)
+
+    def _mirror(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return mirror(faces, rng) if self._config.augmentation.flip else faces
 
     def _noise(self, step: int) -> np.ndarray | None:
-        deviation = self._schedule.teacher_noise
+        deviation = self._config.train.teacher_noise
         if not deviation:
             return None
-        noise = self._schedule.rng(step, NOISE).standard_normal((self._size, 3, HR, HR), np.float32)
+        noise = self._stream(step, NOISE).standard_normal((self._size, 3, HR, HR), np.float32)
         return noise * np.float32(deviation)

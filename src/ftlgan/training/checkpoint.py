@@ -3,99 +3,181 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ftlgan.errors import WeightsError, writing
+from ftlgan.errors import writing
+from ftlgan.training.fingerprint import CODE, Fingerprint
 
-KEY = "ftlgan-checkpoint"
+METADATA = "ftlgan-checkpoint"
 
 
-def digest(params: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
-    """What tells one training from another, as 16 hexadecimal digits.
-
-    Args:
-        params: JSON's types only.
-        files: by name and content.
-    """
-    found = hashlib.sha256(json.dumps(params, sort_keys=True).encode())
-    for path in files:
-        found.update(path.name.encode())
-        with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()[:16]
+class DamagedError(Exception):
+    """A file is no whole checkpoint; the message says why."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file for one training; a `digest` belongs into its name, so that no other training takes it."""
+    """The checkpoint of one training: a file that no other training takes.
 
-    path: Path
-    every: int
-    """Steps between two writings."""
+    Args:
+        folder: of the checkpoints of all trainings; made when one is written.
+        model: names the file.
+        fingerprint: of the training; its key is part of the file's name.
+    """
 
-    def write(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    folder: Path
+    model: str
+    fingerprint: Fingerprint
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / f"{self.model}-{self.fingerprint.key}.safetensors"
+
+    def write(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Replace the file by a new one. Killed meanwhile, it is the old one still.
 
         Args:
             tensors: by name.
-            about: JSON's types only, and little: the format ends at 100 MB of it.
+            numbers: JSON's types only, and little: the format ends at 100 MB of it.
 
         Raises:
             DataError: if it can't be written.
         """
         own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         aside = self.path.with_suffix(f".{os.getpid()}.part")
-        metadata = {KEY: json.dumps({"sha256": _sha256(own, about), **about})}
+        content = {"sha256": _sha256(own, numbers), "numbers": numbers, "fingerprint": asdict(self.fingerprint)}
         with writing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            for half in self.path.parent.glob(f"{self.path.stem}.*.part"):  # of a training that was killed
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for half in self.folder.glob(f"{self.path.stem}.*.part"):  # of a training that was killed
                 half.unlink()
             try:
-                save_file(own, aside, metadata)
+                save_file(own, aside, {METADATA: json.dumps(content)})
                 aside.replace(self.path)
             except SafetensorError as error:
                 raise OSError(f"can't be written ({error})") from None
             finally:
                 aside.unlink(missing_ok=True)
 
-    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What was written last; None if nothing was.
+    def read(self, report: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return the tensors and numbers that were written last; None where there are none.
 
-        Raises:
-            WeightsError: if it is not what was written.
+        A damaged file is removed. A line says so, and another one where the platform has changed.
+
+        Args:
+            report: False in all but the first of several processes, which would say the same.
         """
-        if not self.path.exists():
-            return None
         try:
             with safe_open(self.path, "pt") as file:
-                about: dict[str, Any] = json.loads((file.metadata() or {})[KEY])
-                written = about.pop("sha256")
+                content = _read_metadata(file)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise WeightsError(f"{self.path}: is no whole checkpoint ({error}); {self._remedy}") from None
-        if written != _sha256(tensors, about):
-            raise WeightsError(f"{self.path}: its content is not what was written; {self._remedy}")
-        return tensors, about
+            if content["sha256"] != _sha256(tensors, content["numbers"]):
+                raise DamagedError("its content is not what was written")
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, DamagedError) as error:
+            self.path.unlink(missing_ok=True)
+            _say(f"{self.path}: is no whole checkpoint ({error}): removed, training starts anew", report)
+            return None
+        if changed := self.fingerprint.changed_platform(Fingerprint(**content["fingerprint"])):
+            _say(
+                f"{self.path}: was made on another platform ({'; '.join(changed)}); training goes on from it, and the "
+                "result may differ in its last digits",
+                report,
+            )
+        return tensors, content["numbers"]
 
     def remove(self) -> None:
-        """Once the training is done."""
+        """Remove the file, once the training is done."""
         self.path.unlink(missing_ok=True)
 
-    @property
-    def _remedy(self) -> str:
-        return "delete it, and training starts anew"
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """Keep other trainings from removing the file, and say in a line each why others of the model are not used.
+
+        What can never be used again is removed: a damaged file, one of an earlier version of ftlgan, and one of code
+        that has changed since and was never committed.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path.with_suffix(".lock"))
+        with lock:
+            self._report_others()
+            try:
+                yield
+            finally:
+                if not self.path.exists():
+                    Path(lock.lock_file).unlink(missing_ok=True)
+
+    def _report_others(self) -> None:
+        earlier_version = "[0-9a-f]" * 16
+        for pattern in (f"{self.model}-{earlier_version}.safetensors", f"{earlier_version}.safetensors"):
+            for path in sorted(self.folder.glob(pattern)):
+                if path != self.path:
+                    self._report(path)
+
+    def _report(self, path: Path) -> None:
+        lock = FileLock(path.with_suffix(".lock"), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return  # its training is under way
+        try:
+            reason, remedy = self._why_not(path)
+            if not remedy:
+                path.unlink(missing_ok=True)
+            _say(f"{path}: is not used: {reason}{remedy or ': removed, it can never be used again'}")
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+
+    def _why_not(self, path: Path) -> tuple[str, str]:
+        """Return why a checkpoint is not this training's, and how it can be used; empty: never again."""
+        try:
+            with safe_open(path, "pt") as file:
+                theirs = Fingerprint(**_read_metadata(file)["fingerprint"])
+        except (SafetensorError, DamagedError) as error:
+            return f"it is no whole checkpoint of this version ({error})", ""
+        params, files = self.fingerprint.changed_params(theirs), self.fingerprint.changed_files(theirs)
+        code = [file for file in files if Path(file).parts[0] in CODE]
+        if code:
+            remedy = f"; check out {theirs.commit} to go on from it" if theirs.commit else ""
+            return f"{_shortened(code)} has changed since", remedy
+        if params:
+            return _shortened(params), "; set it back to go on from it"
+        return f"{_shortened(files)} has changed since", "; bring it back to go on from it"
 
 
-def _sha256(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
-    found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+def _read_metadata(file: Any) -> dict[str, Any]:
+    try:
+        content = json.loads((file.metadata() or {})[METADATA])
+        return {name: content[name] for name in ("sha256", "numbers", "fingerprint")}
+    except (KeyError, ValueError, TypeError):
+        raise DamagedError("its metadata is not ours") from None
+
+
+def _shortened(names: list[str]) -> str:
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return f"{names[0]}{more}"
+
+
+def _say(line: str, report: bool = True) -> None:
+    if report:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _sha256(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> str:
+    found = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode())
     for name in sorted(tensors):
         found.update(name.encode())
         found.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)

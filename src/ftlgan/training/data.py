@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ftlgan.augmentation import Augmentation
 from ftlgan.errors import DataError
-from ftlgan.faces import HR, decode_images, embeddings_of, read_faces, recognizer_of
-from ftlgan.losses import LossWeights
+from ftlgan.faces import decode_images, embeddings_of, read_faces, recognizer_of
+from ftlgan.params import Training
 from ftlgan.triplets import read_triplets
 
 
 @dataclass(frozen=True)
-class Gallery:
+class References:
     """High-resolution photos by their embeddings."""
 
+    table: Path
+    """The folder of the table from which they were read, for messages."""
     face_ids: np.ndarray
     """str (M,)."""
     identities: np.ndarray
@@ -44,58 +45,65 @@ class Faces:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What to learn from, and what to validate on."""
+    """What to learn from, and what to validate on. What no term needs is None."""
 
     train: Faces
     """Faces of the training people."""
-    gallery: Gallery
+    references: References
     """Photos of the training people."""
     triplets: np.ndarray
-    """int64 (T, 3): anchor as row of `train`, positive and negative as rows of `gallery`; see `triplet_index`."""
+    """int64 (T, 3): anchor as row of `train`, positive and negative as rows of `references`; see `triplet_index`."""
     twins: np.ndarray | None
-    """int64 (N,): which row of `gallery` is of the twin of a row of `train`, for the identity term."""
-    real: np.ndarray
-    """uint8 RGB, (R, 112, 112, 3): what the discriminator takes for real; may be empty without one."""
+    """int64 (N,): the row of `references` that is the twin of each row of `train`, for the identity term."""
+    real: np.ndarray | None
+    """uint8 RGB, (R, 112, 112, 3): photos of the training people, for the discriminator."""
     val: Faces
     """Faces of other people."""
-    val_gallery: Gallery
+    val_references: References
     """Their photos, row by row those of `val`."""
 
 
-def read_training_set(
-    degraded: Path, aligned: Path, gallery: Path, triplets: Path, weights: LossWeights, augmentation: Augmentation
-) -> TrainingSet:
+def read_training_set(degraded: Path, aligned: Path, teacher: Path, triplets: Path, config: Training) -> TrainingSet:
     """Read what a training needs and nothing else: no high-resolution photo that no term or augmentation uses.
+
+    Args:
+        degraded: folder of the table of low-resolution faces.
+        aligned: folder of the table of their high-resolution twins.
+        teacher: folder of the table of the teacher's embeddings of those twins.
+        triplets: the table of triplets.
+        config: its losses and its augmentation decide what is needed.
 
     Raises:
         DataError: if a table is missing, or a face that is needed.
     """
-    needing = [f"losses.{name}" for name in weights.needing_photos] + ["augmentation.shift"] * (augmentation.shift > 0)
+    losses = config.losses
+    needing = [f"losses.{name}" for name in losses.terms_with_twins]
+    if config.augmentation.shift:
+        needing.append("augmentation.shift")
     train = read_training_faces(degraded, "train", aligned if needing else None, needing)
-    photos = read_gallery(gallery, "train")
-    val, val_photos = read_training_faces(degraded, "val"), read_gallery(gallery, "val")
-    if not np.array_equal(val.face_ids, val_photos.face_ids):
-        raise DataError(f"{gallery}: does not hold the val faces of {degraded} in the same order; run `dvc repro`")
+    references = read_references(teacher, "train")
+    val, val_references = read_training_faces(degraded, "val"), read_references(teacher, "val")
+    if not np.array_equal(val.face_ids, val_references.face_ids):
+        raise DataError(f"{teacher}: does not hold the val faces of {degraded} in the same order; run `dvc repro`")
+    real = None
+    if losses.adversarial:
+        real = decode_images(read_faces(aligned, splits=["train"])["image"]) if train.hr is None else train.hr
     return TrainingSet(
         train=train,
-        gallery=photos,
-        triplets=triplet_index(read_triplets(triplets), train, photos),
-        twins=twin_index(train, photos) if weights.identity else None,
-        real=_photos(aligned, train) if weights.adversarial else np.empty((0, HR, HR, 3), np.uint8),
+        references=references,
+        triplets=triplet_index(read_triplets(triplets), train, references),
+        twins=twin_index(train, references) if losses.identity else None,
+        real=real,
         val=val,
-        val_gallery=val_photos,
+        val_references=val_references,
     )
 
 
-def _photos(aligned: Path, train: Faces) -> np.ndarray:
-    """The high-resolution photos of the training people; those of `train` are all of them, where it has any."""
-    return decode_images(read_faces(aligned, splits=["train"])["image"]) if train.hr is None else train.hr
-
-
-def read_gallery(folder: Path, split: str) -> Gallery:
-    """The teacher's embeddings of one split."""
-    table = read_faces(folder, splits=[split])
-    return Gallery(
+def read_references(teacher: Path, split: str) -> References:
+    """Read the teacher's embeddings of one split."""
+    table = read_faces(teacher, splits=[split])
+    return References(
+        table=teacher,
         face_ids=table["face_id"].to_numpy(),
         identities=table["identity"].to_numpy(),
         embeddings=embeddings_of(table),
@@ -104,9 +112,12 @@ def read_gallery(folder: Path, split: str) -> Gallery:
 
 
 def read_training_faces(degraded: Path, split: str, aligned: Path | None = None, needing: Sequence[str] = ()) -> Faces:
-    """The low-resolution faces of one split; with `aligned`, also their high-resolution twins.
+    """Read the low-resolution faces of one split; with `aligned`, also their high-resolution twins.
 
     Args:
+        degraded: folder of the table of low-resolution faces.
+        split: train or val.
+        aligned: folder of the table of high-resolution faces; None: the twins are not needed.
         needing: the params that make twins necessary.
 
     Raises:
@@ -116,7 +127,7 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
     face_ids, hr = table["face_id"].to_numpy(), None
     if aligned is not None:
         photos = read_faces(aligned, splits=[split])
-        rows = _rows(photos["face_id"].to_numpy(), face_ids)
+        rows = _find_rows(photos["face_id"].to_numpy(), face_ids)
         if (rows < 0).any():
             missing = face_ids[rows < 0]
             raise DataError(
@@ -127,19 +138,19 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
     return Faces(face_ids, table["identity"].to_numpy(), decode_images(table["image"]), hr)
 
 
-def triplet_index(triplets: pa.Table, faces: Faces, gallery: Gallery) -> np.ndarray:
-    """Where the anchor of each triplet stands in `faces`, positive and negative in `gallery`: int64 (T, 3).
+def triplet_index(triplets: pa.Table, faces: Faces, references: References) -> np.ndarray:
+    """Find the anchor of each triplet in `faces`, positive and negative in `references`: int64 (T, 3).
 
     Raises:
         DataError: if one is not there.
     """
-    places = {"anchor": faces.face_ids, "positive": gallery.face_ids, "negative": gallery.face_ids}
+    face_ids = {"anchor": faces.face_ids, "positive": references.face_ids, "negative": references.face_ids}
     columns: list[np.ndarray] = []
-    for role, face_ids in places.items():
+    for role, known in face_ids.items():
         wanted = triplets[role].to_numpy(zero_copy_only=False)
-        rows = _rows(face_ids, wanted)
+        rows = _find_rows(known, wanted)
         if (rows < 0).any():
-            where = "among the training faces" if role == "anchor" else "in the gallery"
+            where = "among the training faces" if role == "anchor" else f"in {references.table}"
             raise DataError(
                 f"triplets: {role} {wanted[np.argmax(rows < 0)]!r} is not {where}; run `dvc repro triplets`"
             )
@@ -147,23 +158,23 @@ def triplet_index(triplets: pa.Table, faces: Faces, gallery: Gallery) -> np.ndar
     return np.stack(columns, axis=1)
 
 
-def twin_index(faces: Faces, gallery: Gallery) -> np.ndarray:
-    """Where the embedding of each face's twin stands in `gallery`: int64 (N,).
+def twin_index(faces: Faces, references: References) -> np.ndarray:
+    """Find the embedding of each face's twin in `references`: int64 (N,).
 
     Raises:
         DataError: if one is not there.
     """
-    rows = _rows(gallery.face_ids, faces.face_ids)
+    rows = _find_rows(references.face_ids, faces.face_ids)
     if (rows < 0).any():
         missing = faces.face_ids[rows < 0]
         raise DataError(
-            f"gallery: {len(missing)} of {len(rows)} training faces have no high-resolution twin there (the first is "
-            f"{missing[0]}), which losses.identity needs; set it to 0"
+            f"{references.table}: {len(missing)} of {len(rows)} training faces have no high-resolution twin there (the "
+            f"first is {missing[0]}), which losses.identity needs; set it to 0"
         )
     return rows
 
 
-def _rows(face_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where each wanted face stands, -1 where it does not: int64."""
-    place = {face_id: row for row, face_id in enumerate(face_ids)}
-    return np.array([place.get(face_id, -1) for face_id in wanted], np.int64)
+def _find_rows(face_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the row of each wanted face, -1 where it has none: int64."""
+    row = {face_id: index for index, face_id in enumerate(face_ids)}
+    return np.array([row.get(face_id, -1) for face_id in wanted], np.int64)

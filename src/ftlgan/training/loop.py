@@ -1,8 +1,8 @@
 """The loop: step, validate, keep the best, and go on after a kill as if there had been none.
 
-A step costs one forward pass of the frozen teacher, not three: positives and negatives are constants, looked up in the
-gallery. Whatever is drawn depends on seed and step alone, so that a step is the same whatever came before it in this
-process.
+A step costs one forward pass of the frozen teacher, not three: positives and negatives are constants, looked up among
+the references. Whatever is drawn depends on seed and step alone, so that a step is the same whatever came before it in
+this process.
 """
 
 import math
@@ -13,30 +13,30 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ftlgan.augmentation import Augmentation
-from ftlgan.distributed import World
 from ftlgan.errors import DataError
 from ftlgan.faces import HR
-from ftlgan.losses import Batch, LossWeights, total_loss
+from ftlgan.losses import Batch, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, r1_penalty
 from ftlgan.networks.device import autocast, enough_memory, replayed
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
+from ftlgan.params import Training
 from ftlgan.progress import progress
 from ftlgan.recognition.teacher import Teacher
-from ftlgan.training.batches import Batches, Drawn
+from ftlgan.training.batches import Batches, TrainingBatch
 from ftlgan.training.checkpoint import Checkpoint
-from ftlgan.training.data import Faces, Gallery, TrainingSet
-from ftlgan.training.state import Schedule, State
-from ftlgan.verification.merits import d_prime
+from ftlgan.training.data import Faces, References, TrainingSet
+from ftlgan.training.distributed import World
+from ftlgan.training.state import Metrics, State
+from ftlgan.verification.metrics import d_prime
 from ftlgan.verification.pairs import compare
 
 FACES_PER_PASS = 64
 """Of a validation."""
 
-Log = Callable[[int, dict[str, float]], None]
-"""Called with the step, from 1, and figures by name."""
+Log = Callable[[int, Metrics], None]
+"""Called with the step, from 1, and its metrics."""
 Features = Callable[[Tensor], list[Tensor]]
 """Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
 
@@ -47,175 +47,169 @@ def fit(
     discriminator: Discriminator | None,
     teacher: Teacher,
     data: TrainingSet,
-    weights: LossWeights,
-    schedule: Schedule,
-    augmentation: Augmentation,
+    config: Training,
     log: Log,
     *,
     checkpoint: Checkpoint | None = None,
-    perceptual: Callable[[Tensor], list[Tensor]] | None = None,
+    perceptual: Features | None = None,
     world: World = World(),  # noqa: B008 - frozen
-    compiled: bool = False,
 ) -> float:
-    """Train the generator in place; it ends as the moving average of its weights with the best validation d'.
+    """Train the generator in place; it ends with the EMA weights of the best validation d'.
 
-    Among the averages is not the untrained network.
+    The untrained network is never selected.
 
     Args:
-        generator: on `schedule.device`.
-        discriminator: on `schedule.device`; None without an adversarial term.
-        teacher: on `schedule.device`.
+        generator: on the device of `world`, as are the discriminator and the teacher.
+        discriminator: None without an adversarial term.
+        teacher: the frozen recogniser of the loss.
         data: what to learn from and what to validate on.
-        weights: of the loss terms.
-        schedule: how long, how fast and on what.
-        augmentation: how faces are varied.
+        config: by what the model is trained.
         log: receives each step's losses and images a second, and at each validation `val_d_prime`; step 0 is the
             untrained network. A training that goes on after a kill logs all steps again.
         checkpoint: where it is kept from which a killed training goes on.
         perceptual: features for the perceptual term, in place of the teacher's.
-        world: the processes that train together.
-        compiled: let torch compile what runs each step; not the discriminator with R1, whose second derivative
-            compiled code lacks.
+        world: the processes that train together, and the device of this one.
 
     Returns:
         The best validation d', in the first process.
 
     Raises:
         DataError: if a loss is not finite, the GPU's memory is full, or there are fewer triplets than processes.
-        WeightsError: if the checkpoint is not whole.
     """
-    state = State(generator, discriminator, schedule)
-    trainer = _Trainer(state, teacher, data, weights, augmentation, perceptual, world, compiled)
-    found = checkpoint.read() if checkpoint else None
-    if found:
-        state.restore(*found)
-        for step, figures in state.history if world.rank == 0 else []:
-            log(step, figures)
-    else:
-        trainer.validate_and_log({}, log)
-    steps = range(state.step + 1, schedule.steps + 1)
-    with progress(steps, "train", schedule.steps, "step", initial=state.step, shown=world.rank == 0) as bar:
-        for step in bar:
-            started, state.step = time.monotonic(), step
-            figures = trainer.step()
-            if not all(map(math.isfinite, figures.values())):
-                raise DataError(_not_finite(step, figures, checkpoint))
-            figures["images_per_s"] = trainer.batch_size / (time.monotonic() - started)
-            trainer.validate_and_log(figures, log)
-            if checkpoint and world.rank == 0 and (step % checkpoint.every == 0 or step == schedule.steps):
-                checkpoint.write(state.tensors(), state.about())
-            best = f", best d' {state.best:.3f}" if math.isfinite(state.best) else ""
-            bar.set_postfix_str(f"loss {figures['total']:.3f}{best}", refresh=False)
-    generator.load_state_dict(state.kept)
+    state, train = State(generator, discriminator, config), config.train
+    with _Trainer(state, teacher, data, perceptual, world) as trainer:
+        found = checkpoint.read(report=world.is_first) if checkpoint else None
+        if found:
+            state.restore(*found)
+            for step, metrics in state.history if world.is_first else []:
+                log(step, metrics)
+        else:
+            trainer.validate_and_log({}, log)
+        steps = range(state.step + 1, train.steps + 1)
+        with progress(steps, "train", train.steps, "step", initial=state.step, shown=world.is_first) as bar:
+            for step in bar:
+                started, state.step = time.monotonic(), step
+                metrics = trainer.step()
+                if not all(map(math.isfinite, metrics.values())):
+                    raise DataError(_not_finite(step, metrics, checkpoint))
+                metrics["images_per_s"] = trainer.batch_size / (time.monotonic() - started)
+                trainer.validate_and_log(metrics, log)
+                if checkpoint and world.is_first and (step % train.checkpoint == 0 or step == train.steps):
+                    checkpoint.write(state.tensors(), state.numbers())
+                best = f", best d' {state.best:.3f}" if math.isfinite(state.best) else ""
+                bar.set_postfix_str(f"loss {metrics['total']:.3f}{best}", refresh=False)
+    generator.load_state_dict(state.best_weights)
     return state.best
 
 
-def _not_finite(step: int, figures: dict[str, float], checkpoint: Checkpoint | None) -> str:
-    losses = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+def _not_finite(step: int, metrics: Metrics, checkpoint: Checkpoint | None) -> str:
+    losses = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     kept = f"; the last good state is {checkpoint.path}" if checkpoint and checkpoint.path.exists() else ""
     return f"train: not finite at step {step} ({losses}); lower train.learning_rate{kept}"
 
 
 class _Trainer:
-    """One step of a training, and its validation."""
+    """One step of a training, and its validation. A context: what runs beside the steps ends with the block."""
 
     def __init__(
-        self,
-        state: State,
-        teacher: Teacher,
-        data: TrainingSet,
-        weights: LossWeights,
-        augmentation: Augmentation,
-        perceptual: Features | None,
-        world: World,
-        compiled: bool,
+        self, state: State, teacher: Teacher, data: TrainingSet, perceptual: Features | None, world: World
     ) -> None:
-        self.state, self.data, self.weights, self.world = state, data, weights, world
-        self.perceptual = perceptual
-        self.schedule = schedule = state.schedule
-        size = min(schedule.batch, len(data.triplets))
+        self.state, self.data, self.world = state, data, world
+        self.config = config = state.config
+        self.teacher, self.perceptual = teacher, perceptual
+        size = min(config.train.batch, len(data.triplets))
         self.batch_size = size - size % world.size
-        """Triplets per step: fewer than asked for, where there are not so many."""
+        """Triplets in a step: fewer than asked for, where there are not so many."""
         if not self.batch_size:
             raise DataError(f"train: {len(data.triplets)} triplets for {world.size} processes; lower train.devices")
-        self.batches = Batches(data, augmentation, schedule, self.batch_size)
+        self.batches = Batches(data, config, self.batch_size)
+        compiled = config.train.compile
 
-        def prepared(network: nn.Module, compiled: bool = compiled) -> nn.Module:
+        def prepared(network: nn.Module, compiled: bool) -> nn.Module:
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's types
             return world.wrap(torch.compile(network) if compiled else network)  # pyright: ignore[reportArgumentType]
 
         def recognise(faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-            """The teacher's embeddings, and where the perceptual term compares them, its features."""
-            return teacher.features(faces) if weights.perceptual and not perceptual else (teacher(faces), [])
+            """Return the teacher's embeddings, and its features where the perceptual term compares them."""
+            with_features = config.losses.perceptual and not perceptual
+            return teacher.features(faces) if with_features else (teacher(faces), [])
 
-        self.teacher, self.recognise = teacher, recognise
-        self.generator: Callable[[Tensor], Tensor] = prepared(state.generator)
+        self.recognise = recognise
+        self.generator: Callable[[Tensor], Tensor] = prepared(state.generator, compiled)
         self.discriminator = None
-        if state.discriminator is not None:
-            self.discriminator = prepared(state.discriminator, compiled and not schedule.r1)
-        if schedule.device.startswith("cuda") and world.size == 1 and not compiled:
+        if state.discriminator is not None:  # compiled code lacks the second derivative that R1 takes
+            self.discriminator = prepared(state.discriminator, compiled and not config.discriminator.r1)
+        if world.device.startswith("cuda") and world.size == 1 and not compiled:
             self._replay()
+
+    def __enter__(self) -> "_Trainer":
+        self.batches.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.batches.__exit__(None, None, None)
 
     def _replay(self) -> None:
         """Let the GPU replay generator and teacher, whose kernels are the most of a step's."""
-        precision, size, (res, *_) = self.schedule.precision, self.batch_size, self.data.train.lr.shape[1:]
-        small, faces = (torch.zeros(size, 3, side, side, device=self.schedule.device) for side in (res, HR))
+        precision, size, (res, *_) = self.config.train.precision, self.batch_size, self.data.train.lr.shape[1:]
+        small, faces = (torch.zeros(size, 3, side, side, device=self.world.device) for side in (res, HR))
         small = small.contiguous(memory_format=torch.channels_last)
         self.generator = replayed(self.generator, small, precision)
         self.recognise = replayed(self.recognise, faces.requires_grad_(True), precision)
-        # As the weights lie, or the average could not follow them in one kernel.
-        self.state.average.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        # As the weights lie, or the EMA could not be updated in one kernel.
+        self.state.ema.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def step(self) -> dict[str, float]:
+    def step(self) -> Metrics:
         """Move the weights once.
 
         Returns:
             The losses before weighting, their `total`, and the lengths of the gradients, means over all processes.
         """
-        self.state.set_rates()
-        drawn = self.batches.of(self.state.step)
+        self.state.set_learning_rates()
+        drawn = self.batches[self.state.step]
         batch = self._forward(drawn)
-        total, terms = total_loss(batch, self.weights)
-        figures = {"total": total, **terms}
-        figures["gradient"] = self._descend("generator", self.state.generator, total)
-        self.state.follow()
+        config = self.config
+        total, terms = total_loss(batch, config.losses, config.triplets.margin, config.discriminator.form)
+        metrics = {"total": total, **terms}
+        metrics["gradient"] = self._minimise("generator", self.state.generator, total)
+        self.state.update_ema()
         if self.discriminator is not None:
-            figures |= self._discriminate(batch.restored.detach(), drawn)
-        values = self.world.mean(torch.stack([value.detach().float() for value in figures.values()])).tolist()
-        return dict(zip(figures, values, strict=True))
+            metrics |= self._train_discriminator(batch.restored.detach(), drawn)
+        values = self.world.mean(torch.stack([value.detach().float() for value in metrics.values()])).tolist()
+        return dict(zip(metrics, values, strict=True))
 
-    def _descend(self, name: str, network: nn.Module, loss: Tensor) -> Tensor:
-        """Follow the gradient of a loss, and return its length."""
+    def _minimise(self, name: str, network: nn.Module, loss: Tensor) -> Tensor:
+        """Move the weights of a network by the gradient of a loss, and return the gradient's length."""
         optimizer = self.state.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        length = nn.utils.clip_grad_norm_(network.parameters(), self.schedule.clip)
+        length = nn.utils.clip_grad_norm_(network.parameters(), self.config.train.clip)
         optimizer.step()
         return length
 
-    def _forward(self, drawn: Drawn) -> Batch:
-        """Restore this process's share of the step's anchors, and look at them with all that the terms need.
+    def _forward(self, drawn: TrainingBatch) -> Batch:
+        """Restore this process's share of the step's anchors, and compute what the terms of the loss compare.
 
         The identity term holds a face that was mirrored or moved against the embedding of its twin as stored: between
         the two SFace has a cosine of 0.97 and of 0.95 (measured), which is a floor of that term.
         """
-        share, weights, schedule = self.world.share(self.batch_size), self.weights, self.schedule
-        small = to_tensor(drawn.lr[share], schedule.device).contiguous(memory_format=torch.channels_last)
-        twins = to_tensor(drawn.hr[share], schedule.device) if drawn.hr is not None and weights.needing_photos else None
+        share, losses, device = self.world.share(self.batch_size), self.config.losses, self.world.device
+        small = to_tensor(drawn.lr[share], device).contiguous(memory_format=torch.channels_last)
+        twins = to_tensor(drawn.hr[share], device) if drawn.hr is not None and losses.terms_with_twins else None
         features: list[Tensor] = []
         twin_features: list[Tensor] = []
-        with autocast(schedule.device, schedule.precision):
+        with autocast(device, self.config.train.precision):
             restored = self.generator(small)
             seen = restored
             if drawn.noise is not None:
-                seen = restored + torch.from_numpy(drawn.noise[share]).to(schedule.device)
+                seen = restored + torch.from_numpy(drawn.noise[share]).to(device)
             embeddings, features = self.recognise(seen)
-            if weights.perceptual:
+            if losses.perceptual:
                 assert twins is not None
                 features = self.perceptual(restored) if self.perceptual else features
                 with torch.no_grad():
                     twin_features = self.perceptual(twins) if self.perceptual else self.teacher.features(twins)[1]
-            logits = self._deceive(restored) if self.discriminator is not None else None
+            logits = self._discriminate(restored) if self.discriminator is not None else None
         return Batch(
             restored=restored.float(),
             anchor=embeddings.float(),
@@ -228,56 +222,58 @@ class _Trainer:
             logits=logits.float() if logits is not None else None,
         )
 
-    def _deceive(self, restored: Tensor) -> Tensor:
-        """The discriminator's answer, with a gradient for the faces and none for its weights."""
+    def _discriminate(self, restored: Tensor) -> Tensor:
+        """Return the discriminator's answer, with a gradient for the faces and none for its weights."""
         assert self.state.discriminator is not None
         network = self.state.discriminator.eval().requires_grad_(False)  # eval: spectral norms stay as they are
         logits = network(restored)
         network.train().requires_grad_(True)
         return logits
 
-    def _discriminate(self, restored: Tensor, drawn: Drawn) -> dict[str, Tensor]:
-        """Teach the discriminator restored faces and as many real photos."""
+    def _train_discriminator(self, restored: Tensor, drawn: TrainingBatch) -> dict[str, Tensor]:
+        """Train the discriminator on restored faces and as many real photos."""
         assert self.state.discriminator is not None
         assert self.discriminator is not None
         assert drawn.real is not None
-        schedule = self.schedule
-        real = to_tensor(drawn.real[self.world.share(self.batch_size)], schedule.device).requires_grad_(schedule.r1 > 0)
-        with autocast(schedule.device, schedule.precision):
-            of_real, of_restored = self.discriminator(torch.cat([real, restored])).float().chunk(2)
-        loss = discriminator_loss(of_real, of_restored, self.weights.form)
-        figures, total = {"discriminator": loss}, loss
-        if schedule.r1:
-            figures["r1"] = r1_penalty(real, of_real)
-            total = loss + schedule.r1 * figures["r1"]
-        self._descend("discriminator", self.state.discriminator, total)
-        return figures
+        config, device = self.config.discriminator, self.world.device
+        real = to_tensor(drawn.real[self.world.share(self.batch_size)], device).requires_grad_(config.r1 > 0)
+        with autocast(device, self.config.train.precision):
+            real_logits, restored_logits = self.discriminator(torch.cat([real, restored])).float().chunk(2)
+        loss = discriminator_loss(real_logits, restored_logits, config.form)
+        metrics, total = {"discriminator": loss}, loss
+        if config.r1:
+            metrics["r1"] = r1_penalty(real, real_logits)
+            total = loss + config.r1 * metrics["r1"]
+        self._minimise("discriminator", self.state.discriminator, total)
+        return metrics
 
     def _embeddings(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.data.gallery.embeddings[rows]).to(self.schedule.device)
+        return torch.from_numpy(self.data.references.embeddings[rows]).to(self.world.device)
 
-    def validate_and_log(self, figures: dict[str, float], log: Log) -> None:
-        """Log the figures of a step, and where it is due, what the average is worth."""
-        step, schedule = self.state.step, self.schedule
-        if self.world.rank != 0:
+    def validate_and_log(self, metrics: Metrics, log: Log) -> None:
+        """Log the metrics of a step, and where a validation is due, the d' of the EMA weights."""
+        step, train = self.state.step, self.config.train
+        if not self.world.is_first:
             return  # the first process validates, and the others wait for it at their next gradient
-        if step % schedule.validate_every == 0 or step == schedule.steps:
+        if step % train.validate_every == 0 or step == train.steps:
             value = validation_d_prime(
-                self.state.average, self.teacher, self.data.val, self.data.val_gallery, schedule.device
+                self.state.ema_generator, self.teacher, self.data.val, self.data.val_references, self.world.device
             )
-            self.state.judge(value)
-            figures["val_d_prime"] = value
-        self.state.history.append((step, figures))
-        log(step, figures)
+            self.state.keep_best(value)
+            metrics["val_d_prime"] = value
+        self.state.history.append((step, metrics))
+        log(step, metrics)
 
 
-def validation_d_prime(generator: Generator, teacher: Teacher, val: Faces, gallery: Gallery, device: str) -> float:
-    """lr-hr d' by the teacher, of faces rounded to 8 bits as they would be stored."""
+def validation_d_prime(
+    generator: Generator, teacher: Teacher, val: Faces, references: References, device: str
+) -> float:
+    """Return the lr-hr d' by the teacher, of faces rounded to 8 bits as they would be stored."""
     probes = [
         _restore_and_embed(generator, teacher, val.lr[i : i + FACES_PER_PASS], device)
         for i in range(0, len(val.lr), FACES_PER_PASS)
     ]
-    scores = compare(np.concatenate(probes), gallery.embeddings, val.identities)
+    scores = compare(np.concatenate(probes), references.embeddings, val.identities)
     return d_prime(scores.genuine, scores.impostor)
 
 

@@ -6,14 +6,14 @@ non-match rate FNMR the share of genuine scores < t. The ROC curve joins (FMR, 1
 lines: area under it, equal error rate and FNMR at a given FMR are read off that one curve, so that ties count half
 everywhere.
 
-    merits.py      the definitions, of two samples of scores
+    metrics.py     the definitions, of two samples of scores
     roc.py         the curve, of counts of scores
     binning.py     scores -> counts
     pairs.py       embeddings -> scores of all pairs, block by block
     pair_list.py   embeddings -> scores of the pairs that a file lists; accuracy over folds
-    tally.py       scores -> counts and moments, also person by person, whatever the number of pairs
-    bootstrap.py   resampled people -> replicates of every figure
-    report.py      figures with intervals, and differences of two methods
+    histogram.py   scores -> counts and moments, also person by person, whatever the number of pairs
+    bootstrap.py   resampled people -> replicates of every metric
+    report.py      metrics with intervals, and differences of two methods
     tables.py      what other people's files hold: embeddings in Parquet, scores in CSV
     command.py     `ftlgan verify`
 """

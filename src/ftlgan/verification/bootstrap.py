@@ -1,16 +1,16 @@
-"""Resampled people: what else a figure might have been.
+"""Resampled people: confidence intervals of the metrics.
 
 Scores that share a person are not independent: 100 people make 160,000 impostor scores and still are 100 people. So
 people are drawn, never pairs: in a draw that takes person i w_i times, a genuine pair of i weighs w_i and an impostor
 pair of i and j weighs w_i * w_j.
 
-Where the tally has pairs of people, those weights are exact. Where people are too many for that, w_i * w_j is replaced
-by its expansion to first order, w_i + w_j - 1 (the Hajek projection). That leaves out (w_i - 1)(w_j - 1), which draws
-what is peculiar to two people together once more: a variance that exact weights count three times and their expansion
-still twice, so that the intervals stay on the safe side.
+Where the histogram has pairs of people, those weights are exact. Where people are too many for that, w_i * w_j is
+replaced by its expansion to first order, w_i + w_j - 1 (the Hajek projection). That leaves out (w_i - 1)(w_j - 1),
+which draws what is peculiar to two people together once more: a variance that exact weights count three times and their
+expansion still twice, so that the intervals stay on the safe side.
 
 Where scores are counted in groups, the ROC curve of a draw is a chain of longer straight lines. What that changes in
-the figures of all scores is taken off every draw; the rest moves a draw by some hundredths of its standard deviation.
+the metrics of all scores is taken off every draw; the rest moves a draw by some hundredths of its standard deviation.
 
 Of Gaussian scores with a known d', percentile intervals at 95% held the truth 92 to 97 times in 100 with 100 people,
 90 to 98 times with 40, and with 15 people 95 times at d' 1, but 86 to 90 times at d' 3 (tests/benchmarks/coverage.py).
@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftlgan.verification.binning import Floats
-from ftlgan.verification.merits import decidability
+from ftlgan.verification.histogram import ScoreHistogram
+from ftlgan.verification.metrics import decidability
 from ftlgan.verification.roc import Roc
-from ftlgan.verification.tally import Tally
 
 Weights = NDArray[np.uint8]
 DRAWS_PER_PASS, PAIRS_PER_PASS = 250, 8192
@@ -39,27 +39,27 @@ DRAWS_PER_PASS, PAIRS_PER_PASS = 250, 8192
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """The figures of R draws of the P people of a test set."""
+    """The metrics of R draws of the P people of a test set."""
 
     people: tuple[str, ...]
     weights: Weights
     """How often each person was drawn, (R, P); a row sums to P."""
-    figures: Mapping[str, Floats]
+    metrics: Mapping[str, Floats]
     """By name, (R,) each."""
 
 
-def figures(tally: Tally, fmrs: Sequence[float]) -> dict[str, float]:
-    """The figures of all scores: d_prime, auc, eer and, for each FMR, fnmr_at_fmr_FMR.
+def estimate_metrics(histogram: ScoreHistogram, fmrs: Sequence[float]) -> dict[str, float]:
+    """The metrics of all scores: d_prime, auc, eer and, for each FMR, fnmr_at_fmr_FMR.
 
     Raises:
         DataError: no variation in the scores.
     """
-    counts = tally.genuine.sum(), tally.impostor.sum()
-    d_prime = _d_prime(tally, (counts[0], *tally.genuine_sums), (counts[1], *tally.impostor_sums))
-    return {name: float(value) for name, value in {"d_prime": d_prime, **_of_roc(tally.roc, fmrs)}.items()}
+    counts = histogram.genuine.sum(), histogram.impostor.sum()
+    d_prime = _d_prime(histogram, (counts[0], *histogram.genuine_sums), (counts[1], *histogram.impostor_sums))
+    return {name: float(value) for name, value in {"d_prime": d_prime, **_roc_metrics(histogram.roc, fmrs)}.items()}
 
 
-def bootstrap(tally: Tally, fmrs: Sequence[float], replicates: int = 1000, seed: int = 0) -> Replicates:
+def bootstrap(histogram: ScoreHistogram, fmrs: Sequence[float], replicates: int = 1000, seed: int = 0) -> Replicates:
     """Resample people with replacement.
 
     The draws depend on nothing but the people, who of them has a genuine pair, and the seed: two methods tested on the
@@ -68,71 +68,75 @@ def bootstrap(tally: Tally, fmrs: Sequence[float], replicates: int = 1000, seed:
     Raises:
         DataError: no variation in a draw's scores.
     """
-    weights = _draw_people(tally, replicates, seed)
-    passes = [_replicates(tally, weights[i : i + DRAWS_PER_PASS], fmrs) for i in range(0, replicates, DRAWS_PER_PASS)]
-    everybody_once = _replicates(tally, np.ones((1, len(tally.people)), np.uint8), fmrs)
-    grouping = {name: everybody_once[name] - value for name, value in _of_roc(tally.roc, fmrs).items()}
+    weights = _draw_people(histogram, replicates, seed)
+    passes = [
+        _replicates(histogram, weights[i : i + DRAWS_PER_PASS], fmrs) for i in range(0, replicates, DRAWS_PER_PASS)
+    ]
+    everybody_once = _replicates(histogram, np.ones((1, len(histogram.people)), np.uint8), fmrs)
+    grouping = {name: everybody_once[name] - value for name, value in _roc_metrics(histogram.roc, fmrs).items()}
     drawn = {name: np.concatenate([found[name] for found in passes]) for name in everybody_once}
-    return Replicates(tally.people, weights, {name: values - grouping.get(name, 0) for name, values in drawn.items()})
+    return Replicates(
+        histogram.people, weights, {name: values - grouping.get(name, 0) for name, values in drawn.items()}
+    )
 
 
 def fnmr_name(fmr: float) -> str:
-    """The name of a figure: `fnmr_at_fmr_0.001`."""
+    """The name of a metric: `fnmr_at_fmr_0.001`."""
     return f"fnmr_at_fmr_{fmr:g}"
 
 
-def _of_roc(roc: Roc, fmrs: Sequence[float]) -> dict[str, Floats]:
+def _roc_metrics(roc: Roc, fmrs: Sequence[float]) -> dict[str, Floats]:
     return {"auc": roc.auc(), "eer": roc.eer(), **{fnmr_name(fmr): roc.fnmr_at(fmr) for fmr in fmrs}}
 
 
-def _d_prime(tally: Tally, genuine: Sequence[Floats], impostor: Sequence[Floats]) -> Floats:
+def _d_prime(histogram: ScoreHistogram, genuine: Sequence[Floats], impostor: Sequence[Floats]) -> Floats:
     """d' of numbers, sums and sums of squares."""
 
     def moments(count: Floats, total: Floats, squares: Floats) -> tuple[Floats, Floats]:
         mean = total / count
-        return mean + tally.centre, squares / count - mean**2
+        return mean + histogram.centre, squares / count - mean**2
 
     return decidability(*moments(*genuine), *moments(*impostor))
 
 
-def _replicates(tally: Tally, weights: Weights, fmrs: Sequence[float]) -> dict[str, Floats]:
-    """The figures of some draws."""
-    of_people = weights.astype(np.float64)
-    genuine, impostor = tally.genuine_cells, tally.impostor_cells
-    genuine_counts = of_people @ genuine.counts.astype(np.float64)
-    impostor_counts = _weigh_impostors(tally, of_people, impostor.counts)
+def _replicates(histogram: ScoreHistogram, weights: Weights, fmrs: Sequence[float]) -> dict[str, Floats]:
+    """The metrics of some draws."""
+    person_weights = weights.astype(np.float64)
+    genuine, impostor = histogram.genuine_cells, histogram.impostor_cells
+    genuine_counts = person_weights @ genuine.counts.astype(np.float64)
+    impostor_counts = _weigh_impostors(histogram, person_weights, impostor.counts)
     d_prime = _d_prime(
-        tally,
-        (genuine_counts.sum(axis=1), *(of_people @ genuine.sums).T),
-        (impostor_counts.sum(axis=1), *_weigh_impostors(tally, of_people, impostor.sums).T),
+        histogram,
+        (genuine_counts.sum(axis=1), *(person_weights @ genuine.sums).T),
+        (impostor_counts.sum(axis=1), *_weigh_impostors(histogram, person_weights, impostor.sums).T),
     )
-    return {"d_prime": d_prime, **_of_roc(Roc.of_counts(genuine_counts, impostor_counts), fmrs)}
+    return {"d_prime": d_prime, **_roc_metrics(Roc.from_counts(genuine_counts, impostor_counts), fmrs)}
 
 
-def _weigh_impostors(tally: Tally, weights: Floats, of_cells: NDArray[Any]) -> Floats:
+def _weigh_impostors(histogram: ScoreHistogram, weights: Floats, cells: NDArray[Any]) -> Floats:
     """Sums over the cells of impostor scores, weighed by each draw: (R, P) and (C, K) to (R, K)."""
-    return (_weigh_pairs if tally.by_pairs else _weigh_to_first_order)(weights, of_cells)
+    return (_weigh_pairs if histogram.by_pairs else _weigh_to_first_order)(weights, cells)
 
 
-def _weigh_pairs(weights: Floats, of_pairs: NDArray[Any]) -> Floats:
-    """Sums over pairs of people of w_i * w_j * of_pairs[i, j]: (R, P) and (P * (P - 1) / 2, K) to (R, K)."""
+def _weigh_pairs(weights: Floats, pairs: NDArray[Any]) -> Floats:
+    """Sums over pairs of people of w_i * w_j * pairs[i, j]: (R, P) and (P * (P - 1) / 2, K) to (R, K)."""
     one, other = np.triu_indices(weights.shape[1], 1)
-    of_person = np.ascontiguousarray(weights.T)
-    total = np.zeros((len(weights), of_pairs.shape[1]))
+    person_draws = np.ascontiguousarray(weights.T)
+    total = np.zeros((len(weights), pairs.shape[1]))
     for start in range(0, len(one), PAIRS_PER_PASS):
         some = slice(start, start + PAIRS_PER_PASS)
-        total += (of_person[one[some]] * of_person[other[some]]).T @ of_pairs[some].astype(np.float64)
+        total += (person_draws[one[some]] * person_draws[other[some]]).T @ pairs[some].astype(np.float64)
     return total
 
 
-def _weigh_to_first_order(weights: Floats, of_people: NDArray[Any]) -> Floats:
+def _weigh_to_first_order(weights: Floats, people: NDArray[Any]) -> Floats:
     """The same with w_i + w_j - 1 for w_i * w_j, of sums over the pairs of each person: (R, P) and (P, K) to (R, K)."""
-    return weights @ of_people.astype(np.float64) - of_people.sum(axis=0) / 2
+    return weights @ people.astype(np.float64) - people.sum(axis=0) / 2
 
 
-def _draw_people(tally: Tally, replicates: int, seed: int) -> Weights:
+def _draw_people(histogram: ScoreHistogram, replicates: int, seed: int) -> Weights:
     """How often each person is drawn in each replicate, (R, P)."""
-    people = len(tally.people)
+    people = len(histogram.people)
     generator = np.random.default_rng(seed)
     weights = np.empty((replicates, people), dtype=np.uint8)  # of 256 people and more nobody is drawn 256 times
     unusable = np.arange(replicates)
@@ -140,13 +144,14 @@ def _draw_people(tally: Tally, replicates: int, seed: int) -> Weights:
         passes = np.array_split(unusable, -(-unusable.size // DRAWS_PER_PASS))
         for draws in passes:
             weights[draws] = generator.multinomial(people, np.full(people, 1 / people), size=draws.size)
-        unusable = np.concatenate([draws[~_has_both_kinds(tally, weights[draws])] for draws in passes])
+        unusable = np.concatenate([draws[~_has_both_kinds(histogram, weights[draws])] for draws in passes])
     return weights
 
 
-def _has_both_kinds(tally: Tally, weights: Weights) -> NDArray[np.bool_]:
+def _has_both_kinds(histogram: ScoreHistogram, weights: Weights) -> NDArray[np.bool_]:
     """Which draws have a genuine and an impostor pair, (R,): not all in the smallest test sets and lists of pairs."""
-    of_people = weights.astype(np.float64)
-    genuine = of_people @ tally.genuine_cells.counts.sum(axis=1)
-    impostor = _weigh_impostors(tally, of_people, tally.impostor_cells.counts.sum(axis=1, keepdims=True))[:, 0]
+    person_weights = weights.astype(np.float64)
+    genuine = person_weights @ histogram.genuine_cells.counts.sum(axis=1)
+    impostor_counts = histogram.impostor_cells.counts.sum(axis=1, keepdims=True)
+    impostor = _weigh_impostors(histogram, person_weights, impostor_counts)[:, 0]
     return (genuine > 0) & (impostor > 0)

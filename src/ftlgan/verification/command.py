@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ftlgan.errors import DataError, ParamsError, writing
+from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_histogram
 from ftlgan.verification.pair_list import fold_accuracy, score_list
 from ftlgan.verification.pairs import AllPairs, Faces
-from ftlgan.verification.report import Merits, report
+from ftlgan.verification.report import Report, report
 from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, read_scores
-from ftlgan.verification.tally import Tally, tally, tally_pairs
 
 NAMES = {"d_prime": "d'", "auc": "AUC", "eer": "EER"}
 
@@ -54,13 +54,13 @@ def verify(
     if table.suffix == ".csv":
         if references or pairs or split:
             raise ParamsError(f"{table}: are scores; --references, --pairs and --split go with embeddings")
-        counted, facts = tally(read_scores(table)), {"scores": _file(table)}
+        histogram, facts = score_histogram(read_scores(table)), {"scores": _file(table)}
     else:
-        counted, facts = _of_embeddings(table, references, pairs, split)
-    merits = report(counted, replicates, confidence, seed, fmr)
-    facts["intervals"] = _intervals(merits, replicates, confidence, seed)
-    content = json.dumps(_json(merits, facts), indent=2)
-    print(content if json_file == "-" else _text(merits, facts))
+        histogram, facts = _compare_embeddings(table, references, pairs, split)
+    found = report(histogram, replicates, confidence, seed, fmr)
+    facts["intervals"] = _intervals(found, replicates, confidence, seed)
+    content = json.dumps(_json(found, facts), indent=2)
+    print(content if json_file == "-" else _text(found, facts))
     if json_file and json_file != "-":
         with writing(Path(json_file)):
             Path(json_file).write_text(content + "\n")
@@ -77,7 +77,9 @@ def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) 
         raise ParamsError(f"--seed {seed}: give 0 or more")
 
 
-def _of_embeddings(table: Path, references: Path | None, pairs: Path | None, split: str | None) -> tuple[Tally, Facts]:
+def _compare_embeddings(
+    table: Path, references: Path | None, pairs: Path | None, split: str | None
+) -> tuple[ScoreHistogram, Facts]:
     probes = read_embeddings(table, split)
     facts: Facts = {"probes": _described(table, probes)}
     others = None
@@ -87,10 +89,10 @@ def _of_embeddings(table: Path, references: Path | None, pairs: Path | None, spl
         facts["references"] = _described(references, others)
     facts["recognizer"] = probes.recognizer
     if pairs:
-        return _of_list(pairs, probes.faces, (others or probes).faces, facts)
+        return _compare_listed_pairs(pairs, probes.faces, (others or probes).faces, facts)
     left_out = list(copies(others.faces, probes.faces) if others else copies(probes.faces))
     facts["pairs"] = {"all": "of different photos", "byte_identical_copies_left_out": len(left_out)}
-    return tally_pairs(AllPairs(probes.faces.without(left_out), others and others.faces.without(left_out))), facts
+    return pair_histogram(AllPairs(probes.faces.without(left_out), others and others.faces.without(left_out))), facts
 
 
 def _check_together(table: Path, probes: EmbeddingTable, references: Path, others: EmbeddingTable) -> None:
@@ -104,12 +106,12 @@ def _check_together(table: Path, probes: EmbeddingTable, references: Path, other
             raise DataError(f"{path}: has no column face_id, which keeps a photo from being compared with itself")
 
 
-def _of_list(pairs: Path, probes: Faces, references: Faces, facts: Facts) -> tuple[Tally, Facts]:
+def _compare_listed_pairs(pairs: Path, probes: Faces, references: Faces, facts: Facts) -> tuple[ScoreHistogram, Facts]:
     listed = score_list(pairs, probes, references)
     facts["pairs"] = _file(pairs) | {"byte_identical_copies_left_out": listed.copies}
     if listed.folds is not None:
         facts["accuracy"] = asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
-    return tally(listed.comparison), facts
+    return score_histogram(listed.comparison), facts
 
 
 def _described(path: Path, table: EmbeddingTable) -> Facts:
@@ -129,49 +131,49 @@ def _file(path: Path) -> Facts:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _intervals(merits: Merits, replicates: int, confidence: float, seed: int) -> Facts:
-    if merits.replicates is None:
+def _intervals(found: Report, replicates: int, confidence: float, seed: int) -> Facts:
+    if found.replicates is None:
         return {"absent": "it is not known who is compared; give probe_identity and reference_identity"}
-    weights = "to first order" if merits.first_order else "exact"
+    weights = "to first order" if found.first_order else "exact"
     return {"level": confidence, "resampled": "people", "replicates": replicates, "seed": seed, "weights": weights}
 
 
-def _json(merits: Merits, facts: Facts) -> Facts:
-    rounded = {name: {k: v and round(v, 9) for k, v in asdict(f).items()} for name, f in merits.figures.items()}
+def _json(found: Report, facts: Facts) -> Facts:
+    rounded = {name: {k: v and round(v, 9) for k, v in asdict(f).items()} for name, f in found.metrics.items()}
     return facts | {
-        "people": merits.people or None,
-        "genuine": merits.genuine,
-        "impostor": merits.impostor,
-        "figures": rounded,
-        "absent": dict(merits.absent),
-        "auc_error": merits.auc_error,
-        "det": {"fmr": merits.roc.fmr.tolist(), "fnmr": (1 - merits.roc.tmr).tolist()},
+        "people": found.people or None,
+        "genuine": found.genuine,
+        "impostor": found.impostor,
+        "metrics": rounded,
+        "absent": dict(found.absent),
+        "auc_error": found.auc_error,
+        "det": {"fmr": found.roc.fmr.tolist(), "fnmr": (1 - found.roc.tmr).tolist()},
     }
 
 
-def _text(merits: Merits, facts: Facts) -> str:
+def _text(found: Report, facts: Facts) -> str:
     def line(name: str, text: str) -> str:
         return f"{name:18} {text}"
 
     lines: list[str] = []
     for side in ("probes", "references"):
         if side in facts:
-            of = facts[side]
-            split = f", split {of['split']}" if of["split"] else ""
-            lines.append(line(side, f"{of['path']}: {of['photos']} photos of {of['people']} people{split}"))
+            table = facts[side]
+            split = f", split {table['split']}" if table["split"] else ""
+            lines.append(line(side, f"{table['path']}: {table['photos']} photos of {table['people']} people{split}"))
     if recognizer := facts.get("recognizer"):
         lines.append(line("recognizer", f"{recognizer.get('recognizer', '')}, SHA-256 {recognizer.get('sha256', '')}"))
     source = facts.get("scores", facts.get("pairs", {})).get("path", "all of different photos")
-    lines.append(line("pairs", f"{source}: {merits.genuine} genuine, {merits.impostor} impostor"))
+    lines.append(line("pairs", f"{source}: {found.genuine} genuine, {found.impostor} impostor"))
     if left_out := facts.get("pairs", {}).get("byte_identical_copies_left_out"):
         lines.append(line("left out", f"{left_out} byte-identical copies"))
     level = facts["intervals"].get("level")
-    lines += ["", line("", f"   value   {level:.0%} interval over {merits.people} people" if level else "   value")]
-    for name, figure in merits.figures.items():
-        interval = f"   {figure.lo:.4f} to {figure.hi:.4f}" if figure.lo is not None else ""
-        error = f"   (binned: at most {merits.auc_error:.1e} off)" if name == "auc" and merits.auc_error else ""
-        lines.append(line(_title(name), f"{figure.value:8.4f}{interval}{error}"))
-    lines += [line(_title(name), f"       -   {reason}") for name, reason in merits.absent.items()]
+    lines += ["", line("", f"   value   {level:.0%} interval over {found.people} people" if level else "   value")]
+    for name, estimate in found.metrics.items():
+        interval = f"   {estimate.lo:.4f} to {estimate.hi:.4f}" if estimate.lo is not None else ""
+        error = f"   (binned: at most {found.auc_error:.1e} off)" if name == "auc" and found.auc_error else ""
+        lines.append(line(_title(name), f"{estimate.value:8.4f}{interval}{error}"))
+    lines += [line(_title(name), f"       -   {reason}") for name, reason in found.absent.items()]
     if accuracy := facts.get("accuracy"):
         text = f"{accuracy['mean']:8.4f}   standard error {accuracy['standard_error']:.4f}, {accuracy['folds']} folds"
         lines.append(line("accuracy", text))

@@ -54,8 +54,8 @@ def score_list(path: Path, probes: Faces, references: Faces) -> ScoredList:
         DataError: if the file is no list of pairs, names a photo that is not there, or compares one with itself.
     """
     listed = _read(path)
-    rows = [_rows(faces) for faces in (probes, references)]
-    sides = np.array([[_row(path, line, names[k], rows[k]) for k in (0, 1)] for line, *names, _ in listed]).T
+    rows = [_rows_by_name(faces) for faces in (probes, references)]
+    sides = np.array([[_find_row(path, line, names[k], rows[k]) for k in (0, 1)] for line, *names, _ in listed]).T
     probe, reference = probes.take(sides[0]), references.take(sides[1])
     if (same := probe.face_ids == reference.face_ids).any():
         line, name, *_ = listed[int(np.argmax(same))]
@@ -125,7 +125,7 @@ def _csv(path: Path, lines: list[str]) -> list[Listed]:
 
 
 def _pairs_txt(path: Path, lines: list[str]) -> list[Listed]:
-    folds, of_a_kind = map(int, lines[0].split() if len(lines[0].split()) == 2 else ["1", lines[0]])
+    folds, pairs_per_kind = map(int, lines[0].split() if len(lines[0].split()) == 2 else ["1", lines[0]])
     listed: list[Listed] = []
     for number, line in enumerate(lines[1:]):
         match line.split():
@@ -135,16 +135,17 @@ def _pairs_txt(path: Path, lines: list[str]) -> list[Listed]:
                 pair = (name, one, second, other)
             case _:
                 raise DataError(f"{path}: line {number + 2}: {line[:60]!r} is not NAME 1 2, nor NAME 1 NAME 2")
-        fold = str(number // (2 * of_a_kind)) if folds > 1 else ""
+        fold = str(number // (2 * pairs_per_kind)) if folds > 1 else ""
         listed.append((number + 2, f"{pair[0]}/{int(pair[1]):04}", f"{pair[2]}/{int(pair[3]):04}", fold))
-    if len(listed) != 2 * folds * of_a_kind:
+    if len(listed) != 2 * folds * pairs_per_kind:
         raise DataError(
-            f"{path}: has {len(listed)} pairs, and its first line promises {folds} x 2 x {of_a_kind}; get the file anew"
+            f"{path}: has {len(listed)} pairs, and its first line promises {folds} x 2 x {pairs_per_kind}; get the file "
+            "anew"
         )
     return listed
 
 
-def _rows(faces: Faces) -> dict[str, int]:
+def _rows_by_name(faces: Faces) -> dict[str, int]:
     """Row of each photo by its name; of NAME/NAME_0001.jpg, as LFW has it, and NAME/1.jpg also by NAME/0001."""
     rows: dict[str, int] = {}
     for row, name in enumerate(faces.face_ids.tolist()):
@@ -157,7 +158,7 @@ def _rows(faces: Faces) -> dict[str, int]:
     return rows
 
 
-def _row(path: Path, line: int, name: str, rows: dict[str, int]) -> int:
+def _find_row(path: Path, line: int, name: str, rows: dict[str, int]) -> int:
     if name not in rows:
         raise DataError(f"{path}: line {line}: {name!r} is not among the photos (such as {next(iter(rows), 'none')!r})")
     return rows[name]

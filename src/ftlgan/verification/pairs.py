@@ -88,30 +88,31 @@ class AllPairs:
     @cached_property
     def counts(self) -> tuple[int, int]:
         """How many genuine and impostor pairs there are."""
-        of_probes, of_references = (
+        probe_counts, reference_counts = (
             np.bincount(person, minlength=len(self.people)) for person in (self.probe_person, self.reference_person)
         )
         same_photo = len(np.intersect1d(self.probe_photo, self.reference_photo))
-        genuine = int(of_probes @ of_references) - same_photo
+        genuine = int(probe_counts @ reference_counts) - same_photo
         impostor = len(self.probe_person) * len(self.reference_person) - same_photo - genuine
         return (genuine // 2, impostor // 2) if self.within else (genuine, impostor)
 
     def blocks(self) -> Iterator[Comparison]:
         """All pairs in the order of their rows, some millions at a time."""
-        starts = range(0, len(self.probe_person), self._rows)
-        return (self._block(slice(start, start + self._rows), start if self.within else 0) for start in starts)
+        starts = range(0, len(self.probe_person), self._probes_per_block)
+        return (
+            self._block(slice(start, start + self._probes_per_block), start if self.within else 0) for start in starts
+        )
 
     @property
     def block_count(self) -> int:
-        return -(-len(self.probe_person) // self._rows)
+        return -(-len(self.probe_person) // self._probes_per_block)
 
     def sample(self) -> Comparison:
         """About a block's worth of the pairs, of probes that are evenly spread. It may lack one kind of pair."""
         return self._block(slice(0, None, self.block_count), 0)
 
     @property
-    def _rows(self) -> int:
-        """Probes of a block."""
+    def _probes_per_block(self) -> int:
         return max(1, SCORES_PER_BLOCK // len(self.reference_person))
 
     def _block(self, rows: slice, first_column: int) -> Comparison:

@@ -1,4 +1,4 @@
-"""Tallies -> figures with intervals, and the difference of two methods."""
+"""Histograms -> metrics with intervals, and the difference of two methods."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ import numpy as np
 
 from ftlgan.errors import DataError
 from ftlgan.verification.binning import Floats
-from ftlgan.verification.bootstrap import Replicates, bootstrap, figures, fnmr_name
-from ftlgan.verification.merits import too_few_impostors
+from ftlgan.verification.bootstrap import Replicates, bootstrap, estimate_metrics, fnmr_name
+from ftlgan.verification.histogram import DENSITY_BINS, ScoreHistogram
+from ftlgan.verification.metrics import too_few_impostors
 from ftlgan.verification.roc import Roc
-from ftlgan.verification.tally import DENSITY_BINS, Tally
 
 FMRS = (1e-2, 1e-3)
 """False match rates at which the false non-match rate is asked for."""
@@ -18,8 +18,8 @@ ROC_POINTS = 400
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure of merit and its interval, which is None if it is not known who is compared."""
+class Estimate:
+    """A metric and its confidence interval, which is None if it is not known who is compared."""
 
     value: float
     lo: float | None
@@ -27,7 +27,7 @@ class Figure:
 
 
 @dataclass(frozen=True, eq=False)
-class Merits:
+class Report:
     """What is reported of one method, judge and protocol."""
 
     people: int
@@ -35,7 +35,7 @@ class Merits:
     genuine: int
     impostor: int
     """Scores of each kind."""
-    figures: Mapping[str, Figure]
+    metrics: Mapping[str, Estimate]
     """By name: d_prime, auc, eer, and `fnmr_at_fmr_FMR` for each FMR."""
     absent: Mapping[str, str]
     """Figures that there is no ground for, and why."""
@@ -51,25 +51,29 @@ class Merits:
     """None if it is not known who is compared."""
 
     def scalars(self) -> dict[str, float | None]:
-        """Counts and figures as a row of a table, see `columns`."""
+        """Counts and metrics as a row of a table, see `columns`."""
         counts = {"people": self.people, "genuine": self.genuine, "impostor": self.impostor}
-        return {**counts, **columns(self.figures, self.absent)}
+        return {**counts, **columns(self.metrics, self.absent)}
 
 
-def columns(figures: Mapping[str, Figure], absent: Iterable[str]) -> dict[str, float | None]:
+def columns(metrics: Mapping[str, Estimate], absent: Iterable[str]) -> dict[str, float | None]:
     """Figures as columns of a table, NAME, NAME_lo, NAME_hi, to six digits: more than the intervals support."""
     present = {
         name + suffix: None if value is None else round(value, 6)
-        for name, figure in figures.items()
-        for suffix, value in (("", figure.value), ("_lo", figure.lo), ("_hi", figure.hi))
+        for name, estimate in metrics.items()
+        for suffix, value in (("", estimate.value), ("_lo", estimate.lo), ("_hi", estimate.hi))
     }
     return present | {name + suffix: None for name in absent for suffix in ("", "_lo", "_hi")}
 
 
 def report(
-    tally: Tally, replicates: int = 1000, confidence: float = 0.95, seed: int = 0, fmrs: Sequence[float] = FMRS
-) -> Merits:
-    """All figures of merit, with percentile intervals at level `confidence`, in (0, 1), from a bootstrap over people.
+    histogram: ScoreHistogram,
+    replicates: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    fmrs: Sequence[float] = FMRS,
+) -> Report:
+    """All metrics, with percentile intervals at level `confidence`, in (0, 1), from a bootstrap over people.
 
     Methods that are to be compared need the same replicates and seed. FNMR is given at those `fmrs` that the number of
     impostor scores supports, intervals where it is known who is compared.
@@ -77,28 +81,28 @@ def report(
     Raises:
         DataError: scores that do not vary.
     """
-    impostors = int(tally.impostor.sum())
+    impostors = int(histogram.impostor.sum())
     reasons = {fmr: too_few_impostors(impostors, fmr) for fmr in fmrs}
     supported = [fmr for fmr, reason in reasons.items() if not reason]
-    values = figures(tally, supported)
-    draws = bootstrap(tally, supported, replicates, seed) if tally.people else None
-    return Merits(
-        people=len(tally.people),
-        genuine=int(tally.genuine.sum()),
+    values = estimate_metrics(histogram, supported)
+    draws = bootstrap(histogram, supported, replicates, seed) if histogram.people else None
+    return Report(
+        people=len(histogram.people),
+        genuine=int(histogram.genuine.sum()),
         impostor=impostors,
-        figures={
-            name: _figure(value, draws.figures[name] if draws else None, confidence) for name, value in values.items()
+        metrics={
+            name: _estimate(value, draws.metrics[name] if draws else None, confidence) for name, value in values.items()
         },
         absent={fnmr_name(fmr): reason for fmr, reason in reasons.items() if reason},
-        auc_error=tally.auc_error,
-        roc=tally.roc.thinned(ROC_POINTS, 1 / impostors),
-        density=_density(tally),
-        first_order=not tally.by_pairs,
+        auc_error=histogram.auc_error,
+        roc=histogram.roc.thinned(ROC_POINTS, 1 / impostors),
+        density=_density(histogram),
+        first_order=not histogram.by_pairs,
         replicates=draws,
     )
 
 
-def paired_difference(method: Merits, baseline: Merits, confidence: float = 0.95) -> dict[str, Figure]:
+def paired_difference(method: Report, baseline: Report, confidence: float = 0.95) -> dict[str, Estimate]:
     """Method minus baseline, draw by draw: what both owe to the people who happened to be drawn cancels.
 
     An interval that excludes 0 is a difference; two overlapping intervals of `report` are no sign of none.
@@ -113,10 +117,10 @@ def paired_difference(method: Merits, baseline: Merits, confidence: float = 0.95
             "same draws: report both methods on the same people with the same seed and replicates"
         )
     return {
-        name: _figure(
-            figure.value - baseline.figures[name].value, mine.figures[name] - theirs.figures[name], confidence
+        name: _estimate(
+            estimate.value - baseline.metrics[name].value, mine.metrics[name] - theirs.metrics[name], confidence
         )
-        for name, figure in method.figures.items()
+        for name, estimate in method.metrics.items()
     }
 
 
@@ -124,16 +128,16 @@ def _count(replicates: Replicates | None) -> int:
     return len(replicates.weights) if replicates else 0
 
 
-def _figure(value: float, draws: Floats | None, confidence: float) -> Figure:
+def _estimate(value: float, draws: Floats | None, confidence: float) -> Estimate:
     """With the central share `confidence` of the bootstrap distribution."""
     if draws is None:
-        return Figure(value, None, None)
+        return Estimate(value, None, None)
     tail = (1 - confidence) / 2
     lo, hi = np.quantile(draws, [tail, 1 - tail])
-    return Figure(value, float(lo), float(hi))
+    return Estimate(value, float(lo), float(hi))
 
 
-def _density(tally: Tally) -> tuple[Floats, Floats, Floats]:
+def _density(histogram: ScoreHistogram) -> tuple[Floats, Floats, Floats]:
     edges = np.linspace(-1, 1, DENSITY_BINS + 1)
-    genuine, impostor = (counts / counts.sum() * (DENSITY_BINS / 2) for counts in tally.density)
+    genuine, impostor = (counts / counts.sum() * (DENSITY_BINS / 2) for counts in histogram.density)
     return (edges[:-1] + edges[1:]) / 2, genuine, impostor

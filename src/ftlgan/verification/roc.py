@@ -1,4 +1,4 @@
-"""The ROC curve, and the figures that are read off it."""
+"""The ROC curve, and the metrics that are read off it."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Roc:
     """True match rate 1 - FNMR, (..., K), rising from 0 to 1."""
 
     @classmethod
-    def of_counts(cls, genuine: Floats | Ints, impostor: Floats | Ints) -> "Roc":
+    def from_counts(cls, genuine: Floats | Ints, impostor: Floats | Ints) -> "Roc":
         """The curve of scores counted in bins, (..., B) each: a corner between any two bins."""
         return cls(_shares_from_above(impostor), _shares_from_above(genuine))
 

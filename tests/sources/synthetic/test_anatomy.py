@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftlgan.cache import cache_folder
 from ftlgan.errors import DataError
 from ftlgan.sources.synthetic.anatomy import HumanModel
+from ftlgan.weights.cache import cache_folder
 
 
 def test_halved_edges_keep_the_surface(model: HumanModel) -> None:

@@ -4,25 +4,27 @@
 on, `light` falls, and `scene` takes their photos before a `backdrop`.
 """
 
-from collections import deque
 from collections.abc import Container, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ftlgan.errors import DataError
-from ftlgan.params import MOST_DRAWN
-from ftlgan.processes import available_cores, worker_pool
+from ftlgan.params import MOST_SYNTHETIC_PHOTOS
+from ftlgan.processes import available_cores, map_ahead, worker_pool
 
 if TYPE_CHECKING:
     from ftlgan.sources.synthetic.anatomy import Bust, HumanModel
     from ftlgan.sources.synthetic.identity import Identity, Traits
 
-AHEAD = 4  # photos under way for each process: enough that none waits, few enough that memory does not grow
+    Request = tuple[Identity, int, int, int]
+    """Person, seed, and the numbers of the person and of the photo."""
+
+PENDING_PER_PROCESS = 4
+"""Photos under way for each process: enough that none waits, few enough that memory does not grow."""
 
 
 def people(count: int) -> list[str]:
@@ -64,9 +66,10 @@ def photographs(
     for name, value, least in (("people", people, 1), ("photos", photos, 1), ("seed", seed, 0)):
         if value < least:
             raise DataError(f"{name} is {value}; synthetic faces need at least {least}")
-    if people * photos > MOST_DRAWN:
+    if people * photos > MOST_SYNTHETIC_PHOTOS:
         raise DataError(
-            f"people is {people}, photos is {photos}: more than the {MOST_DRAWN:,} photos that can be drawn; lower one"
+            f"people is {people}, photos is {photos}: more than the {MOST_SYNTHETIC_PHOTOS:,} photos that can be drawn"
+            "; lower one"
         )
     wanted = [
         (k, j)
@@ -94,13 +97,8 @@ def _photographs(wanted: list[tuple[int, int]], seed: int, processes: int) -> It
     # processes get the bust, and load neither anny nor torch.
     model = HumanModel()
     pool = worker_pool(processes, _prepare, model.bust)
-    requests = _request(pool, model, wanted, seed)
     try:
-        ahead = deque(islice(requests, AHEAD * processes))
-        while ahead:
-            name, file, photo = ahead.popleft()
-            yield name, file, photo.result()
-            ahead.extend(islice(requests, 1))
+        yield from map_ahead(pool, _photograph, _requests(model, wanted, seed), PENDING_PER_PROCESS * processes)
     except BrokenProcessPool as error:
         raise DataError(
             "a process drawing synthetic faces died, perhaps for want of memory; run again with less running beside it"
@@ -109,15 +107,13 @@ def _photographs(wanted: list[tuple[int, int]], seed: int, processes: int) -> It
         pool.shutdown(cancel_futures=True)
 
 
-def _request(
-    pool: ProcessPoolExecutor, model: "HumanModel", wanted: list[tuple[int, int]], seed: int
-) -> Iterator[tuple[str, str, "Future[bytes]"]]:
+def _requests(model: "HumanModel", wanted: list[tuple[int, int]], seed: int) -> Iterator["Request"]:
     from ftlgan.sources.synthetic.identity import draw_identity
 
-    for k, of_person in groupby(wanted, key=itemgetter(0)):
+    for k, photos in groupby(wanted, key=itemgetter(0)):
         identity = draw_identity(model, _generator(seed, k))
-        for _, j in of_person:
-            yield _name(k), file_name(j), pool.submit(_photograph, identity, seed, k, j)
+        for _, j in photos:
+            yield identity, seed, k, j
 
 
 _bust: "Bust"  # of a process of the pool
@@ -128,10 +124,11 @@ def _prepare(bust: "Bust") -> None:
     _bust = bust
 
 
-def _photograph(identity: "Identity", seed: int, k: int, j: int) -> bytes:
+def _photograph(request: "Request") -> tuple[str, str, bytes]:
     from ftlgan.sources.synthetic.scene import photograph
 
-    return photograph(_bust, identity, _generator(seed, k, j))
+    identity, seed, k, j = request
+    return _name(k), file_name(j), photograph(_bust, identity, _generator(seed, k, j))
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

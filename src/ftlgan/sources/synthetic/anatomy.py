@@ -17,8 +17,8 @@ from filelock import FileLock
 from PIL import Image
 from safetensors import SafetensorError
 
-from ftlgan.cache import cache_folder
 from ftlgan.errors import DataError, writing
+from ftlgan.weights.cache import cache_folder
 
 BUST_BOTTOM = -0.45  # a little below what the camera sees: the edge of the mesh must not show
 FRONT, THROAT = 0.05, -0.20  # before and above these, y and z in metres, the mesh is made finer
@@ -71,7 +71,7 @@ class HumanModel:
     """All adults that can be drawn: phenotypes and local changes in, vertices of the bust out.
 
     Building it for the first time on a machine takes about a minute, 2.5 GB of memory and, for that minute, 1 GB of
-    disk, but no network; the result (0.4 GB) is kept in `ftlgan.cache`. Later it takes seconds.
+    disk, but no network; the result (0.4 GB) is kept in `ftlgan.weights.cache`. Later it takes seconds.
 
     Raises:
         DataError: when built, if that folder can't be written, or what is in it is not whole.

@@ -1,0 +1,35 @@
+"""`ftlgan compare`: the results of several runs side by side."""
+
+from pathlib import Path
+
+from ftlgan.comparison.markdown import to_markdown
+from ftlgan.comparison.plot import resolution_plot
+from ftlgan.comparison.runs import find_runs
+from ftlgan.comparison.table import compare_runs, write_csv
+from ftlgan.errors import writing
+from ftlgan.evaluation.plots import save
+from ftlgan.params import load_params
+
+
+def compare(runs: list[str], to: Path) -> None:
+    """Print the metrics of runs at each resolution, and write `comparison.md`, `comparison.csv` and `d_prime.png`.
+
+    Args:
+        runs: experiments, commits or folders. An empty list stands for the experiments of the commit that is checked
+            out, and the workspace.
+        to: the folder to write to.
+
+    Raises:
+        DataError: if a run does not exist, or the runs can't be compared.
+        ParamsError: if this is not the root of a project.
+    """
+    found = find_runs(runs)
+    rows = compare_runs(found, load_params().recognition.teacher)
+    text, plot = to_markdown(rows, found), resolution_plot(rows)
+    with writing(to):
+        to.mkdir(parents=True, exist_ok=True)
+        (to / "comparison.md").write_text(text)
+        write_csv(to / "comparison.csv", rows)
+        save(plot, to / "d_prime.png")
+    print(text)
+    print(f"Written to {to}: comparison.md, comparison.csv, d_prime.png")

@@ -1,0 +1,64 @@
+"""A plot of d' against resolution."""
+
+# pyright: reportUnknownMemberType=false
+# matplotlib types its methods but for their keywords.
+
+from collections.abc import Sequence
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ftlgan.comparison.table import MEAN, PAPER, TEACHER, Row
+from ftlgan.evaluation.judging import CEILING
+from ftlgan.evaluation.plots import LOOK, colour, label
+
+MARKERS = "osD^vP*X"
+"""The markers of the methods in their order, by which you can tell them apart in grey, too."""
+SPACING = 0.06
+"""The distance between methods, in octaves of resolution, so that no interval hides another."""
+
+
+@style.context(LOOK)
+def resolution_plot(rows: Sequence[Row]) -> Figure:
+    """Return a figure with a panel for each judge: the d' of each method, the ceiling and the paper's d' by resolution.
+
+    Args:
+        rows: what `ftlgan.comparison.table.compare_runs` returned.
+    """
+    shown = [row for row in rows if row.res != MEAN]
+    paper = [row for row in shown if row.role == PAPER]
+    judges = list(dict.fromkeys(row.judge for row in shown if row.role != PAPER))
+    figure = Figure(figsize=(1.2 + 3.3 * len(judges), 4.1), layout="constrained")
+    panels = figure.subplots(1, len(judges), squeeze=False, sharey=True)[0]
+    for axes, judge in zip(panels, judges, strict=True):
+        group = [row for row in shown if row.judge == judge]
+        _draw(axes, group, paper)
+        axes.set_title(f"judged by {judge}: {'the teacher' if group[0].role == TEACHER else 'in no loss'}")
+    panels[0].set(ylabel="d'", ylim=(0, None))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
+    ceiling = next(row.d_prime for row in rows if row.method == CEILING)
+    axes.axhline(ceiling, color=colour(CEILING), linestyle="--", label=f"{label(CEILING)}, the ceiling")
+    names = [name for name in dict.fromkeys(row.method for row in rows) if name != CEILING]
+    for index, name in enumerate(names):
+        own = [row for row in rows if row.method == name]
+        d_prime = [row.d_prime for row in own]
+        # With two or three people, d' may lie outside its percentile interval, which errorbar refuses.
+        lower = [0 if row.d_prime_lo is None else max(0, row.d_prime - row.d_prime_lo) for row in own]
+        upper = [0 if row.d_prime_hi is None else max(0, row.d_prime_hi - row.d_prime) for row in own]
+        x = [int(row.res) * 2 ** (SPACING * (index - (len(names) - 1) / 2)) for row in own]
+        marker = MARKERS[index % len(MARKERS)]
+        axes.errorbar(
+            x, d_prime, [lower, upper], color=colour(name), marker=marker, markersize=5, capsize=2, label=label(name)
+        )
+    x, d_prime = [int(row.res) for row in paper], [row.d_prime for row in paper]
+    theirs = "FTLGAN, the paper's (other data)"
+    axes.plot(x, d_prime, color="#999999", linestyle=":", marker="o", markerfacecolor="white", label=theirs)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(x, [row.res for row in paper])
+    axes.minorticks_off()
+    axes.set_xlabel("width of the low-resolution face, pixels")

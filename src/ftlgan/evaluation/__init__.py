@@ -1,0 +1,1 @@
+"""Evaluation: what the restored faces are worth, where each result comes from, and pictures of both."""

@@ -1,0 +1,86 @@
+"""The contact sheet: the same test faces, high resolution, low resolution, and restored by each method."""
+
+# pyright: reportUnknownMemberType=false
+# matplotlib types its methods but for their keywords.
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ftlgan.evaluation.plots import DPI, LOOK, colour, label
+from ftlgan.faces import HR, decode_png, read_faces
+
+Faces = Sequence[NDArray[np.uint8]]
+
+GUTTER = 6
+"""Pixels between the faces, and around them."""
+HEADING = 26
+"""Pixels above the faces."""
+
+
+def read_sheet(data: Path, methods: Sequence[str], people: int) -> dict[str, list[np.ndarray]]:
+    """Read the first face of each of the first test people.
+
+    Args:
+        data: the folder of the pipeline's tables.
+        methods: whose restored faces to show.
+        people: how many.
+
+    Returns:
+        A column of faces, uint8 RGB, for each heading.
+    """
+    tables = {
+        "hr": data / "aligned",
+        "lr": data / "degraded",
+        **{method: data / "restored" / method for method in methods},
+    }
+    identities = read_faces(data / "degraded", ["identity"], ["test"])["identity"].to_numpy()
+    rows = np.unique(identities, return_index=True)[1][:people]
+    return {
+        heading: [
+            decode_png(image) for image in read_faces(folder, ["image"], ["test"]).take(rows)["image"].to_pylist()
+        ]
+        for heading, folder in tables.items()
+    }
+
+
+@style.context(LOOK)
+def contact_sheet(columns: Mapping[str, Faces]) -> Figure:
+    """Draw faces side by side, pixel by pixel; smaller ones are enlarged so that their pixels are seen.
+
+    The lowest bit of each colour is not kept: nobody sees it, and it would make a quarter of the file.
+
+    Args:
+        columns: method, or `hr` or `lr` -> faces, uint8 RGB (H, W, 3); row k of every column is the same photo.
+            Without faces there is nothing but headings.
+
+    Raises:
+        ValueError: columns of different lengths.
+    """
+    rows = list(zip(*columns.values(), strict=True))
+    side = max((max(face.shape[:2]) for row in rows for face in row), default=HR)
+    width, height = (GUTTER + n * (side + GUTTER) for n in (len(columns), len(rows)))
+    sheet = np.full((height + HEADING, width, 3), 255, dtype=np.uint8)
+    for row, faces in enumerate(rows):
+        for column, face in enumerate(faces):
+            top, left = HEADING + GUTTER + row * (side + GUTTER), GUTTER + column * (side + GUTTER)
+            sheet[top : top + side, left : left + side] = _enlarged(face, side) | 1
+
+    figure = Figure(figsize=(width / DPI, (height + HEADING) / DPI))
+    figure.figimage(sheet)
+    middle = 1 - (HEADING + GUTTER) / 2 / (height + HEADING)
+    for column, heading in enumerate(columns):
+        centre = (GUTTER + side / 2 + column * (side + GUTTER)) / width
+        ink = "black" if heading in ("hr", "lr") else colour(heading)
+        figure.text(centre, middle, label(heading), ha="center", va="center", color=ink, size=7, weight="bold")
+    return figure
+
+
+def _enlarged(face: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Enlarge a face to `side` x `side` by nearest neighbour."""
+    rows, columns = (np.arange(side) * size // side for size in face.shape[:2])
+    return face[rows[:, None], columns]

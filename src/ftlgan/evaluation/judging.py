@@ -1,0 +1,166 @@
+"""Embeddings of the test people -> every metric, for every method, judge and protocol."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftlgan.errors import DataError
+from ftlgan.faces import embeddings_of, read_faces, recognizer_of
+from ftlgan.progress import progress
+from ftlgan.verification.histogram import pair_histogram
+from ftlgan.verification.pairs import AllPairs, Faces, check_embeddings
+from ftlgan.verification.report import Report, columns, paired_difference, report
+
+CEILING = "hr"
+"""The name under which the high-resolution faces stand beside the methods: the ceiling."""
+LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
+"""Protocols: probe and reference."""
+BASELINE = "bicubic"
+"""The method that the others are held against."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The test faces as one judge sees them."""
+
+    faces: Faces
+    recognizer: dict[str, str]
+    """Name and SHA-256 of the judge: embeddings of two digests cannot be compared."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method before one judge under one protocol."""
+
+    method: str
+    judge: str
+    protocol: str
+    report: Report
+
+
+def read_embedded(folder: Path, left_out: Collection[str] = ()) -> Embedded:
+    """Read the test faces of a table of embeddings, but those left out.
+
+    Raises:
+        DataError: if they can't be read, or are not embeddings of unit length.
+    """
+    table = read_faces(folder, splits=["test"])
+    embeddings = check_embeddings(embeddings_of(table), str(folder), table.num_rows)
+    face_ids, identities = (table[name].to_numpy().astype(np.str_) for name in ("face_id", "identity"))
+    faces = Faces(face_ids, identities, embeddings)
+    return Embedded(faces.without(left_out), recognizer_of(table))
+
+
+def evaluate(
+    judge: str, references: Embedded, probes: Mapping[str, Embedded], replicates: int, confidence: float, seed: int
+) -> list[Result]:
+    """Verify the test people by one judge: the ceiling first, then each method under both protocols.
+
+    Args:
+        judge: its name.
+        references: the high-resolution test faces.
+        probes: for each method, the same faces restored by it.
+        replicates: bootstrap draws of people.
+        confidence: of the intervals.
+        seed: of the draws; the same for all, so that methods can be compared draw by draw.
+
+    Raises:
+        DataError: if a method's faces are not those of the references, or there is nothing to compare.
+    """
+    for method, probe in probes.items():
+        table = f"data/probes/{method}/{judge}"
+        if not np.array_equal(probe.faces.face_ids, references.faces.face_ids):
+            raise DataError(f"{table}: its faces are not the test faces of data/gallery/{judge}; run `dvc repro`")
+        if probe.recognizer != references.recognizer:
+            raise DataError(
+                f"{table}: by {probe.recognizer}, data/gallery/{judge} by {references.recognizer}; run `dvc repro`"
+            )
+
+    def result(method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:
+        pairs = AllPairs(probe.faces, reference.faces if reference else None)
+        return Result(method, judge, protocol, report(pair_histogram(pairs), replicates, confidence, seed))
+
+    asked = [(CEILING, HR_HR, references, None)]
+    for method, probe in probes.items():
+        asked += [(method, LR_HR, probe, references), (method, LR_LR, probe, None)]
+    return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]
+
+
+def headline_judge(judges: Sequence[str], teacher: str) -> str:
+    """Return the first judge that no loss has seen: a gain that only the teacher sees is an adversarial pattern."""
+    return next(judge for judge in judges if judge != teacher)
+
+
+def primary(results: Iterable[Result], judge: str) -> list[Result]:
+    """Return what the headline rests on: each method under lr-hr, and the ceiling, by one judge."""
+    return [r for r in results if r.judge == judge and r.protocol in (LR_HR, HR_HR)]
+
+
+def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float]]:
+    """Return `{METHOD: {"d'": value}}`, to four digits: more than the interval supports.
+
+    No more than that and no longer names, because each makes a column of `dvc exp show`.
+    """
+    return {r.method: {"d'": round(r.report.metrics["d_prime"].value, 4)} for r in primary(results, judge)}
+
+
+def verification_table(results: Iterable[Result], res: int) -> list[dict[str, Any]]:
+    """Return a row for each method, judge and protocol, with all metrics and their intervals."""
+    return [
+        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **r.report.scalars()}
+        for r in results
+    ]
+
+
+def difference_table(results: Sequence[Result], res: int, confidence: float) -> list[dict[str, Any]]:
+    """Return a row for each two methods, judge and protocol: their paired differences.
+
+    The second is the baseline, or else the method that is named first.
+    """
+    baseline_first = sorted(results, key=lambda result: result.method != BASELINE)
+    return [
+        {
+            "res": res,
+            "method": ours.method,
+            "baseline": theirs.method,
+            "judge": ours.judge,
+            "protocol": ours.protocol,
+            **columns(paired_difference(ours.report, theirs.report, confidence), ours.report.absent),
+        }
+        for theirs, ours in combinations(baseline_first, 2)
+        if (ours.judge, ours.protocol) == (theirs.judge, theirs.protocol)
+    ]
+
+
+def scalars(results: Iterable[Result]) -> dict[str, float]:
+    """Return every metric that there is, by JUDGE.PROTOCOL.METHOD.NAME."""
+    return {
+        f"{r.judge}.{r.protocol}.{r.method}.{name}": value
+        for r in results
+        for name, value in r.report.scalars().items()
+        if value is not None
+    }
+
+
+def roc_table(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
+    """Return the ROC curve of each method, a row a point."""
+    return [
+        {"method": method, "fpr": fmr, "tpr": tmr}
+        for method, found in reports.items()
+        for fmr, tmr in zip(found.roc.fmr, found.roc.tmr, strict=True)
+    ]
+
+
+def score_table(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
+    """Return the densities of genuine and impostor scores of each method, a row a bin."""
+    rows: list[dict[str, Any]] = []
+    for method, found in reports.items():
+        centres, *densities = found.density
+        for pairs, density in zip(("genuine", "impostor"), densities, strict=True):
+            named = {"method": method, "pairs": pairs}
+            rows += [{**named, "score": x, "density": y} for x, y in zip(centres, density, strict=True)]
+    return rows

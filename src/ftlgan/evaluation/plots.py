@@ -1,0 +1,133 @@
+"""Plots: ROC curves and score densities. A method has the same colour in all pictures."""
+
+# pyright: reportUnknownMemberType=false
+# matplotlib types its methods but for their keywords.
+
+import zlib
+from collections.abc import Iterable, Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ftlgan.verification.report import Report
+
+DPI = 150
+LOOK: Any = [
+    "default",  # whatever matplotlibrc the user has
+    {
+        "figure.dpi": DPI,
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "figure.titlesize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#e5e5e5",
+        "legend.frameon": False,
+    },
+]
+LABELS = {
+    "hr": "HR",
+    "lr": "LR",
+    "realesrgan": "Real-ESRGAN",
+    "gfpgan": "GFPGAN",
+    "ftlgan": "FTLGAN",
+    "no-triplet": "without triplet",
+    "esrgan-like": "ESRGAN-like",
+}
+COLOURS = {
+    "hr": "#4d4d4d",
+    "bicubic": "#0072B2",
+    "realesrgan": "#009E73",
+    "gfpgan": "#CC79A7",
+    "ftlgan": "#D55E00",
+    "no-triplet": "#332288",
+    "esrgan-like": "#56B4E9",
+}
+OTHER_COLOURS = ["#000000", "#882255", "#999933", "#663300"]
+OTHER_LINES: list[Any] = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1))]
+"""Of methods that we do not know, in their order: two of them may have one colour."""
+
+
+def colour(method: str) -> str:
+    """The colour of a method in every plot, as #rrggbb; a method we do not know gets one by its name.
+
+    Source: the palette of Okabe & Ito, "Color universal design" (2008), made for colour-blind readers.
+    """
+    return COLOURS.get(method, OTHER_COLOURS[zlib.crc32(method.encode()) % len(OTHER_COLOURS)])
+
+
+def label(method: str) -> str:
+    """A method's name as its authors write it."""
+    return LABELS.get(method, method)
+
+
+@style.context(LOOK)
+def roc_plot(reports: Mapping[str, Report], title: str) -> Figure:
+    """ROC curves, FMR on a logarithmic axis: a method's worth shows where few impostors may pass.
+
+    Args:
+        reports: of each method.
+        title: above the curves.
+    """
+    figure = Figure(figsize=(6.8, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
+    lowest = min(0.1, 30 / min(found.impostor for found in reports.values()))
+    lines = _lines(reports)
+    for method, found in reports.items():
+        text = f"{label(method)}: AUC {found.metrics['auc'].value:.3f}"
+        axes.plot(found.roc.fmr, found.roc.tmr, color=colour(method), linestyle=lines[method], label=text)
+    chance = np.geomspace(lowest, 1, 200)
+    axes.plot(chance, chance, color="#999999", linewidth=1, linestyle=":", label="chance", zorder=1)
+    axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), title=title)
+    axes.set(xlabel="false match rate (FMR)", ylabel="1 − false non-match rate (FNMR)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the axes: inside it would hide curves
+    return figure
+
+
+@style.context(LOOK)
+def score_plot(reports: Mapping[str, Report], title: str) -> Figure:
+    """Densities of genuine (filled) and impostor (outlined) scores, a panel a method, all on the same axes.
+
+    Args:
+        reports: of each method.
+        title: above the panels.
+    """
+    figure = Figure(figsize=(5.2, 0.9 + 1.2 * len(reports)), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(len(reports), sharex=True, sharey=True, squeeze=False)[:, 0]
+    occupied: list[float] = []
+    for axes, (method, found) in zip(panels, reports.items(), strict=True):
+        score, genuine, impostor = found.density
+        axes.fill_between(score, genuine, step="mid", color=colour(method), alpha=0.45, linewidth=0, label="genuine")
+        axes.step(score, impostor, where="mid", color=colour(method), linewidth=1.2, label="impostor")
+        axes.set_title(f"{label(method)}: d' {found.metrics['d_prime'].value:.2f}", loc="left")
+        axes.spines["left"].set_visible(False)
+        occupied += score[genuine + impostor > 0].tolist()
+    panels[0].legend(loc="best")
+    panels[-1].set(xlim=(min(occupied) - 0.02, max(occupied) + 0.02), ylim=(0, None), yticks=[])
+    panels[-1].set_xlabel("similarity (cosine)")
+    return figure
+
+
+@style.context(LOOK)
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, opaque and without date or software: the same figure, the same bytes."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    Image.fromarray(pixels).save(path, format="PNG", optimize=True, dpi=(DPI, DPI))
+
+
+def _lines(methods: Iterable[str]) -> dict[str, Any]:
+    """The style of each method's line: dashed for the ceiling, whole for the methods we know."""
+    others = [method for method in methods if method not in COLOURS]
+    return dict.fromkeys(COLOURS, "-") | {"hr": "--"} | dict(zip(others, cycle(OTHER_LINES)))

@@ -1,0 +1,156 @@
+"""Where a result comes from: the photos behind it, checked and counted, and everything that changes what it means."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ftlgan.alignment import YUNET, YUNET_SHA256
+from ftlgan.degradation import KERNELS
+from ftlgan.errors import DataError
+from ftlgan.evaluation.judging import Embedded, Result
+from ftlgan.faces import HR, SPLITS, stream_faces
+from ftlgan.params import Params
+
+LIBRARIES = {
+    "torch": "torch",
+    "onnxruntime": "onnxruntime",
+    "dlib": "dlib-bin",
+    "opencv": "opencv-python",
+    "pillow": "pillow",
+    "numpy": "numpy",
+}
+"""The libraries that compute the results, and the packages that they come in."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The aligned photos of all splits."""
+
+    sha256: str
+    """Of names, people, splits and images."""
+    people: Mapping[str, int]
+    """Of each split."""
+    photos: Mapping[str, int]
+    """Of each split."""
+    copies: frozenset[str]
+    """face_id of the test photos that are another photo to the byte: of training, validation, or an earlier one of the
+    test."""
+
+
+def check_photos(aligned: Path) -> Photos:
+    """Check and count the aligned photos.
+
+    Two files with the same bytes have the same aligned face to the byte, whatever their names and whoever is said to be
+    on them; so have two encodings of the same pixels.
+
+    Args:
+        aligned: folder of the table of aligned faces.
+
+    Raises:
+        DataError: if somebody is in two splits.
+    """
+    seen = hashlib.sha256()
+    split_of: dict[str, str] = {}
+    photos: Counter[str] = Counter()
+    first: dict[bytes, str] = {}
+    test: list[tuple[bytes, str]] = []
+    for batch in stream_faces(aligned):
+        for row in batch.select(["face_id", "identity", "split", "image"]).to_pylist():
+            name, person, split = row["face_id"], row["identity"], row["split"]
+            if split_of.setdefault(person, split) != split:
+                raise DataError(
+                    f"{aligned}: {person} is in {split_of[person]} and in {split}; run `dvc repro -f fetch`"
+                )
+            image = hashlib.sha256(row["image"]).digest()
+            seen.update("\0".join((name, person, split, image.hex(), "")).encode())
+            photos[split] += 1
+            if split == "test":
+                test.append((image, name))
+            else:
+                first[image] = name
+    copies = frozenset(name for image, name in test if first.setdefault(image, name) != name)
+    people = Counter(split_of.values())
+    return Photos(
+        sha256=seen.hexdigest(),
+        people={split: people[split] for split in SPLITS},
+        photos={split: photos[split] for split in SPLITS},
+        copies=copies,
+    )
+
+
+def origin(
+    params: Params,
+    photos: Photos,
+    rejects: Mapping[str, int],
+    galleries: Mapping[str, Embedded],
+    results: Sequence[Result],
+) -> dict[str, Any]:
+    """Return all that a result of the stage `evaluate` rests on, as JSON.
+
+    The versions are those of this environment: results that DVC took from a cache may have been computed in another.
+
+    Args:
+        params: of the whole pipeline.
+        photos: from `check_photos`.
+        rejects: photos that could not be used, by reason.
+        galleries: the high-resolution test faces as each judge sees them.
+        results: of all methods, judges and protocols.
+    """
+    kind, settings = params.degradation.kind, params.evaluate
+    return {
+        "software": {library: version(package) for library, package in LIBRARIES.items()},
+        "dataset": {"source": params.dataset.source, "aligned_sha256": photos.sha256},
+        "split": {
+            "by": "person",
+            "seed": params.seed,
+            **{name: {"people": photos.people[name], "photos": photos.photos[name]} for name in SPLITS},
+        },
+        "left_out": {"rejects": dict(rejects), "byte_identical_copies": len(photos.copies)},
+        "crop": {
+            "template": f"ArcFace, five landmarks, similarity, {HR}x{HR}",
+            "detector": YUNET.removesuffix(".onnx"),
+            "detector_sha256": YUNET_SHA256,
+        },
+        "degradation": {
+            "res": params.res,
+            "kernel": kind,
+            "resampler": "Pillow, antialiased"
+            + ("" if kind in KERNELS else "; before it blur, after it noise and JPEG, drawn by face"),
+        },
+        "judges": {
+            judge: {
+                "sha256": gallery.recognizer["sha256"],
+                "box": "white: the teacher in the loss"
+                if judge == params.recognition.teacher
+                else "black: never in a loss",
+            }
+            for judge, gallery in galleries.items()
+        },
+        "similarity": "cosine",
+        "intervals": {
+            "level": settings.confidence,
+            "resampled": "people",
+            "replicates": settings.replicates,
+            "seed": params.seed,
+            "kind": "percentile",
+        },
+        "results": [
+            {
+                "method": result.method,
+                "judge": result.judge,
+                "protocol": result.protocol,
+                "people": result.report.people,
+                "photos": len(galleries[result.judge].faces.face_ids),
+                "genuine": result.report.genuine,
+                "impostor": result.report.impostor,
+                "auc_error": result.report.auc_error,
+                "bootstrap": "to first order" if result.report.first_order else "exact",
+                "absent": dict(result.report.absent),
+            }
+            for result in results
+        ],
+    }

@@ -1,0 +1,48 @@
+"""Who trains, who validates and who tests: whole people, never single photos."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from ftlgan.errors import DataError
+
+
+def shuffled(people: Iterable[str], seed: int) -> list[str]:
+    """Return people in an order that depends on the seed; one person more or less leaves the others in order."""
+    return sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+
+
+def split_people(people: Iterable[str], val: float, test: float, seed: int) -> dict[str, str]:
+    """Assign each person, with all photos, to train, val or test.
+
+    A share that is not 0 is of two people at least, or there is no impostor pair. The test comes first where people are
+    too few, then val.
+
+    Args:
+        people: identities.
+        val: share of people for validation.
+        test: share of people for the test.
+    """
+    order = shuffled(people, seed)
+    n_test, n_val = (max(2, round(share * len(order))) if share else 0 for share in (test, val))
+    names = ["test"] * n_test + ["val"] * n_val + ["train"] * len(order)
+    return dict(zip(order, names, strict=False))
+
+
+def require_people_in_each_split(splits: Mapping[str, str]) -> None:
+    """Check that each split can form impostor pairs.
+
+    Args:
+        splits: the split of each person.
+
+    Raises:
+        DataError: if a split has fewer than two people.
+    """
+    count = Counter(splits.values())
+    train, val, test = (count[split] for split in ("train", "val", "test"))
+    if min(train, val, test) < 2:
+        raise DataError(
+            f"dataset: {len(splits)} people with 2 photos or more leave {train} to train on beside {val} for val and "
+            f"{test} for test, and each needs 2; add people, photos or dataset.synthetic_people, or change dataset.val "
+            "or dataset.test"
+        )

@@ -1,0 +1,96 @@
+"""What tells one training from another: the params and the files that dvc.yaml lists for the stage `train`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ftlgan.params import Params
+from ftlgan.repository import git, stage_deps, stage_params
+
+LIBRARIES = ("numpy", "opencv-python", "pillow", "torch")
+CODE = ("src", "stages")
+"""Where git, and not DVC, keeps what a stage depends on."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a training depends on."""
+
+    params: Mapping[str, Any]
+    """The params of its stage, by dotted name."""
+    files: Mapping[str, str]
+    """The deps of its stage, data and code: a SHA-256 by path."""
+    commit: str | None
+    """A commit that holds the code as it is; None where there is none."""
+    platform: Mapping[str, str]
+    """Library versions, processor and threads: they change no more than the rounding of the result."""
+
+    @cached_property
+    def key(self) -> str:
+        """The same for two trainings that give the same result, 16 hexadecimal digits."""
+        return digest({"params": self.params, "files": self.files})
+
+    def changed_params(self, earlier: "Fingerprint") -> list[str]:
+        """Name the params that differ from an earlier training's, with both values."""
+        names = sorted({*self.params, *earlier.params})
+        values = {name: (earlier.params.get(name), self.params.get(name)) for name in names}
+        return [f"{name} was {before}, is {now}" for name, (before, now) in values.items() if before != now]
+
+    def changed_files(self, earlier: "Fingerprint") -> list[str]:
+        """Name the files that differ from an earlier training's."""
+        paths = sorted({*self.files, *earlier.files})
+        return [path for path in paths if self.files.get(path) != earlier.files.get(path)]
+
+    def changed_platform(self, earlier: "Fingerprint") -> list[str]:
+        """Name what differs between the platforms, with both values."""
+        return [
+            f"{name} {earlier.platform.get(name)}, now {value}"
+            for name, value in self.platform.items()
+            if earlier.platform.get(name) != value
+        ]
+
+
+def take_fingerprint(params: Params, model: str) -> Fingerprint:
+    """Take the fingerprint of the training of a model, from dvc.yaml in the working directory."""
+    tree, on_gpu = params.model_dump(by_alias=True), params.train.device == "cuda"
+    files = stage_deps("train", model)
+    code = [str(path) for path in files if path.parts[0] in CODE]
+    as_committed = git("status", "--porcelain", "--", *code) == ""
+    return Fingerprint(
+        params={name: _find(tree, name) for name in stage_params("train", model)},
+        files={str(path): _sha256(path) for path in files},
+        commit=git("rev-parse", "--short", "HEAD") if as_committed else None,
+        platform={
+            **{name: version(name) for name in LIBRARIES},
+            "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
+            "threads": str(torch.get_num_threads()),
+        },
+    )
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Return the same 16 hexadecimal digits for the same content, which holds JSON's types only."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _find(tree: dict[str, Any], name: str) -> Any:
+    """Return the value of a dotted name in nested mappings."""
+    return reduce(lambda values, key: values[key], name.split("."), tree)
+
+
+def _sha256(path: Path) -> str:
+    """Hash a file, or the names and the contents of the files of a folder."""
+    found = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            found.update(file.name.encode())
+            with file.open("rb") as stream:
+                found.update(hashlib.file_digest(stream, "sha256").digest())
+    return found.hexdigest()

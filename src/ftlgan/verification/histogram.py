@@ -1,0 +1,189 @@
+"""Scores -> all that the metrics and their bootstrap need, in memory that does not grow with the number of pairs.
+
+Up to `MOST_EXACT` pairs every genuine score has a bin of its own, and the metrics are exact. More pairs stream block by
+block into a grid of `GRID` bins; what the ties inside a bin can change in the AUC at most is known, and reported.
+
+Resampled people need the scores person by person. There the bins are joined to groups, finely where the ROC curve has
+its corners. Up to `MOST_CELLS` cells the scores are counted for each pair of people, and a resample of people weighs
+them exactly; beyond, for each person, which gives a resample to first order (`ftlgan.verification.bootstrap`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftlgan.errors import DataError
+from ftlgan.progress import progress
+from ftlgan.verification.binning import Bins, Floats, Grid, Ints, Ranks
+from ftlgan.verification.pairs import AllPairs, Comparison, joined
+from ftlgan.verification.roc import Roc
+
+MOST_EXACT = 2**23
+"""Pairs that are held in memory at once: some 300 MB."""
+GRID = 2**16
+"""Bins of cosines: ties inside them can change an AUC by some millionths."""
+MOST_CELLS = 2**23
+"""Pairs of people x groups that are counted: 32 MB, and a second of bootstrap."""
+FEWEST_GROUPS, GROUPS = 64, 512
+"""Groups that counts by pairs of people need, and that counts by people get."""
+DENSITY_BINS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Scores by person, or by pair of people."""
+
+    counts: NDArray[np.int32]
+    """Scores of each of C cells in each of K groups of rising score, (C, K)."""
+    sums: Floats
+    """Sum and sum of squares of the scores of each cell less `ScoreHistogram.centre`, (C, 2)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreHistogram:
+    """Scores of one method, judge and protocol, counted."""
+
+    people: tuple[str, ...]
+    """The P identities; empty if it is not known who is compared."""
+    genuine: Ints
+    """Genuine scores in B bins of rising score, (B,)."""
+    impostor: Ints
+    """Impostor scores in the same bins, (B,)."""
+    exact: bool
+    """Whether the bins keep the order of genuine and impostor scores."""
+    centre: float
+    """What was taken off the scores before they were summed, lest large numbers cancel."""
+    genuine_sums: Floats
+    """Sum and sum of squares of all genuine scores less the centre, (2,)."""
+    impostor_sums: Floats
+    """The same of all impostor scores, (2,)."""
+    density: tuple[Ints, Ints]
+    """Genuine and impostor scores in `DENSITY_BINS` equal bins of [-1, 1]."""
+    genuine_cells: Cells
+    """One for each person, C = P."""
+    impostor_cells: Cells
+    """One for each pair of people, in the order of `np.triu_indices(P, 1)`; or, if they are too many, one for each
+    person, C = P, and then a score counts for both of its people."""
+    by_pairs: bool
+    """Which of the two."""
+
+    @property
+    def roc(self) -> Roc:
+        """The ROC curve of all scores."""
+        return Roc.from_counts(self.genuine, self.impostor)
+
+    @property
+    def auc_error(self) -> float:
+        """What the ties inside the bins can change in the AUC at most; 0 where only equal scores tie."""
+        if self.exact:
+            return 0.0
+        return float((self.genuine / self.genuine.sum()) @ (self.impostor / self.impostor.sum()) / 2)
+
+
+def pair_histogram(pairs: AllPairs) -> ScoreHistogram:
+    """Count the scores of all pairs: exactly if they are few enough, else in a stream."""
+    if sum(pairs.counts) <= MOST_EXACT:
+        return score_histogram(joined(pairs.blocks()))
+    return _fill(progress(pairs.blocks(), "verify", pairs.block_count, "block"), Grid(GRID), pairs.sample())
+
+
+def score_histogram(scores: Comparison) -> ScoreHistogram:
+    """Count scores that are in memory; exact.
+
+    Raises:
+        DataError: if there are no genuine or no impostor scores.
+    """
+    if not (scores.genuine.size and scores.impostor.size):
+        raise DataError(
+            f"{scores.genuine.size} genuine and {scores.impostor.size} impostor scores: verification needs both kinds"
+        )
+    return _fill([scores], Ranks(np.unique(scores.genuine)), scores)
+
+
+def _fill(blocks: Iterable[Comparison], bins: Bins, pilot: Comparison) -> ScoreHistogram:
+    """Count blocks of scores of the same people; the pilot, a part of them, says where the curve needs its groups."""
+    people = len(pilot.people)
+    pairs_of_people = people * (people - 1) // 2
+    by_pairs = pairs_of_people * min(bins.size, FEWEST_GROUPS) <= MOST_CELLS
+    most_groups = (
+        MOST_CELLS // max(1, pairs_of_people) if by_pairs else max(FEWEST_GROUPS, min(GROUPS, MOST_CELLS // people))
+    )
+    pilot_genuine, pilot_impostor = (
+        np.bincount(bins(scores), minlength=bins.size) for scores in (pilot.genuine, pilot.impostor)
+    )
+    groups = _groups(pilot_genuine, pilot_impostor, most_groups)
+    genuine, impostor = _Sums(bins, groups, people), _Sums(bins, groups, pairs_of_people if by_pairs else people)
+    centre = float((pilot.genuine.sum() + pilot.impostor.sum()) / (pilot.genuine.size + pilot.impostor.size))
+    for block in blocks:
+        genuine_cells, impostor_cells = _cells(block, by_pairs)
+        genuine.add(block.genuine, centre, genuine_cells)
+        impostor.add(block.impostor, centre, impostor_cells)
+    return ScoreHistogram(
+        people=pilot.people,
+        genuine=genuine.counts,
+        impostor=impostor.counts,
+        exact=bins.exact,
+        centre=centre,
+        genuine_sums=genuine.sums,
+        impostor_sums=impostor.sums,
+        density=(genuine.density, impostor.density),
+        genuine_cells=genuine.cells,
+        impostor_cells=impostor.cells,
+        by_pairs=by_pairs,
+    )
+
+
+class _Sums:
+    """Counts and sums of one kind of score, over all blocks so far."""
+
+    def __init__(self, bins: Bins, groups: Ints, cells: int) -> None:
+        self._bins, self._groups, self._group_count = bins, groups, int(groups[-1]) + 1
+        self.counts = np.zeros(bins.size, dtype=np.int64)
+        self.sums = np.zeros(2)
+        self.density = np.zeros(DENSITY_BINS, dtype=np.int64)
+        self.cells = Cells(np.zeros((cells, self._group_count), np.int32), np.zeros((cells, 2)))
+
+    def add(self, scores: Floats, centre: float, cells: Iterable[Ints]) -> None:
+        """Count scores, given the cells of each: a pair of people, or the people on either side."""
+        bins = self._bins(scores)
+        self.counts += np.bincount(bins, minlength=self._bins.size)
+        self.density += np.bincount(Grid(DENSITY_BINS)(scores), minlength=DENSITY_BINS)
+        centred = scores - centre
+        squares = centred**2
+        self.sums += centred.sum(), squares.sum()
+        groups = self._groups[bins]
+        for cell in cells:
+            np.add.at(self.cells.counts.reshape(-1), cell * self._group_count + groups, np.int32(1))
+            for column, values in enumerate((centred, squares)):
+                self.cells.sums[:, column] += np.bincount(cell, values, len(self.cells.sums))
+
+
+def _cells(block: Comparison, by_pairs: bool) -> tuple[list[Ints], list[Ints]]:
+    """Cells of the genuine and of the impostor scores, a list for each cell in which a score counts."""
+    people = len(block.people)
+    if not people:
+        return [], []
+    genuine = block.genuine_person.astype(np.int64)
+    probe, reference = block.impostor_persons.astype(np.int64)
+    if not by_pairs:
+        return [genuine], [probe, reference]
+    low, high = np.minimum(probe, reference), np.maximum(probe, reference)
+    return [genuine], [low * (2 * people - low - 3) // 2 + high - 1]
+
+
+def _groups(genuine: Ints, impostor: Ints, most: int) -> Ints:
+    """Join neighbouring bins to at most so many groups, so that the ROC curve loses least: (B,) counts to (B,) numbers.
+
+    A group spans as much of the curve as any other, its length measured by FNMR and by the logarithm of FMR.
+    """
+    size = len(genuine)
+    if size <= most:
+        return np.arange(size)
+    one = np.full(size, 1 / size)  # spread over all bins: a sample may lack one kind of score
+    rates = Roc.from_counts(genuine + one, impostor + one)
+    lowest = 1 / (1 + impostor.sum())
+    along = rates.tmr + 1 - np.log(np.maximum(rates.fmr, lowest)) / np.log(lowest)  # 0 to 2, from the highest bin down
+    cell = np.minimum((along[1:] * (most / 2)).astype(np.int64), most - 1)
+    return np.unique(-cell, return_inverse=True)[1][::-1]

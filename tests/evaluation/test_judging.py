@@ -1,0 +1,126 @@
+"""Every figure for every method, judge and protocol; and the sheet that shows the faces behind them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftlgan.errors import DataError
+from ftlgan.evaluation.contact_sheet import read_sheet
+from ftlgan.evaluation.judging import (
+    Embedded,
+    Result,
+    difference_table,
+    evaluate,
+    headline,
+    headline_judge,
+    roc_table,
+    score_table,
+    verification_table,
+)
+from ftlgan.faces import FACES, encode_png, write_faces
+from ftlgan.verification.metrics import d_prime
+from ftlgan.verification.pairs import Faces
+
+
+def embedded(noise: float) -> Embedded:
+    """Eight people of three photos each; the more noise, the less alike are photos of one person."""
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(8), 3)
+    vectors = rng.normal(size=(8, 16))[who] + noise * np.random.default_rng(1).normal(size=(24, 16))
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    recognizer = {"recognizer": "judge", "sha256": "0"}
+    return Embedded(Faces(np.array([str(i) for i in range(24)]), np.array([f"p{i}" for i in who]), unit), recognizer)
+
+
+@pytest.fixture(scope="module")
+def results() -> list[Result]:
+    probes = {"bicubic": embedded(1.0), "ftlgan": embedded(0.5)}
+    return evaluate("judge", embedded(0.2), probes, replicates=100, confidence=0.95, seed=0)
+
+
+def test_each_method_stands_under_both_protocols_beside_the_ceiling(results: list[Result]) -> None:
+    assert [(r.method, r.protocol) for r in results] == [
+        ("hr", "hr-hr"),
+        *((method, protocol) for method in ("bicubic", "ftlgan") for protocol in ("lr-hr", "lr-lr")),
+    ]
+
+
+def test_metrics_are_those_of_a_naive_loop(results: list[Result]) -> None:
+    probes, references = embedded(1.0).faces, embedded(0.2).faces
+    pairs = [(i, j) for i in range(24) for j in range(24) if i != j]
+    scores = {True: [], False: []}
+    for i, j in pairs:
+        scores[bool(probes.identities[i] == references.identities[j])].append(
+            float(probes.embeddings[i] @ references.embeddings[j])
+        )
+    across = next(r for r in results if (r.method, r.protocol) == ("bicubic", "lr-hr"))
+    assert (across.report.genuine, across.report.impostor) == (len(scores[True]), len(scores[False]))
+    assert across.report.metrics["d_prime"].value == pytest.approx(d_prime(scores[True], scores[False]), rel=1e-5)
+
+
+def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:
+    rows = difference_table(results, 14, 0.95)
+    assert [(row["method"], row["baseline"], row["protocol"]) for row in rows] == [
+        ("ftlgan", "bicubic", "lr-hr"),
+        ("ftlgan", "bicubic", "lr-lr"),
+    ]
+    assert all(0 < row["d_prime_lo"] < row["d_prime"] < row["d_prime_hi"] for row in rows)
+
+
+def test_each_two_methods_are_compared_and_bicubic_is_always_the_baseline() -> None:
+    probes = {"gfpgan": embedded(0.7), "bicubic": embedded(1.0), "ftlgan": embedded(0.5)}
+    rows = difference_table(evaluate("judge", embedded(0.2), probes, 100, 0.95, 0), 14, 0.95)
+    pairs = [(row["method"], row["baseline"]) for row in rows if row["protocol"] == "lr-hr"]
+    assert pairs == [("gfpgan", "bicubic"), ("ftlgan", "bicubic"), ("ftlgan", "gfpgan")]
+
+
+def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None:
+    table = {(row["method"], row["protocol"]): row for row in verification_table(results, 14)}
+    top = headline(results, "judge")
+    assert list(top) == ["hr", "bicubic", "ftlgan"]
+    assert top["ftlgan"]["d'"] == pytest.approx(table["ftlgan", "lr-hr"]["d_prime"], abs=1e-4)
+    assert top["hr"]["d'"] == pytest.approx(table["hr", "hr-hr"]["d_prime"], abs=1e-4)
+    assert headline(results, "somebody else") == {}
+
+
+def test_the_headline_judge_is_in_no_loss() -> None:
+    assert headline_judge(["sface", "dlib"], "sface") == "dlib"
+
+
+def test_curves_have_every_method(results: list[Result]) -> None:
+    reports = {r.method: r.report for r in results if r.protocol != "lr-lr"}
+    curve = [(row["fpr"], row["tpr"]) for row in roc_table(reports) if row["method"] == "ftlgan"]
+    assert (curve[0], curve[-1]) == ((0, 0), (1, 1))
+    rows = [row for row in score_table(reports) if row["method"] == "hr"]
+    assert {row["pairs"] for row in rows} == {"genuine", "impostor"}
+
+
+def test_other_faces_are_refused() -> None:
+    probe = embedded(1.0)
+    shifted = replace(probe, faces=replace(probe.faces, face_ids=np.roll(probe.faces.face_ids, 1)))
+    with pytest.raises(DataError, match="data/probes/bicubic/judge: its faces are not the test faces"):
+        evaluate("judge", embedded(0.2), {"bicubic": shifted}, 100, 0.95, 0)
+
+
+def test_embeddings_of_other_weights_are_refused() -> None:
+    other = replace(embedded(1.0), recognizer={"recognizer": "judge", "sha256": "1"})
+    with pytest.raises(DataError, match=r"data/probes/bicubic/judge: by .*'sha256': '1'"):
+        evaluate("judge", embedded(0.2), {"bicubic": other}, 100, 0.95, 0)
+
+
+def test_a_row_of_the_sheet_is_one_photo_in_every_column(tmp_path: Path) -> None:
+    """Each face is one grey, which says whose and which photo it is."""
+    sizes = {"aligned": 112, "degraded": 14, "restored/bicubic": 112}
+    for table, size in sizes.items():
+        faces = [(f"p{i}", j, np.full((size, size, 3), 10 * i + j, np.uint8)) for i in range(3) for j in range(2)]
+        rows = [
+            {"face_id": f"{p}/{j}", "identity": p, "split": "train" if p == "p0" else "test", "image": encode_png(face)}
+            for p, j, face in faces
+        ]
+        write_faces(tmp_path / table, FACES, rows)
+    sheet = read_sheet(tmp_path, ["bicubic"], people=5)
+    assert list(sheet) == ["hr", "lr", "bicubic"]
+    assert [[int(face[0, 0, 0]) for face in column] for column in sheet.values()] == [[10, 20]] * 3
+    assert sheet["lr"][0].shape == (14, 14, 3)

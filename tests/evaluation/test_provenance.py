@@ -1,0 +1,59 @@
+"""What metrics rest on: photos that are checked, and a file that says all of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftlgan.errors import DataError
+from ftlgan.evaluation.judging import read_embedded
+from ftlgan.evaluation.provenance import check_photos
+from ftlgan.faces import FACES, embeddings_schema, encode_png, write_faces
+
+
+def write(folder: Path, faces: list[tuple[str, str, int]], size: int = 4) -> Path:
+    """A face table of (face_id, split, grey), whose people are named before the slash of the face_id."""
+    rows = [
+        {"face_id": name, "identity": name.split("/")[0], "split": split, "image": encode_png(grey_face(grey, size))}
+        for name, split, grey in faces
+    ]
+    write_faces(folder, FACES, rows)
+    return folder
+
+
+def grey_face(grey: int, size: int) -> np.ndarray:
+    return np.full((size, size, 3), grey, np.uint8)
+
+
+def test_photos_are_counted_by_split_and_have_a_digest_that_any_change_changes(tmp_path: Path) -> None:
+    faces = [("a/0", "train", 1), ("a/1", "train", 2), ("b/0", "val", 3), ("c/0", "test", 4), ("d/0", "test", 5)]
+    photos = check_photos(write(tmp_path / "faces", faces))
+    assert photos.people == {"train": 1, "val": 1, "test": 2}
+    assert photos.photos == {"train": 2, "val": 1, "test": 2}
+    assert photos.copies == frozenset()
+    digests = {photos.sha256}
+    for changed in (("d/0", "test", 6), ("d/1", "test", 5), ("e/0", "test", 5), ("d/0", "val", 5)):
+        digests.add(check_photos(write(tmp_path / "changed", [*faces[:-1], changed])).sha256)
+    assert len(digests) == 5
+    assert check_photos(write(tmp_path / "same", faces)).sha256 == photos.sha256
+
+
+def test_a_person_in_two_splits_is_refused(tmp_path: Path) -> None:
+    faces = write(tmp_path, [("a/0", "train", 1), ("b/0", "test", 2), ("a/1", "test", 3)])
+    with pytest.raises(DataError, match="a is in train and in test"):
+        check_photos(faces)
+
+
+def test_copies_under_another_name_another_person_or_in_the_training_are_left_out(tmp_path: Path) -> None:
+    faces = [
+        *(("c/0", "test", 1), ("c/1", "test", 1), ("c/2", "test", 2)),
+        *(("d/0", "test", 2), ("d/1", "test", 3), ("d/2", "test", 4)),
+        *(("e/0", "train", 4), ("e/1", "train", 4)),
+    ]
+    copies = check_photos(write(tmp_path / "faces", faces)).copies
+    assert copies == {"c/1", "d/0", "d/2"}, "the first of the test stays, unless somebody trained on it"
+
+    row = {"embedding": [1.0, 0.0]}
+    rows = [{"face_id": f, "identity": f[0], "split": split, **row} for f, split, _ in faces]
+    write_faces(tmp_path / "gallery", embeddings_schema(2, "judge", "0"), rows)
+    assert read_embedded(tmp_path / "gallery", copies).faces.face_ids.tolist() == ["c/0", "c/2", "d/1"]

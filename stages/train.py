@@ -36,8 +36,8 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     generator = Generator(params.res, **size).to(world.device)
     discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
     recognizer = teacher.load(params.recognition.teacher).to(world.device)
-    by_vgg19 = config.losses.perceptual and config.losses.perceptual_network == "vgg19"
-    perceptual = Vgg19().to(world.device) if by_vgg19 else None
+    needs_vgg19 = config.losses.perceptual and config.losses.perceptual_network == "vgg19"
+    perceptual = Vgg19().to(world.device) if needs_vgg19 else None
     checkpoint = Checkpoint(CHECKPOINTS, model, take_fingerprint(params, model))
     with checkpoint.in_use() if run else nullcontext():
         with History(folder) if run else nullcontext() as history:

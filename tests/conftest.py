@@ -1,22 +1,58 @@
-"""What tests share: a folder of photos of people who do not exist, drawn once a session."""
+"""What tests share: a folder of photos of people who do not exist, drawn once, also where several processes test."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from sharing import SLOW_FIXTURES, MadeOnce
 
-from ftlgan.sources import synthetic
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:  # before torch is imported: as many processes as cores, and a thread each
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+from ftlgan.sources import synthetic  # noqa: E402 - see above
 
 PEOPLE, PHOTOS = 12, 4
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what uses a slow fixture."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 12 people with 4 photos each, as the source `folder` takes it. Read only: copy it to change it."""
-    folder = tmp_path_factory.mktemp("photos")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Make folders that all processes of a test run share."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if WORKER else base
+
+    def once(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+def draw_photos(folder: Path) -> None:
+    """Draw 12 people with 4 photos each, as the source `folder` takes them."""
     for identity, name, image in synthetic.photographs(PEOPLE, PHOTOS, seed=0):
         (folder / identity).mkdir(exist_ok=True)
         (folder / identity / name).write_bytes(image)
-    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(made_once: MadeOnce) -> Path:
+    """A folder of 12 people with 4 photos each. Read only: copy it to change it."""
+    return made_once("photos", draw_photos)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,33 @@
 """The face table: whole, in order, and the same bytes for the same rows."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from small_disk import small_disk
 
 from ftlgan import faces
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, embeddings_of, embeddings_schema, read_faces, stream_faces, write_faces
+from ftlgan.faces import (
+    FACES,
+    embeddings_of,
+    embeddings_schema,
+    read_faces,
+    read_table,
+    stream_faces,
+    write_faces,
+    write_table,
+)
+
+SUDDEN_DEATH = Path(__file__).parent / "pipeline/sudden_death"
 
 
 def rows(count: int) -> list[dict[str, object]]:
@@ -109,6 +125,22 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_shard(tmp_path: Path, monkey
             write_faces(tmp_path / "raw", FACES, photos)
         assert {path.name for path in (tmp_path / "raw").iterdir()} == {"part-00000.parquet", "part-00001.parquet"}
         assert read_faces(tmp_path / "raw").to_pylist() == photos[:8]
+
+
+def test_a_table_is_there_whole_or_not_at_all_when_its_process_is_killed(tmp_path: Path) -> None:
+    """Killed at the worst moment: all is written, and nothing is in its place."""
+    code = "import sys; from pathlib import Path; from ftlgan.faces import *; import pyarrow as pa;"
+    code += "write_table(Path(sys.argv[1]), pa.table({'face_id': ['new']}))"
+    path = tmp_path / "part-00000.parquet"
+    environment = {**os.environ, "PYTHONPATH": str(SUDDEN_DEATH), "DIE_AT": str(path)}
+    for older in (False, True):
+        if older:
+            write_table(path, pa.table({"face_id": ["old"]}))
+        command = [sys.executable, "-c", code, str(path)]
+        killed = subprocess.run(command, env=environment, start_new_session=True, capture_output=True, check=False)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert path.exists() == older
+    assert read_table(path)["face_id"].to_pylist() == ["old"]
 
 
 def test_a_table_that_ends_early_is_not_filled_up_by_an_older_one(

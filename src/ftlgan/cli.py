@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--to",
+        dest="folder",
         type=Path,
         default=Path("metrics/comparison"),
         metavar="FOLDER",

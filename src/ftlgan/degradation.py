@@ -47,7 +47,7 @@ def degrade(
 def _downsample(face: np.ndarray, res: int, kernel: str) -> np.ndarray:
     """Downsample with an antialiased kernel.
 
-    Pillow widens the kernel by the scale, as MATLAB's imresize does, on which the field's figures rest; OpenCV and
+    Pillow widens the kernel by the scale, as MATLAB's imresize does, on which the field's results rest; OpenCV and
     torch without `antialias` do not, and differ by up to 82 grey levels.
     """
     return np.asarray(Image.fromarray(face).resize((res, res), Image.Resampling[kernel.upper()]))

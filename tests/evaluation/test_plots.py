@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ftlgan.evaluation.plots import GUTTER, HEADING, OTHER_COLOURS, colour, contact_sheet, roc_plot, save, score_plot
+from ftlgan.evaluation.contact_sheet import GUTTER, HEADING, contact_sheet
+from ftlgan.evaluation.plots import OTHER_COLOURS, colour, roc_plot, save, score_plot
 from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.pairs import compare
 from ftlgan.verification.report import Report, report

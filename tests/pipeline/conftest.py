@@ -1,19 +1,23 @@
-"""A project in which the real DVC has run, once a session."""
+"""A project in which the real DVC has run, once a test run."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from project import Project, new_project, readme
+from sharing import MadeOnce
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Project:
+def reproduced(made_once: MadeOnce, photos: Path) -> Project:
     """A project in which `dvc repro` has run and the result is committed. Read only: see `project`."""
-    project = new_project(tmp_path_factory.mktemp("reproduced") / "here", photos)
-    project.printed = project.dvc("repro")
-    project.commit()
-    return project
+
+    def make(folder: Path) -> None:
+        project = new_project(folder / "here", photos)
+        (folder / "printed").write_text(project.dvc("repro"))
+        project.commit()
+
+    folder = made_once("reproduced", make)
+    return Project(folder / "here/project", printed=(folder / "printed").read_text())
 
 
 @pytest.fixture
@@ -23,16 +27,19 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def experiments(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def experiments(reproduced: Project, made_once: MadeOnce) -> Project:
     """A project with a remote, and with experiments that two workers of the queue ran. Read only, too."""
-    project = reproduced.copy_to(tmp_path_factory.mktemp("experiments") / "here")
-    project.dvc("remote", "add", "-d", "team", "../remote")
-    project.commit()  # first: an experiment goes to the remote that its commit knows
-    queue, start = readme("dvc exp run --queue").split(" && ")
-    project.run("bash", "-c", queue)
-    try:
-        project.run("bash", "-c", f"{start} -j 2")
-        project.wait_for_queue()
-        yield project
-    finally:
-        project.dvc("queue", "stop", "--kill", check=False)
+
+    def make(folder: Path) -> None:
+        project = reproduced.copy_to(folder / "here")
+        project.dvc("remote", "add", "-d", "team", "../remote")
+        project.commit()  # first: an experiment goes to the remote that its commit knows
+        queue, start = readme("dvc exp run --queue").split(" && ")
+        project.run("bash", "-c", queue)
+        try:
+            project.run("bash", "-c", f"{start} -j 2")
+            project.wait_for_queue()
+        finally:
+            project.dvc("queue", "stop", "--kill", check=False)
+
+    return Project(made_once("experiments", make) / "here/project")

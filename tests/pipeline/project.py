@@ -1,13 +1,16 @@
 """A clone of the project with a tiny configuration, and the real commands in it."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 
@@ -43,11 +46,14 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of commands: our programs on the path, nothing of the DVC and MLflow around the tests."""
+        """Of commands: our programs on the path, nothing of the DVC and MLflow around the tests.
+
+        A thread each: other tests run beside them, and on tiny data threads wait for each other.
+        """
         outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
         someone = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
-        return {**outside, **someone, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+        return {**outside, **someone, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in the project's root; what it printed."""
@@ -75,12 +81,15 @@ class Project:
         """Write some values into params.yaml; of a section, those that are given."""
         yaml = YAML()
         params = yaml.load(self.root / "params.yaml")
-        for key, values in changed.items():
-            if isinstance(values, dict):
-                params[key].update(values)
-            else:
-                params[key] = values
+        merge(params, changed)
         yaml.dump(params, self.root / "params.yaml")
+
+    def stale(self) -> set[str]:
+        """The stages of which DVC says that their params, data or code have changed, or an output is missing.
+
+        Those that depend on them are stale once these have run, if their outputs change.
+        """
+        return set(json.loads(self.dvc("status", "--json")))
 
     def commit(self) -> None:
         self.run("git", "add", "-A")
@@ -108,6 +117,15 @@ class Project:
         """The same project and photos elsewhere, with cache and results."""
         shutil.copytree(self.root.parent, folder, symlinks=True)
         return Project(folder / self.root.name)
+
+
+def merge(section: dict[str, Any], changed: Mapping[str, Any]) -> None:
+    """Write values into nested mappings."""
+    for key, value in changed.items():
+        if isinstance(value, Mapping) and isinstance(section.get(key), dict):
+            merge(section[key], cast("Mapping[str, Any]", value))
+        else:
+            section[key] = value
 
 
 def readme(start: str) -> str:

@@ -42,13 +42,17 @@ def test_the_experiment_is_one_run_with_the_figures_of_all_its_stages(
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
     assert parent.data.params == runs["train@ftlgan"].data.params
     headline = json.loads((reproduced.root / "metrics/metrics.json").read_text())
-    expected = {f"{method}.d_prime": figures["d'"] for method, figures in headline.items()}
+    expected = {f"{method}.d_prime": metrics["d'"] for method, metrics in headline.items()}
     assert "ftlgan.d_prime" in expected
     assert parent.data.metrics == expected
     states = {name.removeprefix("stage."): value for name, value in parent.data.tags.items() if "stage." in name}
     executed = ("train_ftlgan", "validate_ftlgan", "evaluate", "quality")
-    silent = ("locate", "fetch", "align", "teach", "gallery_sface", "gallery_dlib", "triplets", "degrade")
-    restored = ("restore_bicubic", "restore_model_ftlgan", "embed_bicubic", "embed_model_ftlgan")
+    silent = ("locate", "fetch", "align", "embed_teacher", "gallery_sface", "gallery_dlib", "triplets", "degrade")
+    restored = (
+        "restore_bicubic",
+        "restore_model_ftlgan",
+        *(f"{stage}-{judge}" for stage in ("embed_bicubic", "embed_model_ftlgan") for judge in ("sface", "dlib")),
+    )
     assert states == {
         **dict.fromkeys(executed, "executed"),
         **dict.fromkeys((*silent, *restored), "executed or restored"),
@@ -66,7 +70,7 @@ def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: 
         read = "data/aligned" if name == "quality" else "data/degraded"
         assert run.data.tags[f"dvc.{read}"] == outs[read]
     assert runs["train@ftlgan"].data.tags["dvc.data/triplets.parquet"] == outs["data/triplets.parquet"]
-    assert runs["evaluate"].data.tags["dvc.data/probes/ftlgan"] == outs["data/probes/ftlgan"]
+    assert runs["evaluate"].data.tags["dvc.data/probes/ftlgan/dlib"] == outs["data/probes/ftlgan/dlib"]
 
 
 def test_losses_of_every_step_and_final_figures_are_there(client: MlflowClient, runs: dict[str, Run]) -> None:

@@ -22,7 +22,10 @@ from ftlgan.tracking.spool import Spool
 from ftlgan.tracking.store import Store
 
 BINARIES = binaries()
-pytestmark = pytest.mark.skipif(BINARIES is None, reason="PostgreSQL is not installed here")
+pytestmark = [
+    pytest.mark.skipif(BINARIES is None, reason="PostgreSQL is not installed here"),
+    pytest.mark.xdist_group("tracking server"),
+]
 YAML_ = YAML()
 
 
@@ -54,7 +57,7 @@ def flat_params(project: Project) -> dict[str, str]:
 
 def headline(project: Project) -> dict[str, float]:
     content = json.loads((project.root / "metrics/metrics.json").read_text())
-    return {f"{method}.d_prime": figures["d'"] for method, figures in content.items()}
+    return {f"{method}.d_prime": metrics["d'"] for method, metrics in content.items()}
 
 
 def hold_evaluation(server: Server, parent: Run, project: Project) -> None:
@@ -68,9 +71,9 @@ def hold_evaluation(server: Server, parent: Run, project: Project) -> None:
         for row in csv.DictReader(file):
             logged = child.data.metrics[f"{row['judge']}.{row['protocol']}.{row['method']}.d_prime"]
             assert logged == pytest.approx(float(row["d_prime"]), abs=1e-4)
-    for of in (child, parent):
-        for name in of.data.metrics:
-            assert len(server.client.get_metric_history(of.info.run_id, name)) == 1
+    for run in (child, parent):
+        for name in run.data.metrics:
+            assert len(server.client.get_metric_history(run.info.run_id, name)) == 1
 
     written = {path.name: path.read_bytes() for path in (project.root / "metrics").glob("*.*")}
     del written["quality.json"]  # which the stage of that name logs

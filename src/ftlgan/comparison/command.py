@@ -11,13 +11,13 @@ from ftlgan.evaluation.plots import save
 from ftlgan.params import load_params
 
 
-def compare(runs: list[str], to: Path) -> None:
+def compare(runs: list[str], folder: Path) -> None:
     """Print the metrics of runs at each resolution, and write `comparison.md`, `comparison.csv` and `d_prime.png`.
 
     Args:
         runs: experiments, commits or folders. An empty list stands for the experiments of the commit that is checked
             out, and the workspace.
-        to: the folder to write to.
+        folder: where to write it to.
 
     Raises:
         DataError: if a run does not exist, or the runs can't be compared.
@@ -26,10 +26,10 @@ def compare(runs: list[str], to: Path) -> None:
     found = find_runs(runs)
     rows = compare_runs(found, load_params().recognition.teacher)
     text, plot = to_markdown(rows, found), resolution_plot(rows)
-    with writing(to):
-        to.mkdir(parents=True, exist_ok=True)
-        (to / "comparison.md").write_text(text)
-        write_csv(to / "comparison.csv", rows)
-        save(plot, to / "d_prime.png")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "comparison.md").write_text(text)
+        write_csv(folder / "comparison.csv", rows)
+        save(plot, folder / "d_prime.png")
     print(text)
-    print(f"Written to {to}: comparison.md, comparison.csv, d_prime.png")
+    print(f"Written to {folder}: comparison.md, comparison.csv, d_prime.png")

@@ -23,11 +23,11 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
     """
     found = torch.cuda.device_count()
     if device == "cuda" and found < devices:
-        there = "no GPU" if not found else f"{found} GPU{'s' if found > 1 else ''}"
+        gpus = "no GPU" if not found else f"{found} GPU{'s' if found > 1 else ''}"
         raise ParamsError(
-            f"train.device: 'cuda', but torch finds {there} here; set it to cpu"
+            f"train.device: 'cuda', but torch finds {gpus} here; set it to cpu"
             if devices == 1
-            else f"train.devices: {devices}, but torch finds {there} here; lower it"
+            else f"train.devices: {devices}, but torch finds {gpus} here; lower it"
         )
     # Matrix products and convolutions of 10-bit mantissas, or of 23: never whatever the library's default is.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"

@@ -15,13 +15,13 @@ KEY = "ftlgan"
 """One key that holds all as JSON: safetensors writes several in no fixed order, and the bytes must repeat."""
 
 
-def save_generator(path: Path, generator: Generator, about: dict[str, Any]) -> None:
+def save_generator(path: Path, generator: Generator, description: dict[str, Any]) -> None:
     """Write the weights of a generator.
 
     Args:
         path: the file.
         generator: whose weights to keep.
-        about: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever else
+        description: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever else
             identifies the training, e.g. the teacher's name and SHA-256.
 
     Raises:
@@ -31,7 +31,7 @@ def save_generator(path: Path, generator: Generator, about: dict[str, Any]) -> N
     tensors = {name: tensor.contiguous().cpu() for name, tensor in generator.state_dict().items()}
     with writing(path):
         try:
-            save_file(tensors, path, {KEY: json.dumps(about, sort_keys=True)})
+            save_file(tensors, path, {KEY: json.dumps(description, sort_keys=True)})
         except SafetensorError as error:
             raise OSError(f"can't be written ({error})") from None
 
@@ -53,8 +53,8 @@ def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
     if metadata is None:
         raise WeightsError(f"{path}: holds no FTLGAN generator (no '{KEY}' in its metadata)")
     try:
-        about = json.loads(metadata)
-        its_res, size = about["res"], (about["features"], about["blocks"], about["growth"])
+        description = json.loads(metadata)
+        its_res, size = description["res"], (description["features"], description["blocks"], description["growth"])
     except (ValueError, KeyError, TypeError):
         raise WeightsError(f"{path}: its metadata '{KEY}' does not describe a generator: {metadata[:60]!r}") from None
     if its_res != res:

@@ -38,16 +38,16 @@ def link_into_copy(path: str, project: Path) -> None:
     Raises:
         DataError: if the place lies outside the project, where nothing may be put.
     """
-    here = Path(os.path.abspath(path))  # noqa: PTH100 - as DVC does: `..` is textual, links are not resolved
-    there = Path(os.path.abspath(project / path))  # noqa: PTH100
-    if here == there or not there.is_dir() or (here.exists() and not here.is_symlink()):
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - as DVC does: `..` is textual, links are not resolved
+    photos = Path(os.path.abspath(project / path))  # noqa: PTH100
+    if place == photos or not photos.is_dir() or (place.exists() and not place.is_symlink()):
         return
-    if not here.is_relative_to(project.absolute() / ".dvc" / "tmp"):
-        raise DataError(f"dataset.path: {path} leads too far up for a run in a copy of the project; give it as {there}")
-    here.parent.mkdir(parents=True, exist_ok=True)
-    link = here.with_name(f"{here.name}.{os.getpid()}")  # made aside: another run in a copy may do the same
-    link.symlink_to(there, target_is_directory=True)
-    link.replace(here)
+    if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
+        raise DataError(f"dataset.path: {path} leads too far up for a run in a copy of the project; give it as {photos}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    link = place.with_name(f"{place.name}.{os.getpid()}")  # made aside: another run in a copy may do the same
+    link.symlink_to(photos, target_is_directory=True)
+    link.replace(place)
 
 
 def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:

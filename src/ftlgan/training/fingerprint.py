@@ -41,7 +41,7 @@ class Fingerprint:
         """Name the params that differ from an earlier training's, with both values."""
         names = sorted({*self.params, *earlier.params})
         values = {name: (earlier.params.get(name), self.params.get(name)) for name in names}
-        return [f"{name} was {before}, is {now}" for name, (before, now) in values.items() if before != now]
+        return [f"{name} was {old}, is {new}" for name, (old, new) in values.items() if old != new]
 
     def changed_files(self, earlier: "Fingerprint") -> list[str]:
         """Name the files that differ from an earlier training's."""
@@ -62,11 +62,11 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
     tree, on_gpu = params.model_dump(by_alias=True), params.train.device == "cuda"
     files = stage_deps("train", model)
     code = [str(path) for path in files if path.parts[0] in CODE]
-    as_committed = git("status", "--porcelain", "--", *code) == ""
+    is_committed = git("status", "--porcelain", "--", *code) == ""
     return Fingerprint(
         params={name: _find(tree, name) for name in stage_params("train", model)},
         files={str(path): _sha256(path) for path in files},
-        commit=git("rev-parse", "--short", "HEAD") if as_committed else None,
+        commit=git("rev-parse", "--short", "HEAD") if is_committed else None,
         platform={
             **{name: version(name) for name in LIBRARIES},
             "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),

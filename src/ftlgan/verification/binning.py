@@ -38,8 +38,8 @@ class Ranks:
 
     def __call__(self, scores: Floats) -> Ints:
         """Odd bins are levels, even ones gaps."""
-        below = np.searchsorted(self.levels, scores)
-        return 2 * below + (self.levels[np.minimum(below, len(self.levels) - 1)] == scores)
+        lower_levels = np.searchsorted(self.levels, scores)
+        return 2 * lower_levels + (self.levels[np.minimum(lower_levels, len(self.levels) - 1)] == scores)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Roc:
     @classmethod
     def from_counts(cls, genuine: Floats | Ints, impostor: Floats | Ints) -> "Roc":
         """The curve of scores counted in bins, (..., B) each: a corner between any two bins."""
-        return cls(_shares_from_above(impostor), _shares_from_above(genuine))
+        return cls(_cumulated_shares(impostor), _cumulated_shares(genuine))
 
     def auc(self) -> Floats:
         """Area under the curve: the chance that a genuine score exceeds an impostor score, ties counted half, (...,).
@@ -34,9 +34,9 @@ class Roc:
         This is neither the mean of both rates at the nearest threshold nor the (smaller) value on the convex hull.
         """
         surplus = self.fmr + self.tmr - 1  # rises from -1 to 1
-        after = np.argmax(surplus >= 0, axis=-1)[..., None]
+        crossing = np.argmax(surplus >= 0, axis=-1)[..., None]
         (low, high), (start, stop) = (
-            [np.take_along_axis(values, at, axis=-1)[..., 0] for at in (after - 1, after)]
+            [np.take_along_axis(values, point, axis=-1)[..., 0] for point in (crossing - 1, crossing)]
             for values in (surplus, self.fmr)
         )
         return start + (stop - start) * -low / (high - low)
@@ -49,7 +49,7 @@ class Roc:
         """
         last = np.count_nonzero(self.fmr <= fmr, axis=-1)[..., None] - 1
         (x0, x1), (y0, y1) = (
-            [np.take_along_axis(values, at, axis=-1)[..., 0] for at in (last, last + 1)]
+            [np.take_along_axis(values, point, axis=-1)[..., 0] for point in (last, last + 1)]
             for values in (self.fmr, self.tmr)
         )
         return 1 - (y0 + (y1 - y0) * (fmr - x0) / (x1 - x0))
@@ -71,11 +71,11 @@ class Roc:
         return Roc(self.fmr[kept], self.tmr[kept])
 
 
-def _shares_from_above(counts: Floats | Ints) -> Floats:
+def _cumulated_shares(counts: Floats | Ints) -> Floats:
     """The share of scores in the k highest bins, for k = 0 to B: (..., B) to (..., B + 1)."""
-    from_above = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
-    np.cumsum(counts[..., ::-1], axis=-1, out=from_above[..., 1:])
-    total = from_above[..., -1:].copy()
+    cumulated = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
+    np.cumsum(counts[..., ::-1], axis=-1, out=cumulated[..., 1:])
+    total = cumulated[..., -1:].copy()
     # A bootstrap to first order gives single bins a negative weight: a rate still never falls.
-    np.maximum.accumulate(from_above, axis=-1, out=from_above)
-    return np.minimum(from_above, total) / total
+    np.maximum.accumulate(cumulated, axis=-1, out=cumulated)
+    return np.minimum(cumulated, total) / total

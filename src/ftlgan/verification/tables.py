@@ -132,11 +132,11 @@ def _read_parquet(path: Path) -> pa.Table:
 
 def _read_columns(path: Path) -> pa.Table:
     file = pq.ParquetFile(path)
-    there = file.schema_arrow.names
+    columns = file.schema_arrow.names
     for name in ("identity", "embedding"):
-        if name not in there:
+        if name not in columns:
             raise DataError(f"{path}: has no column {name}; a table of embeddings has identity and embedding")
-    return file.read(columns=[name for name in ("identity", "embedding", "face_id", "split") if name in there])
+    return file.read(columns=[name for name in ("identity", "embedding", "face_id", "split") if name in columns])
 
 
 def _vectors(path: Path, table: pa.Table) -> NDArray[Any]:

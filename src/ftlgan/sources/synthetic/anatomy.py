@@ -156,7 +156,7 @@ def _anny(cache: Path) -> Any:
     import anny
     import anny.paths
 
-    before = anny.paths.get_anny_cache_path()
+    cache_path = anny.paths.get_anny_cache_path()
     anny.paths.set_anny_cache_path(cache)
     try:
         # The original blendshapes and not the default compact ones: those come out of an SVD, whose last digits depend
@@ -173,7 +173,7 @@ def _anny(cache: Path) -> Any:
             f"{cache}: can't be written, or is not whole ({error}); make room, delete it, run again"
         ) from None
     finally:
-        anny.paths.set_anny_cache_path(before)
+        anny.paths.set_anny_cache_path(cache_path)
 
 
 def _concerns_head(label: str) -> bool:

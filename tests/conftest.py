@@ -18,9 +18,9 @@ PEOPLE, PHOTOS = 12, 4
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what uses a slow fixture."""
+    """Mark as slow what uses a slow fixture, and what renders people."""
     for item in items:
-        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or "synthetic" in item.path.parts:
             item.add_marker(pytest.mark.slow)
 
 

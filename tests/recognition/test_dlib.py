@@ -19,14 +19,14 @@ from ftlgan.recognition.dlib import (
 )
 
 
-def test_faces_become_chips_by_the_least_squares_similarity():
+def test_faces_become_chips_by_the_least_squares_similarity() -> None:
     chip = (CHIP_LANDMARKS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE
     rows = [row for x, y in FACE_LANDMARKS for row in ((x, -y, 1, 0), (y, x, 0, 1))]
     (a, b, c, d), *_ = np.linalg.lstsq(np.array(rows), chip.reshape(-1))
     np.testing.assert_allclose(face_to_chip(), [(a, -b, c), (b, a, d)], rtol=1e-9)
 
 
-def test_a_chip_is_what_dlib_cuts_by_the_same_landmarks():
+def test_a_chip_is_what_dlib_cuts_by_the_same_landmarks() -> None:
     y, x = np.mgrid[:112, :112]
     coordinates = np.stack([2 * x, 2 * y, np.zeros_like(x)], axis=-1).astype(np.uint8)  # a colour says where it was
     landmarks = [dlib.point(round(x), round(y)) for x, y in FACE_LANDMARKS]
@@ -39,7 +39,7 @@ def test_a_chip_is_what_dlib_cuts_by_the_same_landmarks():
     assert np.abs(shift).max() < 0.5  # pixels of the face: dlib's landmarks are whole numbers
 
 
-def test_the_embedding_does_not_depend_on_the_number_of_processes(faces: np.ndarray):
+def test_the_embedding_does_not_depend_on_the_number_of_processes(faces: np.ndarray) -> None:
     which = np.arange(FEWEST_FOR_PROCESSES + 3) % len(faces)
     np.testing.assert_array_equal(Dlib(processes=2).embed(faces[which]), Dlib(processes=1).embed(faces)[which])
 
@@ -70,7 +70,7 @@ if __name__ == "__main__":
     ("program", "status", "tracebacks"),
     [("ends", 0, 0), ("drops it", 0, 0), ("is interrupted", -signal.SIGINT, 1), ("is killed", -signal.SIGKILL, 0)],
 )
-def test_no_process_is_left_behind_when_the_program(program: str, status: int, tracebacks: int, tmp_path: Path):
+def test_no_process_is_left_behind_when_the_program(program: str, status: int, tracebacks: int, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     ended = subprocess.run(  # returns once every process that inherited the output has ended

@@ -28,7 +28,7 @@ def album(tmp_path: Path) -> Path:
 
 
 def dataset(path: Path, people: int | None = None, photos: int | None = None) -> Dataset:
-    return Dataset(source="folder", path=str(path), people=people, photos=photos, strangers=0, val=0.2, test=0.3)
+    return Dataset(source="folder", path=str(path), people=people, photos=photos, synthetic_people=0, val=0.2, test=0.3)
 
 
 def test_photos_are_taken_as_they_are_with_their_person(album: Path) -> None:

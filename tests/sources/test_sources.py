@@ -60,7 +60,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def dataset(album: Path, **others: object) -> Dataset:
-    values = {"people": None, "photos": 2, "strangers": 0, "val": 0.2, "test": 0.3}
+    values = {"people": None, "photos": 2, "synthetic_people": 0, "val": 0.2, "test": 0.3}
     return Dataset.model_validate({"source": "folder", "path": str(album), **values, **others})
 
 
@@ -70,19 +70,19 @@ def splits_of_the_album(dataset: Dataset) -> dict[str, str]:
     return {row["identity"]: row["split"] for row in rows}
 
 
-def test_trained_on_strangers_or_on_each_other_the_same_people_are_tested(album: Path) -> None:
+def test_trained_on_synthetic_people_or_on_each_other_the_same_people_are_tested(album: Path) -> None:
     own = splits_of_the_album(dataset(album))
-    strangers = splits_of_the_album(dataset(album, people=12, strangers=8, test=1))
+    theirs = splits_of_the_album(dataset(album, people=12, synthetic_people=8, test=1))
     assert Counter(own.values()) == {"train": 20, "val": 8, "test": 12}
-    assert strangers == {person: split for person, split in own.items() if split == "test"}
+    assert theirs == {person: split for person, split in own.items() if split == "test"}
 
 
-def test_strangers_move_nobody(album: Path) -> None:
-    assert splits_of_the_album(dataset(album, strangers=8)) == splits_of_the_album(dataset(album))
+def test_synthetic_people_move_nobody(album: Path) -> None:
+    assert splits_of_the_album(dataset(album, synthetic_people=8)) == splits_of_the_album(dataset(album))
 
 
-def test_strangers_are_drawn_beside_the_others_and_never_tested(album: Path) -> None:
-    count, rows = fetch(dataset(album, people=6, strangers=5, test=1), seed=0)
+def test_synthetic_people_are_drawn_beside_the_others_and_never_tested(album: Path) -> None:
+    count, rows = fetch(dataset(album, people=6, synthetic_people=5, test=1), seed=0)
     photos = [(row["identity"], row["split"]) for row in rows]
     assert count == len(photos) == 22
     assert {split for identity, split in photos if identity.startswith("person ")} == {"test"}
@@ -96,11 +96,11 @@ def test_too_few_people_are_named(album: Path) -> None:
         fetch(dataset(album, people=6, test=0.5), seed=0)
 
 
-def test_too_few_strangers_are_named(album: Path) -> None:
+def test_too_few_synthetic_people_are_named(album: Path) -> None:
     with pytest.raises(
-        DataError, match=r"9 people .* leave 1 to train on beside 2 for val and 6 for test, .* add .*strangers"
+        DataError, match=r"9 people .* leave 1 to train on beside 2 for val and 6 for test, .* add .*synthetic_people"
     ):
-        fetch(dataset(album, people=6, strangers=3, test=1), seed=0)
+        fetch(dataset(album, people=6, synthetic_people=3, test=1), seed=0)
 
 
 def test_people_with_one_photo_are_not_enough(tmp_path: Path) -> None:
@@ -111,12 +111,12 @@ def test_people_with_one_photo_are_not_enough(tmp_path: Path) -> None:
         fetch(dataset(tmp_path), seed=0)
 
 
-def test_somebody_named_like_a_stranger_is_refused(tmp_path: Path) -> None:
+def test_somebody_named_like_a_synthetic_person_is_refused(tmp_path: Path) -> None:
     for person in range(8):
         (tmp_path / f"person-{person:04}").mkdir()
         for name in ("a.jpg", "b.jpg"):
             (tmp_path / f"person-{person:04}" / name).write_bytes(b"")
     with pytest.raises(
-        DataError, match=r"^dataset\.path: person-0000 is also .* dataset\.strangers; rename the folder$"
+        DataError, match=r"^dataset\.path: person-0000 is also .* dataset\.synthetic_people; rename the folder$"
     ):
-        fetch(dataset(tmp_path, strangers=4), seed=0)
+        fetch(dataset(tmp_path, synthetic_people=4), seed=0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import CONFIG, changed, faster, losing, same, still, train
+from small import CONFIG, Trained, changed, faster, losing, same, still, train
 
 from ftlgan.errors import DataError
 from ftlgan.networks.generator import Generator
@@ -153,14 +153,22 @@ train(small_set(), faster(steps=9), log=log, checkpoint=checkpoint)
 """
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 8, 9])
-def test_killed_at_any_step_it_ends_in_the_same_bytes(data: TrainingSet, tmp_path: Path, step: int) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(data: TrainingSet) -> Trained:
+    return train(data, faster(steps=9))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 3, 4, 9])
+def test_killed_at_any_step_it_ends_in_the_same_bytes(
+    data: TrainingSet, undisturbed: Trained, tmp_path: Path, step: int
+) -> None:
+    """Before there is a checkpoint, after the first, when one is due, and at the end."""
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(step)], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     checkpoint = Checkpoint(tmp_path, "model", FINGERPRINT)
     assert checkpoint.path.exists() == (step > 2), "written after the log of every second step"
     resumed = train(data, faster(steps=9), checkpoint=checkpoint)
-    undisturbed = train(data, faster(steps=9))
     assert same(resumed.generator, undisturbed.generator)
     assert resumed.best == undisturbed.best
 
@@ -185,6 +193,7 @@ with join_world("cpu") as world:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_weights_of_one(data: TrainingSet, tmp_path: Path) -> None:
     script, weights = tmp_path / "together.py", tmp_path / "weights.pt"
     script.write_text(TOGETHER)
@@ -208,9 +217,7 @@ from pathlib import Path
 import numpy as np
 from small import small_set, train, faster
 from ftlgan.errors import one_line_errors
-from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.distributed import join_world
-from ftlgan.training.fingerprint import Fingerprint
 
 @one_line_errors
 def main():
@@ -225,9 +232,7 @@ def main():
         if os.environ["TROUBLE"] == "Ctrl-C":
             steps = 100_000
             Path(os.environ["STARTED"]).touch()
-        nowhere = Checkpoint(Path("/dev/null"), "model", Fingerprint({{}}, {{}}, None, {{}}))
-        checkpoint = nowhere if os.environ["TROUBLE"] == "checkpoint" else None
-        train(data, faster(steps=steps), world, checkpoint=checkpoint)
+        train(data, faster(steps=steps), world)
 
 main()
 """
@@ -244,11 +249,11 @@ def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
     ], tmp_path / "started"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
         ("validation", "verification needs at least two people"),
-        ("checkpoint", "/dev/null/model-"),
         ("triplets", "1 triplets for 2 processes"),
         ("a kill", "process 1 of 2 was ended by SIGKILL"),
     ],
@@ -263,6 +268,7 @@ def test_trouble_in_one_of_two_processes_is_one_line(tmp_path: Path, trouble: st
     assert said in line
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_two_processes_quietly(tmp_path: Path) -> None:
     command, started = together(tmp_path, "Ctrl-C")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TROUBLE": "Ctrl-C", "STARTED": str(started)}

@@ -31,14 +31,14 @@ def corners(roc: Roc, scores: int) -> set[tuple[int, int]]:
 
 
 @given(VARIED, VARIED)
-def test_d_prime_is_its_formula(genuine, impostor):
+def test_d_prime_is_its_formula(genuine, impostor) -> None:
     mean, variance = statistics.fmean, statistics.pvariance
     naive = abs(mean(genuine) - mean(impostor)) / math.sqrt((variance(genuine) + variance(impostor)) / 2)
     assert d_prime(genuine, impostor) == pytest.approx(naive, abs=1e-9)
 
 
 @given(SCORES, SCORES)
-def test_auc_is_that_of_scikit_learn_with_ties_counted_half(genuine, impostor):
+def test_auc_is_that_of_scikit_learn_with_ties_counted_half(genuine, impostor) -> None:
     labels = [1] * len(genuine) + [0] * len(impostor)
     assert auc(genuine, impostor) == pytest.approx(roc_auc_score(labels, genuine + impostor), abs=1e-9)
     wins = [(g > i) + 0.5 * (g == i) for g in genuine for i in impostor]
@@ -46,7 +46,7 @@ def test_auc_is_that_of_scikit_learn_with_ties_counted_half(genuine, impostor):
 
 
 @given(SCORES, SCORES)
-def test_eer_is_where_the_straight_lines_between_all_thresholds_have_equal_rates(genuine, impostor):
+def test_eer_is_where_the_straight_lines_between_all_thresholds_have_equal_rates(genuine, impostor) -> None:
     rates = [(0.0, 1.0)]
     for threshold in sorted({*genuine, *impostor}, reverse=True):
         rates.append((np.mean(np.array(impostor) >= threshold), np.mean(np.array(genuine) < threshold)))
@@ -61,7 +61,7 @@ def test_eer_is_where_the_straight_lines_between_all_thresholds_have_equal_rates
 
 
 @given(SCORES, SCORES, st.sampled_from([0.05, 0.1, 0.25, 0.5]))
-def test_fnmr_at_a_given_fmr_is_the_lowest_of_all_thresholds_that_keep_it(genuine, impostor, fmr):
+def test_fnmr_at_a_given_fmr_is_the_lowest_of_all_thresholds_that_keep_it(genuine, impostor, fmr) -> None:
     """Where no genuine score ties with an impostor score."""
     genuine, impostor = np.array(genuine) + 0.001, np.repeat(impostor, 100)
     kept = [t for t in {*genuine, *impostor, math.inf} if np.mean(impostor >= t) <= fmr]
@@ -69,7 +69,7 @@ def test_fnmr_at_a_given_fmr_is_the_lowest_of_all_thresholds_that_keep_it(genuin
 
 
 @pytest.mark.parametrize(("impostors", "supported"), [(999, False), (1000, True)])
-def test_fnmr_needs_ten_expected_false_matches(impostors, supported):
+def test_fnmr_needs_ten_expected_false_matches(impostors, supported) -> None:
     scores = [0.5, 0.6], np.linspace(0, 0.4, impostors)
     if supported:
         assert fnmr_at_fmr(*scores, 0.01) == 0
@@ -78,7 +78,7 @@ def test_fnmr_needs_ten_expected_false_matches(impostors, supported):
         fnmr_at_fmr(*scores, 0.01)
 
 
-def test_the_curve_is_that_of_scikit_learn():
+def test_the_curve_is_that_of_scikit_learn() -> None:
     genuine, impostor = (np.round(scores, 2) for scores in two_gaussians(1, 500))
     labels = np.repeat([1, 0], 500)
     scores = np.concatenate([genuine, impostor])
@@ -88,7 +88,7 @@ def test_the_curve_is_that_of_scikit_learn():
     assert auc(genuine, impostor) == pytest.approx(np.trapezoid(tpr, fpr), abs=1e-12), "none is missing"
 
 
-def test_a_det_curve_is_the_roc_curve_in_errors():
+def test_a_det_curve_is_the_roc_curve_in_errors() -> None:
     scores = two_gaussians(1, 500)
     for (fmr, tmr), (same_fmr, fnmr) in zip(
         zip(*roc(*scores), strict=True), zip(*det(*scores), strict=True), strict=True
@@ -96,7 +96,7 @@ def test_a_det_curve_is_the_roc_curve_in_errors():
         assert (same_fmr, fnmr) == (fmr, 1 - tmr)
 
 
-def test_all_metrics_are_those_of_pyeer():
+def test_all_metrics_are_those_of_pyeer() -> None:
     """Its functions; its one-call report imports `pkg_resources`, which setuptools no longer has (since 82)."""
     genuine, impostor = two_gaussians(2, 2000)
     _, fmr, fnmr = eer_stats.calculate_roc(genuine, impostor)
@@ -113,7 +113,7 @@ def test_all_metrics_are_those_of_pyeer():
 
 
 @given(VARIED, VARIED, st.floats(0.1, 10), st.floats(-10, 10))
-def test_metrics_do_not_depend_on_the_scale_of_the_scores(genuine, impostor, scale, shift):
+def test_metrics_do_not_depend_on_the_scale_of_the_scores(genuine, impostor, scale, shift) -> None:
     moved = [scale * np.array(scores) + shift for scores in (genuine, impostor)]
     assert d_prime(*moved) == pytest.approx(d_prime(genuine, impostor), rel=1e-6, abs=1e-6)
     assert auc(*moved) == pytest.approx(auc(genuine, impostor))
@@ -123,14 +123,14 @@ def test_metrics_do_not_depend_on_the_scale_of_the_scores(genuine, impostor, sca
 
 
 @given(VARIED, VARIED)
-def test_exchanging_genuine_and_impostor_mirrors_the_metrics(genuine, impostor):
+def test_exchanging_genuine_and_impostor_mirrors_the_metrics(genuine, impostor) -> None:
     assert d_prime(impostor, genuine) == pytest.approx(d_prime(genuine, impostor))
     assert auc(impostor, genuine) == pytest.approx(1 - auc(genuine, impostor))
     assert eer(impostor, genuine) == pytest.approx(1 - eer(genuine, impostor))
 
 
 @given(VARIED, VARIED)
-def test_metrics_keep_within_their_bounds(genuine, impostor):
+def test_metrics_keep_within_their_bounds(genuine, impostor) -> None:
     assert d_prime(genuine, impostor) >= 0
     assert 0 <= auc(genuine, impostor) <= 1
     assert 0 <= eer(genuine, impostor) <= 1
@@ -139,19 +139,19 @@ def test_metrics_keep_within_their_bounds(genuine, impostor):
 
 
 @given(VARIED, VARIED, st.integers(0, 29), st.floats(0.01, 1))
-def test_a_higher_genuine_score_makes_no_figure_of_the_curve_worse(genuine, impostor, which, by):
+def test_a_higher_genuine_score_makes_no_figure_of_the_curve_worse(genuine, impostor, which, by) -> None:
     higher = [score + by * (k == which % len(genuine)) for k, score in enumerate(genuine)]
     assert auc(higher, impostor) >= auc(genuine, impostor)
     assert eer(higher, impostor) <= eer(genuine, impostor) + 1e-12
 
 
-def test_perfect_separation_is_auc_1_and_eer_0():
+def test_perfect_separation_is_auc_1_and_eer_0() -> None:
     assert auc([0.9, 0.8], [0.1, 0.2, 0.3]) == 1
     assert eer([0.9, 0.8], [0.1, 0.2, 0.3]) == 0
 
 
 @pytest.mark.parametrize("separation", [0.5, 1.099, 2.112, 3.049])
-def test_two_gaussians_have_the_auc_and_eer_that_their_d_prime_implies(separation):
+def test_two_gaussians_have_the_auc_and_eer_that_their_d_prime_implies(separation) -> None:
     genuine, impostor = two_gaussians(separation, 40_000)
     phi = statistics.NormalDist().cdf
     assert d_prime(genuine, impostor) == pytest.approx(separation, abs=0.03)
@@ -162,7 +162,7 @@ def test_two_gaussians_have_the_auc_and_eer_that_their_d_prime_implies(separatio
 
 
 @pytest.mark.parametrize("separation", [0, 2, 12])
-def test_a_thinned_roc_is_made_of_corners_of_the_full_one_and_stays_near_it(separation):
+def test_a_thinned_roc_is_made_of_corners_of_the_full_one_and_stays_near_it(separation) -> None:
     genuine, impostor = two_gaussians(separation, 5_000)
     fpr, tpr = roc(genuine, impostor, points=200)
     assert len(fpr) == len(tpr) <= 200
@@ -177,13 +177,13 @@ def test_a_thinned_roc_is_made_of_corners_of_the_full_one_and_stays_near_it(sepa
     assert np.minimum(beside, below).max() < 0.02
 
 
-def test_a_roc_is_dense_at_low_fmr():
+def test_a_roc_is_dense_at_low_fmr() -> None:
     fpr, _ = roc(*two_gaussians(1, 10_000), points=400)
     assert np.sum(fpr <= 0.01) > 60
 
 
 @pytest.mark.parametrize("figure", [d_prime, auc, eer, roc, det])
-def test_useless_scores_are_refused_in_one_line(figure):
+def test_useless_scores_are_refused_in_one_line(figure) -> None:
     for genuine, impostor, message in (
         ([], [0.1, 0.2], r"genuine scores have shape \(0,\): a row of at least \d is needed"),
         ([0.1, 0.2], [], r"impostor scores have shape \(0,\)"),
@@ -195,6 +195,6 @@ def test_useless_scores_are_refused_in_one_line(figure):
         assert "\n" not in str(error.value)
 
 
-def test_d_prime_of_scores_that_do_not_vary_is_refused():
+def test_d_prime_of_scores_that_do_not_vary_is_refused() -> None:
     with pytest.raises(DataError, match=r"genuine scores are all 0\.1, impostor scores all 0\.1"):
         d_prime([0.1] * 3, [0.1] * 7)

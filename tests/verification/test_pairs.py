@@ -19,7 +19,7 @@ def pairs_by_loop(probes, references, identities, ordered: bool) -> tuple[list, 
 
 
 @pytest.mark.parametrize("across", [True, False])
-def test_compare_scores_each_pair_of_different_photos_once(across):
+def test_compare_scores_each_pair_of_different_photos_once(across) -> None:
     probes, references, _ = photos(5, 3, noise=1)
     identities = [*"CABBACADDBABCCA"]  # in no order, with unequal numbers of photos
     comparison = compare(probes, references if across else None, identities)
@@ -33,7 +33,7 @@ def test_compare_scores_each_pair_of_different_photos_once(across):
 
 
 @pytest.mark.parametrize("across", [True, False])
-def test_a_photo_never_meets_itself_nor_its_own_original(across):
+def test_a_photo_never_meets_itself_nor_its_own_original(across) -> None:
     _, hr, identities = photos(6, 3, noise=0)
     comparison = compare(hr, hr if across else None, identities)
     assert comparison.genuine.max() < 0.9999 and comparison.impostor.max() < 0.9999
@@ -58,7 +58,7 @@ def bad_comparisons():
 
 
 @pytest.mark.parametrize(("arguments", "message"), [pytest.param(*case, id=name) for name, *case in bad_comparisons()])
-def test_bad_embeddings_are_refused_in_one_line(arguments, message):
+def test_bad_embeddings_are_refused_in_one_line(arguments, message) -> None:
     with pytest.raises(DataError, match=message) as error:
         compare(*arguments)
     assert "\n" not in str(error.value)

@@ -22,12 +22,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_file_is_found_without_running_its_package(package: Path):
+def test_a_file_is_found_without_running_its_package(package: Path) -> None:
     assert packaged("explosive_package", "models/net.onnx", DIGEST) == package / "models" / "net.onnx"
     assert "explosive_package" not in sys.modules
 
 
-def test_one_changed_bit_is_refused_with_both_digests_and_the_way_out(package: Path):
+def test_one_changed_bit_is_refused_with_both_digests_and_the_way_out(package: Path) -> None:
     changed = bytearray(WEIGHTS)
     changed[-1] ^= 1
     file = package / "models" / "net.onnx"
@@ -46,7 +46,7 @@ def test_one_changed_bit_is_refused_with_both_digests_and_the_way_out(package: P
 @pytest.mark.parametrize(
     ("name", "path"), [("explosive_package", "models/other.onnx"), ("no_such_package", "net.onnx")]
 )
-def test_a_missing_file_or_package_is_named_with_the_way_out(name: str, path: str):
+def test_a_missing_file_or_package_is_named_with_the_way_out(name: str, path: str) -> None:
     with pytest.raises(WeightsError, match=rf"{path}.*{name}|{name}.*{path}") as error:
         packaged(name, path, DIGEST)
     assert "requirements.lock" in str(error.value)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ftlgan.errors import one_line_errors
 from ftlgan.params import chosen, load_params
-from ftlgan.recognition import judge
+from ftlgan.recognition import recognizers
 from ftlgan.recognition.embedding import embed_faces
 
 
@@ -13,7 +13,7 @@ from ftlgan.recognition.embedding import embed_faces
 def main() -> None:
     params = load_params()
     method, name = chosen(sys.argv[1:], params.compared, params.recognition.judges)
-    embed_faces(judge.load(name), Path("data/restored") / method, Path("data/probes") / method / name)
+    embed_faces(recognizers.load(name), Path("data/restored") / method, Path("data/probes") / method / name)
 
 
 if __name__ == "__main__":

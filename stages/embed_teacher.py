@@ -4,13 +4,13 @@ from pathlib import Path
 
 from ftlgan.errors import one_line_errors
 from ftlgan.params import load_params
-from ftlgan.recognition import judge
+from ftlgan.recognition import recognizers
 from ftlgan.recognition.embedding import embed_faces
 
 
 @one_line_errors
 def main() -> None:
-    teacher = judge.load(load_params().recognition.teacher)
+    teacher = recognizers.load(load_params().recognition.teacher)
     embed_faces(teacher, Path("data/aligned"), Path("data/teacher"), ["train", "val"])
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from ftlgan.errors import one_line_errors
 from ftlgan.params import chosen, load_params
-from ftlgan.recognition import judge
+from ftlgan.recognition import recognizers
 from ftlgan.recognition.embedding import embed_faces
 
 
 @one_line_errors
 def main() -> None:
     (name,) = chosen(sys.argv[1:], load_params().recognition.judges)
-    embed_faces(judge.load(name), Path("data/aligned"), Path("data/gallery") / name, ["val", "test"])
+    embed_faces(recognizers.load(name), Path("data/aligned"), Path("data/gallery") / name, ["val", "test"])
 
 
 if __name__ == "__main__":

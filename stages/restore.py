@@ -14,7 +14,7 @@ from ftlgan.params import chosen, load_params
 def main() -> None:
     params = load_params()
     (method,) = chosen(sys.argv[1:], params.methods)
-    prepare_device(params.train.device, seed=0)  # nothing is drawn
+    prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     weights = params.weights.get(method)
     if weights:  # a path means the same in the copy of the project in which `exp run --temp` works
         weights = weights.seen_from(os.environ.get("DVC_ROOT", ""))

@@ -14,7 +14,7 @@ from ftlgan.restoration.trained import Trained
 def main() -> None:
     params = load_params()
     (model,) = chosen(sys.argv[1:], params.models)
-    prepare_device(params.train.device, seed=0)  # nothing is drawn
+    prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     generator = Trained(Path("data/model") / model / "generator.safetensors", params.res, params.train.device)
     restore_faces(model, generator, Path("data/degraded"), Path("data/restored") / model)
 

@@ -12,7 +12,7 @@ from ftlgan.faces import decode_images, embeddings_of, read_faces
 from ftlgan.networks.device import prepare_device
 from ftlgan.params import Params, chosen, load_params
 from ftlgan.progress import progress
-from ftlgan.recognition import judge
+from ftlgan.recognition import recognizers
 from ftlgan.restoration.trained import Trained
 from ftlgan.stale_outputs import remove_stale_outputs
 from ftlgan.verification.metrics import d_prime
@@ -32,7 +32,7 @@ def validate(params: Params, model: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for name in params.recognition.judges:
         photos = embeddings_of(read_faces(GALLERY / name, splits=["val"]))
-        scores = compare(judge.load(name).embed(restored), photos, faces["identity"].to_numpy())
+        scores = compare(recognizers.load(name).embed(restored), photos, faces["identity"].to_numpy())
         found[name] = round(d_prime(scores.genuine, scores.impostor), 4)
     return found
 
@@ -41,7 +41,7 @@ def validate(params: Params, model: str) -> dict[str, float]:
 def main() -> None:
     params = load_params()
     (model,) = chosen(sys.argv[1:], params.models)
-    prepare_device(params.train.device, seed=0)  # nothing is drawn
+    prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     METRICS.mkdir(parents=True, exist_ok=True)
     with tracking.run(f"validate@{model}", params.model_dump(by_alias=True)) as run:
         found = validate(params, model)

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def served(command: list[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def served(command: list[str], port: int, log: Path) -> Generator[subprocess.Popen[bytes]]:
     """A server that is ready, which works in the folder of its log; killed afterwards, with all that it started."""
     with log.open("a") as file:
         server = subprocess.Popen(command, cwd=log.parent, stdout=file, stderr=file, start_new_session=True)

@@ -41,8 +41,8 @@ def test_a_face_is_put_on_the_template(aligner: Aligner, image: np.ndarray) -> N
     again = aligner.detector  # the landmarks of the aligned face are where the template has them
     again.setInputSize((224, 224))
     _, found = again.detect(cv2.copyMakeBorder(face.image[..., ::-1], 56, 56, 56, 56, cv2.BORDER_REPLICATE))
-    off = np.linalg.norm(found[0, 4:14].reshape(5, 2) - 56 - arcface_dst, axis=1)
-    assert off.mean() < 6  # a turned face never fits a frontal template to the pixel
+    errors = np.linalg.norm(found[0, 4:14].reshape(5, 2) - 56 - arcface_dst, axis=1)
+    assert errors.mean() < 6  # a turned face never fits a frontal template to the pixel
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -89,12 +89,12 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(drawn: Path, albu
 
 def test_more_people_join_those_that_are_there(drawn: Path, album: Path, draw: Draw) -> None:
     draw(album, "--people", "3", "--photos", "1")
-    more, before = contents(album), contents(drawn)
-    assert more.keys() - before.keys() == {"person-0002/0000.jpg"}
-    assert {name: more[name] for name in before if name != "people.csv"} == {
-        name: before[name] for name in before if name != "people.csv"
+    more, fewer = contents(album), contents(drawn)
+    assert more.keys() - fewer.keys() == {"person-0002/0000.jpg"}
+    assert {name: more[name] for name in fewer if name != "people.csv"} == {
+        name: fewer[name] for name in fewer if name != "people.csv"
     }
-    assert more["people.csv"].startswith(before["people.csv"])
+    assert more["people.csv"].startswith(fewer["people.csv"])
     assert b"person-0002" in more["people.csv"]
 
 
@@ -108,12 +108,12 @@ def refusal(draw: Draw, album: Path, *options: str) -> str:
 
 
 def test_people_of_another_seed_do_not_mix(album: Path, draw: Draw) -> None:
-    before = contents(album)
+    initial = contents(album)
     said = refusal(draw, album, "--seed", "12")
     assert f"was drawn with seed {SEED}, " in said
     assert "now it would be seed 12, " in said
     assert "choose an empty folder" in said
-    assert contents(album) == before
+    assert contents(album) == initial
 
 
 def test_people_of_other_drawing_code_do_not_mix(album: Path, draw: Draw) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from ftlgan.losses import TERMS, Batch, total_loss
+from ftlgan.losses import TERMS, LossInputs, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from ftlgan.losses.identity import identity_loss
 from ftlgan.losses.perceptual import perceptual_loss
@@ -22,10 +22,10 @@ def weights(**given: float) -> Losses:
 
 
 @pytest.fixture
-def batch() -> Batch:
+def batch() -> LossInputs:
     torch.manual_seed(0)
     anchor, positive, negative, twin = (F.normalize(torch.randn(5, 16), dim=1) for _ in range(4))
-    return Batch(
+    return LossInputs(
         restored=torch.rand(5, 3, 8, 8),
         anchor=anchor,
         positive=positive,
@@ -42,14 +42,14 @@ def dot(a: list[float], b: list[float]) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
-def test_pixel_is_the_mean_absolute_difference(batch: Batch) -> None:
+def test_pixel_is_the_mean_absolute_difference(batch: LossInputs) -> None:
     assert batch.hr is not None
     pairs = zip(batch.restored.flatten().tolist(), batch.hr.flatten().tolist(), strict=True)
     naive = [abs(a - b) for a, b in pairs]
     assert pixel_loss(batch.restored, batch.hr).item() == pytest.approx(sum(naive) / len(naive), rel=1e-5)
 
 
-def test_identity_is_one_minus_the_cosine(batch: Batch) -> None:
+def test_identity_is_one_minus_the_cosine(batch: LossInputs) -> None:
     assert batch.twin is not None
     naive = [1 - dot(a, b) for a, b in zip(batch.anchor.tolist(), batch.twin.tolist(), strict=True)]
     assert identity_loss(batch.anchor, batch.twin).item() == pytest.approx(sum(naive) / 5, rel=1e-5)
@@ -57,17 +57,17 @@ def test_identity_is_one_minus_the_cosine(batch: Batch) -> None:
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
-def test_triplet_is_the_hinge_of_the_distances(batch: Batch, margin: float, distance: Distance) -> None:
-    def apart(a: list[float], b: list[float]) -> float:
+def test_triplet_is_the_hinge_of_the_distances(batch: LossInputs, margin: float, distance: Distance) -> None:
+    def measure(a: list[float], b: list[float]) -> float:
         return math.dist(a, b) if distance == "euclidean" else 1 - dot(a, b)
 
     rows = zip(batch.anchor.tolist(), batch.positive.tolist(), batch.negative.tolist(), strict=True)
-    naive = [max(0, apart(a, p) - apart(a, n) + margin) for a, p, n in rows]
+    naive = [max(0, measure(a, p) - measure(a, n) + margin) for a, p, n in rows]
     found = triplet_loss(batch.anchor, batch.positive, batch.negative, margin, distance).item()
     assert found == pytest.approx(sum(naive) / 5, rel=1e-5)
 
 
-def test_perceptual_is_the_cosine_distance_of_each_place_then_of_each_layer(batch: Batch) -> None:
+def test_perceptual_is_the_cosine_distance_of_each_place_then_of_each_layer(batch: LossInputs) -> None:
     layers: list[float] = []
     for restored, twin in zip(batch.features, batch.twin_features, strict=True):
         places: list[float] = []
@@ -80,7 +80,7 @@ def test_perceptual_is_the_cosine_distance_of_each_place_then_of_each_layer(batc
     assert perceptual_loss(batch.features, batch.twin_features).item() == pytest.approx(sum(layers) / 2, rel=1e-5)
 
 
-def test_adversarial_losses_are_those_of_the_papers(batch: Batch) -> None:
+def test_adversarial_losses_are_those_of_the_papers(batch: LossInputs) -> None:
     assert batch.logits is not None
     fake, real = batch.logits, batch.logits.flip(0) + 0.5
     f, r = fake.flatten().tolist(), real.flatten().tolist()
@@ -123,15 +123,15 @@ def test_an_anchor_on_its_positive_has_a_finite_gradient() -> None:
     assert anchor.grad.isfinite().all()
 
 
-def test_the_total_is_the_weighted_sum(batch: Batch) -> None:
+def test_the_total_is_the_weighted_sum(batch: LossInputs) -> None:
     given = {"pixel": 2.0, "identity": 3.0, "triplet": 5.0, "perceptual": 7.0, "adversarial": 11.0}
     total, terms = total_loss(batch, weights(**given), 0.5, "hinge")
     assert tuple(terms) == TERMS
     assert total.item() == pytest.approx(sum(weight * terms[name].item() for name, weight in given.items()))
 
 
-def test_a_term_of_weight_zero_is_not_computed(batch: Batch) -> None:
-    blind = Batch(restored=batch.restored, anchor=batch.anchor, positive=batch.positive, negative=batch.negative)
+def test_a_term_of_weight_zero_is_not_computed(batch: LossInputs) -> None:
+    blind = LossInputs(restored=batch.restored, anchor=batch.anchor, positive=batch.positive, negative=batch.negative)
     _, terms = total_loss(blind, weights(triplet=1.0), 0.5, "hinge")
     assert set(terms) == {"triplet"}
 
@@ -140,9 +140,10 @@ def test_gradients_reach_the_restored_face_through_its_embedding() -> None:
     torch.manual_seed(0)
     restored = torch.rand(2, 3, 112, 112, requires_grad=True)
     frozen = load("sface")
+    assert isinstance(frozen, torch.nn.Module)
     others = F.normalize(torch.randn(4, 128), dim=1)
     anchor = frozen(restored)
-    total_loss(Batch(restored, anchor, others[:2], others[2:]), weights(triplet=1.0), 2.0, "hinge")[0].backward()
+    total_loss(LossInputs(restored, anchor, others[:2], others[2:]), weights(triplet=1.0), 2.0, "hinge")[0].backward()
     assert restored.grad is not None
     assert (restored.grad.flatten(1).abs().sum(dim=1) > 0).all()
     assert not any(parameter.requires_grad for parameter in frozen.parameters())

@@ -143,14 +143,14 @@ def test_a_missing_key_is_named(tree: dict[str, Any]) -> None:
 def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
     by_name = ("losses", "weights")
     sections = [(name,) for name, value in tree.items() if isinstance(value, dict) and name not in by_name]
-    for *above, section in [
+    for *parents, section in [
         *sections,
         *((name, entry) for name in by_name for entry in tree[name] if tree[name][entry]),
     ]:
-        keys = tree[above[0]][section] if above else tree[section]
+        keys = tree[parents[0]][section] if parents else tree[section]
         for key in keys:
             broken = copy.deepcopy(tree)
-            del (broken[above[0]] if above else broken)[section][key]
+            del (broken[parents[0]] if parents else broken)[section][key]
             with pytest.raises(ParamsError, match=rf"{section}\.{key}"):
                 check_params(broken)
 

@@ -120,14 +120,14 @@ def test_nothing_is_removed_through_a_link(probes: Path, tmp_path: Path) -> None
     ],
 )
 def test_a_lock_that_cannot_be_read_removes_nothing(restored: Path, text: str) -> None:
-    before = files(restored)
+    initial = files(restored)
     Path("dvc.lock").write_text(text)
     remove_stale_outputs(restored, [])
-    assert files(restored) == before
+    assert files(restored) == initial
 
 
 def test_without_a_lock_nothing_is_removed(restored: Path) -> None:
-    before = files(restored)
+    initial = files(restored)
     Path("dvc.lock").unlink()
     remove_stale_outputs(restored, [])
-    assert files(restored) == before
+    assert files(restored) == initial

@@ -10,23 +10,21 @@ import gc
 import itertools
 import statistics
 import time
-from dataclasses import replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from training import AUGMENTATION, SCHEDULE, WEIGHTS, faces_of_noise, ours
+from training import CONFIG, changed, faces_of_noise, ours
 
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import HR
 from ftlgan.networks.device import prepare_device
-from ftlgan.networks.generator import Generator, generator_size
-from ftlgan.params import Precision
+from ftlgan.networks.generator import PRESETS, Generator
+from ftlgan.params import Precision, Training
 from ftlgan.recognition import teacher
 from ftlgan.training.batches import Batches
-from ftlgan.training.state import Schedule
 
 SIDE, ROUNDS, STEPS = 8192, 10, 30
-DEFAULT_LOSS = replace(WEIGHTS, perceptual=10)
+DEFAULT_LOSS = changed(CONFIG, losses={"perceptual": 10.0})
 
 
 def ceiling() -> float:
@@ -36,7 +34,7 @@ def ceiling() -> float:
     for _ in range(ROUNDS + 1):
         started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         started.record()
-        a @ b
+        torch.matmul(a, b)
         ended.record()
         torch.cuda.synchronize()
         found.append(2 * SIDE**3 / (started.elapsed_time(ended) / 1000))
@@ -53,17 +51,17 @@ def operations(preset: str, res: int) -> int:
 
     recognizer = teacher.load("sface")
     assert isinstance(recognizer, torch.nn.Module)
-    return 3 * forward(Generator(res, **generator_size(preset)), res) + (2 + 1) * forward(recognizer, HR)
+    return 3 * forward(Generator(res, **PRESETS[preset]), res) + (2 + 1) * forward(recognizer, HR)
 
 
-def seconds_of_data(res: int, schedule: Schedule) -> float:
+def seconds_of_data(res: int, config: Training) -> float:
     """To draw a batch, which a processor does while the GPU takes the step before."""
-    batches = Batches(faces_of_noise(res), AUGMENTATION, schedule, schedule.batch)
     found: list[float] = []
-    for step in range(1, 1 + ROUNDS):
-        started = time.perf_counter()
-        batches._draw(step)  # `of` would begin another one meanwhile
-        found.append(time.perf_counter() - started)
+    with Batches(faces_of_noise(res), config, config.train.batch) as batches:
+        for step in range(1, 1 + ROUNDS):
+            started = time.perf_counter()
+            batches._draw(step)  # `batches[step]` would begin the next one meanwhile
+            found.append(time.perf_counter() - started)
     return statistics.median(found)
 
 
@@ -86,19 +84,14 @@ def main() -> None:
         for name, batch in itertools.product(arguments.precision, arguments.batch):
             precision: Precision = name
             prepare_device("cuda", seed=0, precision=precision)
-            schedule = replace(SCHEDULE, steps=STEPS, batch=batch, precision=precision, device="cuda")
+            settings = {"steps": STEPS, "batch": batch, "precision": precision, "device": "cuda"}
+            config = changed(DEFAULT_LOSS, train={**settings, "compile": arguments.compile})
             gc.collect()  # recordings of the round before
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-            rates = ours(
-                faces_of_noise(res),
-                Generator(res, **generator_size(preset)).to("cuda"),
-                DEFAULT_LOSS,
-                schedule,
-                compiled=arguments.compile,
-            )
+            rates = ours(faces_of_noise(res), Generator(res, **PRESETS[preset]).to("cuda"), config)
             rate = statistics.median(rates[STEPS // 3 :])
-            data = seconds_of_data(res, schedule) / (batch / rate)
+            data = seconds_of_data(res, config) / (batch / rate)
             print(
                 f"| {preset} | {res} | {name} | {batch} | {rate:.0f} | {rate * needed / 1e12:.1f} |"
                 f" {rate * needed / best:.1%} | {data:.0%} | {torch.cuda.max_memory_reserved() / 2**30:.1f} |",

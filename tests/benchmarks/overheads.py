@@ -68,10 +68,10 @@ def nothing_to_do(project: Project) -> None:
 
 def stages(project: Project) -> None:
     """Each script's start, and all of it on 48 photos."""
-    scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "teach", "triplets", "degrade")]
+    scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "embed_teacher", "triplets", "degrade")]
     scripts += [["stages/gallery.py", "dlib"]]
     scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("train", "validate", "restore_model")]
-    scripts += [[f"stages/{name}.py", "bicubic"] for name in ("restore", "embed")]
+    scripts += [["stages/restore.py", "bicubic"], ["stages/embed.py", "bicubic", "dlib"]]
     scripts += [[f"stages/{name}.py"] for name in ("evaluate", "quality")]
     print(f"  {'stage':28}{'until params':>14}{'whole':>9}")
     bare = statistics.median(seconds(project, "python", "-c", "pass") for _ in range(ROUNDS))

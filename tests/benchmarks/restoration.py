@@ -14,7 +14,7 @@ import torch
 
 from ftlgan import restoration
 from ftlgan.networks.device import prepare_device
-from ftlgan.networks.generator import Generator, generator_size
+from ftlgan.networks.generator import PRESETS, Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.restoration.gfpgan import Gfpgan
 from ftlgan.restoration.realesrgan import RealEsrgan, torch_enlarger
@@ -36,7 +36,7 @@ def realesrgan_by_torch(device: str) -> Restore:
 
 
 def ftlgan(preset: str, res: int, device: str) -> Restore:
-    generator = Generator(res, **generator_size(preset)).to(device).eval()
+    generator = Generator(res, **PRESETS[preset]).to(device).eval()
 
     def restore(lr: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

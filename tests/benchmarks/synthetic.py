@@ -31,9 +31,10 @@ from ftlgan.alignment import Aligner, NoFaceError
 from ftlgan.degradation import degrade
 from ftlgan.errors import DataError, one_line_errors
 from ftlgan.params import Align, load_params
-from ftlgan.recognition import Recognizer, judge
+from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.restoration.bicubic import Bicubic
-from ftlgan.sources import Photo, folder, shuffled, synthetic
+from ftlgan.sources import Photo, folder, synthetic
+from ftlgan.sources.split import shuffled
 from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.pairs import compare
 from ftlgan.verification.report import report
@@ -226,8 +227,8 @@ def verification(
 def yaw(landmarks: np.ndarray) -> np.ndarray:
     """Rough yaw in degrees, (N,), 0 from the front: how far the nose is from between the eyes, along their line."""
     left, right, nose = landmarks[:, 0], landmarks[:, 1], landmarks[:, 2]
-    between = right - left
-    shift = ((nose - (left + right) / 2) * between).sum(axis=1) / (between**2).sum(axis=1)
+    eye_line = right - left
+    shift = ((nose - (left + right) / 2) * eye_line).sum(axis=1) / (eye_line**2).sum(axis=1)
     return np.degrees(np.arctan(shift / NOSE))
 
 
@@ -316,7 +317,7 @@ def main() -> None:
     if options.real:
         sets["real"], others = (align(some, params.align) for some in real_sets(options.real, people, photos, seed))
 
-    judges = [judge.load("sface"), judge.load("dlib")]
+    judges = [recognizers.load("sface"), recognizers.load("dlib")]
     columns = {name: metrics(faces, judges, seed) for name, faces in sets.items()}
     columns["drawn"] |= cost
     if others:

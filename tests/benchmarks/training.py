@@ -6,9 +6,11 @@ each time, and takes the teacher as onnx2torch converts it, its batch normalisat
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +18,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ftlgan.faces import HR
-from ftlgan.losses import LossWeights
 from ftlgan.losses.adversarial import discriminator_loss, generator_loss
 from ftlgan.losses.identity import identity_loss
 from ftlgan.losses.perceptual import perceptual_loss
@@ -24,20 +25,28 @@ from ftlgan.losses.pixel import pixel_loss
 from ftlgan.losses.triplet import triplet_loss
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.discriminator import Discriminator
-from ftlgan.networks.generator import Generator, generator_size
+from ftlgan.networks.generator import PRESETS, Generator
 from ftlgan.networks.images import to_tensor
+from ftlgan.params import Training
 from ftlgan.recognition import sface, teacher
-from ftlgan.training.augmentation import Augmentation
-from ftlgan.training.data import Faces, Gallery, TrainingSet
+from ftlgan.training.augmentation import mirror, move_and_degrade
+from ftlgan.training.data import Faces, References, TrainingSet
+from ftlgan.training.distributed import World
 from ftlgan.training.loop import fit
-from ftlgan.training.state import Schedule
+
+sys.path.append(str(Path(__file__).parents[1] / "training"))
+from small import PARAMS, changed, losing
 
 RES, BATCH, STEPS, ROUNDS = 14, 16, 5, 5
-WEIGHTS = LossWeights(triplet=1, pixel=1, identity=3)
-SCHEDULE = Schedule(
-    steps=STEPS, batch=BATCH, learning_rate=1e-3, warmup=1, validate_every=10**9, seed=0, clip=10, ema=0.99
+CONFIG = changed(
+    losing(PARAMS.training("ftlgan"), triplet=1.0, pixel=1.0, identity=3.0),
+    augmentation={"flip": True, "shift": 0.5},
+    degradation={"kind": "bicubic"},
+    train={
+        **{"steps": STEPS, "batch": BATCH, "learning_rate": 1e-3, "warmup": 1, "clip": 10.0, "ema": 0.99},
+        **{"teacher_noise": 0.0, "validate_every": 10**9, "device": "cpu", "precision": "float32", "compile": False},
+    },
 )
-AUGMENTATION = Augmentation(flip=True, shift=0.5, kind="bicubic")
 
 
 def faces_of_noise(res: int = RES) -> TrainingSet:
@@ -47,8 +56,8 @@ def faces_of_noise(res: int = RES) -> TrainingSet:
     ids, who = np.array([str(i) for i in range(80)]), np.array([f"p{i // 4}" for i in range(80)])
     embeddings = rng.normal(size=(80, sface.DIMENSION)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    every = Faces(ids, who, AUGMENTATION.move_and_degrade(hr, res, rng)[0], hr)
-    photos = Gallery(ids, who, embeddings, {})
+    every = Faces(ids, who, moved(hr, res, rng)[0], hr)
+    photos = References(Path("data/teacher"), ids, who, embeddings, {})
     val, train = slice(64, 80), slice(0, 64)
     own = [replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s]) for s in (train, val)]
     theirs = [replace(photos, face_ids=ids[s], identities=who[s], embeddings=embeddings[s]) for s in (train, val)]
@@ -56,37 +65,30 @@ def faces_of_noise(res: int = RES) -> TrainingSet:
     return TrainingSet(own[0], theirs[0], triplets, np.arange(64), hr[:64], own[1], theirs[1])
 
 
+def moved(hr: np.ndarray, res: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return move_and_degrade(hr, res, CONFIG.augmentation.shift, CONFIG.degradation.kind, rng)
+
+
 def generator() -> Generator:
-    return Generator(RES, **generator_size("small"))
+    return Generator(RES, **PRESETS["small"])
 
 
-def ours(
-    data: TrainingSet,
-    network: Generator,
-    weights: LossWeights = WEIGHTS,
-    schedule: Schedule = SCHEDULE,
-    *,
-    compiled: bool = False,
-) -> list[float]:
-    """Images a second, of each step; the network is on the schedule's device."""
+def ours(data: TrainingSet, network: Generator, config: Training = CONFIG) -> list[float]:
+    """Images a second, of each step; the network is on the config's device."""
     found: list[float] = []
-    fit(
-        network,
-        None,
-        teacher.load("sface").to(schedule.device),
-        data,
-        weights,
-        schedule,
-        AUGMENTATION,
-        lambda _, figures: found.append(figures["images_per_s"]) if "images_per_s" in figures else None,
-        compiled=compiled,
-    )
+
+    def log(step: int, metrics: dict[str, float]) -> None:
+        if step:
+            found.append(metrics["images_per_s"])
+
+    device = config.train.device
+    fit(network, None, teacher.load("sface").to(device), data, config, log, world=World(device=device))
     return found
 
 
 def naive(data: TrainingSet) -> float:
     """The same losses, on the same number of faces."""
-    from onnx2torch import convert
+    from onnx2torch import convert  # pyright: ignore[reportMissingImports] - see above
 
     model = sface.float_model()
     model.opset_import[0].version = 17  # the latest that onnx2torch knows; its layers are the same
@@ -102,15 +104,15 @@ def naive(data: TrainingSet) -> float:
     for _ in range(STEPS):
         started = time.monotonic()
         anchor, positive, negative = data.triplets[rng.integers(0, len(data.triplets), BATCH)].T
-        small, hr = AUGMENTATION.move_and_degrade(data.train.hr[anchor], RES, rng)
+        small, hr = moved(data.train.hr[anchor], RES, rng)
         restored, twin = network(to_tensor(small)), to_tensor(hr)
         photos = [embed(to_tensor(data.train.hr[rows])) for rows in (positive, negative)]
         own = embed(restored)
-        others = torch.from_numpy(data.gallery.embeddings[anchor])
+        others = torch.from_numpy(data.references.embeddings[anchor])
         loss = (
             pixel_loss(restored, twin)
-            + WEIGHTS.identity * identity_loss(own, others)
-            + triplet_loss(own, photos[0], photos[1], WEIGHTS.margin)
+            + CONFIG.losses.identity * identity_loss(own, others)
+            + triplet_loss(own, photos[0], photos[1], CONFIG.triplets.margin)
         )
         optimizer.zero_grad()
         loss.backward()
@@ -130,9 +132,8 @@ def parts(data: TrainingSet) -> dict[str, float]:
     small, twin = to_tensor(data.train.lr[:BATCH]), to_tensor(hr)
 
     def load() -> None:
-        lr, moved = AUGMENTATION.move_and_degrade(hr, RES, rng)
-        for faces in (lr, moved):
-            to_tensor(AUGMENTATION.mirror(faces, rng))
+        for faces in moved(hr, RES, rng):
+            to_tensor(mirror(faces, rng))
 
     def restore() -> None:
         network(small).sum().backward()
@@ -147,7 +148,8 @@ def parts(data: TrainingSet) -> dict[str, float]:
 
     def tell_apart() -> None:
         generator_loss(critic(twin.clone().requires_grad_(True)), "hinge").backward()
-        discriminator_loss(*critic(torch.cat([twin, twin])).chunk(2), "hinge").backward()
+        real, restored = critic(torch.cat([twin, twin])).chunk(2)
+        discriminator_loss(real, restored, "hinge").backward()
 
     named = {"data": load, "generator": restore, "teacher": recognise, "perceptual": resemble}
     named |= {"discriminator": tell_apart}
@@ -169,10 +171,10 @@ def main() -> None:
         print(f"{name:14}{statistics.median(speeds):7.1f} images/s")
     print(f"{'ratio':14}{statistics.median(b / a for a, b in pairs):7.2f}")
     found = parts(data)
-    without = sum(found.values()) - found["discriminator"]
+    by_default = sum(found.values()) - found["discriminator"]
     print("\nwhere the time goes (share of a step without the adversarial term, as by default)")
     for name, duration in found.items():
-        print(f"{name:14}{1000 * duration:7.0f} ms {100 * duration / without:6.1f} %")
+        print(f"{name:14}{1000 * duration:7.0f} ms {100 * duration / by_default:6.1f} %")
 
 
 if __name__ == "__main__":

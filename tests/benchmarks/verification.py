@@ -5,7 +5,7 @@
 So many probes against as many references of the same photos, 128-d, five a person: all but the N pairs of a photo with
 itself. `plain` holds all scores in memory, as `roc_auc_score` and `roc_curve` want them, and is run as long as its
 scores, labels and their sorted copies stay below 2 GB; it has no intervals. `streamed` is the library with all its
-figures and a bootstrap of 1,000 draws. Each runs in a process of its own, whose peak memory is given.
+metrics and a bootstrap of 1,000 draws. Each runs in a process of its own, whose peak memory is given.
 """
 
 import multiprocessing
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ftlgan.verification import score_histogram as tallies
+from ftlgan.verification import histogram
 from ftlgan.verification.histogram import pair_histogram
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.report import report
@@ -63,13 +63,13 @@ def plain(probes: Faces, references: Faces) -> dict[str, float]:
 
 
 def streamed(probes: Faces, references: Faces) -> dict[str, float]:
-    tallies.MOST_EXACT = 0  # also where the library would hold all scores
-    reports = report(pair_histogram(AllPairs(probes, references)))
-    return {name: figure.value for name, figure in reports.metrics.items()} | {"bound": reports.auc_error}
+    histogram.MOST_EXACT = 0  # also where the library would hold all scores
+    found = report(pair_histogram(AllPairs(probes, references)))
+    return {name: estimate.value for name, estimate in found.metrics.items()} | {"bound": found.auc_error}
 
 
 def measure(method: Callable[[Faces, Faces], dict[str, float]], photos: int) -> tuple[dict[str, float], float, float]:
-    """Figures, seconds, and MB at the peak less those that the libraries and the faces take."""
+    """Metrics, seconds, and MB at the peak less those that the libraries and the faces take."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (method, photos))
 
@@ -77,8 +77,8 @@ def measure(method: Callable[[Faces, Faces], dict[str, float]], photos: int) -> 
 def _measured(method: Callable[..., Any], photos: int) -> tuple[dict[str, float], float, float]:
     tables = faces(photos)
     start = time.perf_counter()
-    figures = method(*tables)
-    return figures, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    metrics = method(*tables)
+    return metrics, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -27,9 +27,9 @@ def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, st
     folder = root / "metrics"
     folder.mkdir(parents=True)
     with (folder / "verification.csv").open("w", newline="") as file:
-        reports = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
+        metrics = [name + end for name in ("d_prime", "auc") for end in ("", "_lo", "_hi")]
         table = csv.writer(file)
-        table.writerow(["res", "method", "judge", "protocol", "people", *reports])
+        table.writerow(["res", "method", "judge", "protocol", "people", *metrics])
         for judge, extra in (("sface", 0.5), ("dlib", 0.0)):
             for method, d_prime in METHODS.items():
                 d = (ceiling if method == "hr" else d_prime + shift) + extra
@@ -185,7 +185,7 @@ def test_params_are_those_of_the_methods_and_judges_that_were_compared(tmp_path:
     ],
 )
 @pytest.mark.parametrize("place", ["", "metrics"])
-def test_another_question_is_refused(tmp_path: Path, other: dict[str, str], said: str, place: str) -> None:
+def test_another_question_is_refused(tmp_path: Path, other: dict[str, Any], said: str, place: str) -> None:
     runs = find_runs([write_run(tmp_path / "14", 14), str(Path(write_run(tmp_path / "28", 28, **other), place))])
     with pytest.raises(DataError, match=f"14 and .*28.*: {said}; compare runs of the same"):
         compare_runs(runs, "sface")
@@ -282,8 +282,8 @@ def test_experiments_of_this_commit_come_before_the_workspace(git: Callable[...,
         assert [run.name for run in find_runs(["workspace"])] == ["workspace"]
         (experiment,) = find_runs(["few-steps"])
         assert (experiment.res, experiment.commit, experiment.params["train.steps"]) == (14, short, 100)
-        (here,) = find_runs(["workspace"])
-        assert (here.commit, here.params["train.steps"]) == ("", 800)
+        (run,) = find_runs(["workspace"])
+        assert (run.commit, run.params["train.steps"]) == ("", 800)
         shutil.rmtree("metrics")
     assert [run.name for run in find_runs([])] == ["few-steps"]
 
@@ -305,9 +305,9 @@ def test_reading_a_commit_changes_nothing_there(git: Callable[..., str]) -> None
     git("add", ".")
     git("commit", "-qm", "start")
     commit_experiment(git, "few-steps", 14)
-    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    initial = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
     assert [run.res for run in find_runs([])] == [14]
-    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == initial
 
 
 def test_a_project_in_a_folder_of_a_repository_has_its_own_experiments_and_metrics(

@@ -1,4 +1,4 @@
-"""Every figure for every method, judge and protocol; and the sheet that shows the faces behind them."""
+"""Every metric for every method, judge and protocol; and the sheet that shows the faces behind them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,9 +55,9 @@ def test_metrics_are_those_of_a_naive_loop(results: list[Result]) -> None:
         scores[bool(probes.identities[i] == references.identities[j])].append(
             float(probes.embeddings[i] @ references.embeddings[j])
         )
-    across = next(r for r in results if (r.method, r.protocol) == ("bicubic", "lr-hr"))
-    assert (across.report.genuine, across.report.impostor) == (len(scores[True]), len(scores[False]))
-    assert across.report.metrics["d_prime"].value == pytest.approx(d_prime(scores[True], scores[False]), rel=1e-5)
+    found = next(r for r in results if (r.method, r.protocol) == ("bicubic", "lr-hr"))
+    assert (found.report.genuine, found.report.impostor) == (len(scores[True]), len(scores[False]))
+    assert found.report.metrics["d_prime"].value == pytest.approx(d_prime(scores[True], scores[False]), rel=1e-5)
 
 
 def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:

@@ -64,27 +64,29 @@ def test_a_method_nobody_has_heard_of_has_the_same_colour_in_every_process() -> 
     assert other == colour("codeformer") not in {colour(method) for method in METHODS}
 
 
-def test_a_roc_figure_draws_each_method_in_its_colour_with_its_auc(reports) -> None:
+def test_a_roc_figure_draws_each_method_in_its_colour_with_its_auc(reports: dict[str, Report]) -> None:
     (axes,) = roc_plot(reports, "14 px").axes
     *curves, chance = axes.lines
     assert [line.get_color() for line in curves] == [colour(method) for method in METHODS]
-    text = [entry.get_text() for entry in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    assert legend is not None
+    text = [entry.get_text() for entry in legend.get_texts()]
     assert text[-2:] == [f"FTLGAN: AUC {reports['ftlgan'].metrics['auc'].value:.3f}", "chance"]
     assert chance.get_linestyle() == ":" and axes.get_title() == "14 px"
 
 
-def test_models_of_ones_own_are_told_apart_even_where_they_share_a_colour(reports) -> None:
+def test_models_of_ones_own_are_told_apart_even_where_they_share_a_colour(reports: dict[str, Report]) -> None:
     names = [f"model-{k}" for k in range(4)]
     (axes,) = roc_plot(dict(zip(["hr", "ftlgan", *names], [reports["hr"]] * 6, strict=True)), "").axes
-    assert len({str(line._dash_pattern) for line in axes.lines[2:6]}) == 4
+    assert len({str(vars(line)["_dash_pattern"]) for line in axes.lines[2:6]}) == 4
 
 
-def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(reports) -> None:
+def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(reports: dict[str, Report]) -> None:
     (axes,) = roc_plot(reports, "").axes
     assert axes.get_xlim()[0] == pytest.approx(30 / reports["hr"].impostor)
 
 
-def test_a_score_figure_has_a_panel_a_method_on_the_same_axes(reports) -> None:
+def test_a_score_figure_has_a_panel_a_method_on_the_same_axes(reports: dict[str, Report]) -> None:
     panels = score_plot(reports, "14 px").axes
     assert panels[1].get_title(loc="left") == f"bicubic: d' {reports['bicubic'].metrics['d_prime'].value:.2f}"
     assert [panel.lines[0].get_color() for panel in panels] == [colour(method) for method in METHODS]
@@ -96,7 +98,9 @@ def test_a_score_figure_has_a_panel_a_method_on_the_same_axes(reports) -> None:
         assert low < scored.min() and scored.max() < high, "every score is inside"
 
 
-def test_a_sheet_shows_the_faces_themselves_and_each_pixel_of_the_small_ones(columns, tmp_path) -> None:
+def test_a_sheet_shows_the_faces_themselves_and_each_pixel_of_the_small_ones(
+    columns: dict[str, list[np.ndarray]], tmp_path: Path
+) -> None:
     sheet = pixels(contact_sheet(columns), tmp_path)
     for column, images in enumerate(columns.values()):
         for row, face in enumerate(images):
@@ -107,7 +111,9 @@ def test_a_sheet_shows_the_faces_themselves_and_each_pixel_of_the_small_ones(col
     assert sheet.shape == (HEADING + GUTTER + 8 * (112 + GUTTER), GUTTER + 4 * (112 + GUTTER), 3)
 
 
-def test_a_sheet_heads_each_column_and_a_method_in_its_colour(columns, tmp_path) -> None:
+def test_a_sheet_heads_each_column_and_a_method_in_its_colour(
+    columns: dict[str, list[np.ndarray]], tmp_path: Path
+) -> None:
     figure = contact_sheet(columns)
     assert [text.get_text() for text in figure.texts] == ["HR", "LR", "bicubic", "FTLGAN"]
     assert [text.get_color() for text in figure.texts] == ["black", "black", colour("bicubic"), colour("ftlgan")]
@@ -117,22 +123,24 @@ def test_a_sheet_heads_each_column_and_a_method_in_its_colour(columns, tmp_path)
         assert heading[:, left : left + 112].min() < 255, "something is written above the column"
 
 
-def test_a_sheet_of_nobody_has_headings_and_no_face(tmp_path) -> None:
+def test_a_sheet_of_nobody_has_headings_and_no_face(tmp_path: Path) -> None:
     sheet = pixels(contact_sheet({"hr": [], "lr": [], "codeformer": []}), tmp_path)
     assert sheet.shape == (HEADING + GUTTER, GUTTER + 3 * (112 + GUTTER), 3)
 
 
-def test_a_sheet_refuses_columns_of_different_lengths(columns) -> None:
+def test_a_sheet_refuses_columns_of_different_lengths(columns: dict[str, list[np.ndarray]]) -> None:
     with pytest.raises(ValueError, match="shorter"):
         contact_sheet({**columns, "ftlgan": columns["ftlgan"][:-1]})
 
 
-def test_a_sheet_of_eight_people_stays_below_400_kb(columns, tmp_path) -> None:
+def test_a_sheet_of_eight_people_stays_below_400_kb(columns: dict[str, list[np.ndarray]], tmp_path: Path) -> None:
     assert len(png(contact_sheet(columns), tmp_path)) < 400_000
 
 
 @pytest.mark.parametrize("draw", ["roc", "scores", "sheet"])
-def test_a_figure_has_the_same_bytes_whatever_the_users_settings(draw, reports, columns, tmp_path) -> None:
+def test_a_figure_has_the_same_bytes_whatever_the_users_settings(
+    draw: str, reports: dict[str, Report], columns: dict[str, list[np.ndarray]], tmp_path: Path
+) -> None:
     def figure() -> Figure:
         if draw == "sheet":
             return contact_sheet(columns)
@@ -143,7 +151,9 @@ def test_a_figure_has_the_same_bytes_whatever_the_users_settings(draw, reports, 
         assert png(figure(), tmp_path) == first
 
 
-def test_a_png_is_opaque_on_white_and_says_nothing_of_when_or_by_what(reports, tmp_path) -> None:
+def test_a_png_is_opaque_on_white_and_says_nothing_of_when_or_by_what(
+    reports: dict[str, Report], tmp_path: Path
+) -> None:
     image = Image.open(io.BytesIO(png(roc_plot(reports, ""), tmp_path)))
     assert image.mode == "RGB" and image.getpixel((0, 0)) == (255, 255, 255)
     assert set(image.info) == {"dpi"}

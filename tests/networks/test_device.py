@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from torchvision.transforms.functional import normalize
 
 from ftlgan.errors import ParamsError, WeightsError
 from ftlgan.losses import vgg19
@@ -74,9 +75,9 @@ def test_vgg19_gives_five_layers_before_activation(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(vgg19, "VGG19_SHA256", hashlib.sha256(b"").hexdigest())
     monkeypatch.setattr(torch, "load", lambda *_, **__: network.state_dict())
-    faces, mean, std = torch.rand(1, 3, 32, 32), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    x, convolutions = torchvision.transforms.functional.normalize(faces, mean, std), list[torch.Tensor]()
-    for layer in network.features:
+    faces, mean, std = torch.rand(1, 3, 32, 32), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    x, convolutions = normalize(faces, mean, std), list[torch.Tensor]()
+    for layer in network.features.children():
         x = layer(x)
         if isinstance(layer, torch.nn.Conv2d):
             convolutions.append(x.clone())

@@ -25,12 +25,12 @@ def test_every_weight_learns() -> None:
     torch.manual_seed(0)
     generator = Generator(14, features=8, blocks=1, growth=4)
     optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
-    before = {name: weight.clone() for name, weight in generator.named_parameters()}
+    initial = {name: weight.clone() for name, weight in generator.named_parameters()}
     for _ in range(2):  # the first step moves the last layer alone: it starts at zero, for the skip's sake
         optimizer.zero_grad()
         generator(torch.rand(2, 3, 14, 14)).square().mean().backward()
         optimizer.step()
-    assert [name for name, weight in generator.named_parameters() if torch.equal(weight, before[name])] == []
+    assert [name for name, weight in generator.named_parameters() if torch.equal(weight, initial[name])] == []
 
 
 def test_images_survive_the_way_to_a_tensor_and_back() -> None:

@@ -67,7 +67,7 @@ def test_a_truncated_file_is_one_line(saved: tuple[Path, Generator]) -> None:
         load_generator(saved[0], 14)
 
 
-def test_a_strangers_file_is_one_line(tmp_path: Path) -> None:
+def test_a_file_of_somebody_else_is_one_line(tmp_path: Path) -> None:
     save_file({"w": torch.zeros(1)}, tmp_path / "g")
     with pytest.raises(WeightsError, match="holds no FTLGAN generator"):
         load_generator(tmp_path / "g", 14)

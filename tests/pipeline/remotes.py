@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ class Remote:
 
 
 @contextmanager
-def ssh_server(folder: Path) -> Iterator[Remote]:
+def ssh_server(folder: Path) -> Generator[Remote]:
     """OpenSSH with keys and configuration of its own, for the user who runs the tests."""
     sshd = shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
     if sshd is None:
@@ -57,7 +57,7 @@ def ssh_server(folder: Path) -> Iterator[Remote]:
 
 
 @contextmanager
-def s3_emulator(folder: Path, port: int | None = None) -> Iterator[Remote]:
+def s3_emulator(folder: Path, port: int | None = None) -> Generator[Remote]:
     """moto's server, which speaks the language of S3 and keeps everything in memory."""
     port = port or free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
@@ -69,7 +69,7 @@ def s3_emulator(folder: Path, port: int | None = None) -> Iterator[Remote]:
 
 
 @contextmanager
-def directory(folder: Path) -> Iterator[Remote]:
+def directory(folder: Path) -> Generator[Remote]:
     yield Remote(str(folder / "shared"))
 
 

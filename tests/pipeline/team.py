@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 from mlflow import MlflowClient
@@ -25,9 +26,8 @@ def binaries() -> Path | None:
     return Path(path).resolve().parent if path else max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 
-def until(condition: object, process: subprocess.Popen[str], log: Path) -> None:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], log: Path) -> None:
     """Wait until a process is ready; it fails with its log where it ends before."""
-    assert callable(condition)
     while not condition():
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
@@ -41,8 +41,9 @@ class Postgres:
         self.uri = f"postgresql+psycopg2://ftlgan:{PASSWORD}@127.0.0.1:{self.port}/postgres"
         self._bin, self._folder = bin_, folder
         self._process: subprocess.Popen[str] | None = None
-        self._user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
-        if self._user:
+        self._user: dict[str, Any] = {}
+        if os.getuid() == 0:
+            self._user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
             shutil.chown(folder, "nobody")
         password = folder / "password"
         password.write_text(PASSWORD)
@@ -75,7 +76,7 @@ class Postgres:
                 **self._user,
             )
         ready = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        until(lambda: subprocess.run(ready, check=False).returncode == 0, self._process, log)
+        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, self._process, log)
 
     def kill(self) -> None:
         if self._process:
@@ -107,7 +108,7 @@ class Server:
                 text=True,
                 start_new_session=True,
             )
-        until(self._answers, self._process, log)
+        wait_until(self._answers, self._process, log)
 
     def kill(self) -> None:
         if self._process and self._process.poll() is None:
@@ -142,7 +143,7 @@ class Server:
 
 
 @contextmanager
-def serving(bin_: Path) -> Iterator[Server]:
+def serving(bin_: Path) -> Generator[Server]:
     """A server of its own, as long as the block lasts.
 
     Its folder is not one of pytest's, which nobody else may enter.

@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import dlib
@@ -29,19 +30,20 @@ def test_faces_become_chips_by_the_least_squares_similarity() -> None:
 def test_a_chip_is_what_dlib_cuts_by_the_same_landmarks() -> None:
     y, x = np.mgrid[:112, :112]
     coordinates = np.stack([2 * x, 2 * y, np.zeros_like(x)], axis=-1).astype(np.uint8)  # a colour says where it was
-    landmarks = [dlib.point(round(x), round(y)) for x, y in FACE_LANDMARKS]
-    shape = dlib.full_object_detection(dlib.rectangle(0, 0, 111, 111), landmarks)
-    expected = dlib.get_face_chip(coordinates, shape, CHIP_SIZE, CHIP_PADDING)
+    library: Any = dlib  # it comes without types
+    landmarks = [library.point(round(x), round(y)) for x, y in FACE_LANDMARKS]
+    shape = library.full_object_detection(library.rectangle(0, 0, 111, 111), landmarks)
+    expected = library.get_face_chip(coordinates, shape, CHIP_SIZE, CHIP_PADDING)
     found = cv2.warpAffine(coordinates, face_to_chip(), (CHIP_SIZE, CHIP_SIZE))
-    inside = (found[..., 0] > 0) & (found[..., 1] > 0) & (expected[..., 0] > 0) & (expected[..., 1] > 0)
-    assert inside.mean() > 0.8
-    shift = (found.astype(float) - expected)[inside][:, :2].mean(axis=0) / 2
+    covered = (found[..., 0] > 0) & (found[..., 1] > 0) & (expected[..., 0] > 0) & (expected[..., 1] > 0)
+    assert covered.mean() > 0.8
+    shift = (found.astype(float) - expected)[covered][:, :2].mean(axis=0) / 2
     assert np.abs(shift).max() < 0.5  # pixels of the face: dlib's landmarks are whole numbers
 
 
 def test_the_embedding_does_not_depend_on_the_number_of_processes(faces: np.ndarray) -> None:
-    which = np.arange(FEWEST_FOR_PROCESSES + 3) % len(faces)
-    np.testing.assert_array_equal(Dlib(processes=2).embed(faces[which]), Dlib(processes=1).embed(faces)[which])
+    rows = np.arange(FEWEST_FOR_PROCESSES + 3) % len(faces)
+    np.testing.assert_array_equal(Dlib(processes=2).embed(faces[rows]), Dlib(processes=1).embed(faces)[rows])
 
 
 SCRIPT = f"""

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from ftlgan.errors import DataError, ParamsError
-from ftlgan.recognition import Recognizer, judge, teacher
+from ftlgan.recognition import Recognizer, recognizers, teacher
 
 
-@pytest.fixture(scope="module", params=judge.NAMES)
+@pytest.fixture(scope="module", params=recognizers.NAMES)
 def recognizer(request: pytest.FixtureRequest) -> Recognizer:
-    return judge.load(request.param)
+    return recognizers.load(request.param)
 
 
 def test_embeddings_are_float32_rows_of_unit_length(recognizer: Recognizer, faces: np.ndarray) -> None:
@@ -31,7 +31,9 @@ def test_no_faces_give_no_embeddings(recognizer: Recognizer, faces: np.ndarray) 
     assert embeddings.shape == (0, recognizer.dimension)
 
 
-def test_an_embedding_depends_neither_on_its_neighbours_nor_on_their_number(recognizer: Recognizer, faces: np.ndarray) -> None:
+def test_an_embedding_depends_neither_on_its_neighbours_nor_on_their_number(
+    recognizer: Recognizer, faces: np.ndarray
+) -> None:
     many = np.concatenate([faces, faces[::-1], faces, faces[:3]])  # more than one batch of SFace, and of dlib
     alone = {face.tobytes(): recognizer.embed(face[None])[0] for face in faces}
     for face, embedding in zip(many, recognizer.embed(many), strict=True):
@@ -39,7 +41,7 @@ def test_an_embedding_depends_neither_on_its_neighbours_nor_on_their_number(reco
 
 
 def test_a_second_load_gives_the_same_bits(recognizer: Recognizer, faces: np.ndarray) -> None:
-    np.testing.assert_array_equal(judge.load(recognizer.name).embed(faces), recognizer.embed(faces))
+    np.testing.assert_array_equal(recognizers.load(recognizer.name).embed(faces), recognizer.embed(faces))
 
 
 def test_a_view_with_other_strides_gives_the_same_bits(recognizer: Recognizer, faces: np.ndarray) -> None:
@@ -63,13 +65,13 @@ def test_other_types_and_shapes_are_refused_by_name(recognizer: Recognizer, wron
 
 
 def test_a_recognizer_says_who_it_is(recognizer: Recognizer) -> None:
-    assert recognizer.name in judge.NAMES
+    assert recognizer.name in recognizers.NAMES
     assert len(bytes.fromhex(recognizer.sha256)) == 32
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ParamsError, match="'arcfase' is unknown: use one of sface, dlib"):
-        judge.load("arcfase")
+        recognizers.load("arcfase")
 
 
 @pytest.mark.parametrize("name", ["dlib", "arcfase"])
@@ -85,8 +87,9 @@ def test_what_is_not_asked_for_is_not_imported() -> None:
     assert not {"torch", "onnx", "onnxruntime", "dlib", "cv2"} & set(imported)
 
 
-@pytest.mark.parametrize("name", judge.NAMES)
+@pytest.mark.parametrize("name", recognizers.NAMES)
 def test_extraction_starts_without_torch(name: str) -> None:
     """Which takes seconds to import."""
-    script = f"import sys; from ftlgan.recognition import judge; judge.load({name!r}); sys.exit('torch' in sys.modules)"
+    load = f"from ftlgan.recognition import recognizers; recognizers.load({name!r})"
+    script = f"import sys; {load}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -20,6 +20,7 @@ def from_ncnn() -> torch.nn.Module:
     for convolution in convolutions:
         (tag,) = np.frombuffer(content, np.uint32, 1, offset)
         assert tag == HALF_PRECISION
+        assert convolution.bias is not None
         weight, bias = convolution.weight.data, convolution.bias.data
         weight.copy_(torch.tensor(np.frombuffer(content, np.float16, weight.numel(), offset + 4)).view_as(weight))
         offset += 4 + 2 * weight.numel()

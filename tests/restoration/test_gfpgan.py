@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ FFHQ = np.array([[192.98, 239.95], [318.90, 240.19], [256.63, 314.02], [201.26, 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
-    return GFPGAN(num_style_feat=32, num_mlp=2, channel_multiplier=0.5, narrow=0.125).eval()
+    shares: dict[str, Any] = {"channel_multiplier": 0.5, "narrow": 0.125}  # spandrel declares them as int
+    return GFPGAN(num_style_feat=32, num_mlp=2, **shares).eval()
 
 
 @pytest.fixture
@@ -92,6 +94,7 @@ def test_without_a_network_one_line_says_what_to_download_and_where_to_put_it(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     weights = load_params(PARAMS).weights["gfpgan"]
+    assert weights is not None
     with pytest.raises(DataError) as error:
         restoration.load("gfpgan", weights)
     message = str(error.value)

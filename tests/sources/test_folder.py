@@ -118,6 +118,6 @@ def test_what_is_left_out_is_said(album: Path, capsys: pytest.CaptureFixture[str
 
 def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album)
-    before = sorted(album.rglob("*"))
+    initial = sorted(album.rglob("*"))
     folder.link_into_copy("person 1", album)
-    assert sorted(album.rglob("*")) == before
+    assert sorted(album.rglob("*")) == initial

@@ -27,8 +27,8 @@ def test_the_seed_and_nothing_else_decides() -> None:
 
 
 def test_one_more_person_moves_at_most_one_person_into_each_split() -> None:
-    before, after = split_people(PEOPLE, 0.1, 0.3, 0), split_people([*PEOPLE, "somebody else"], 0.1, 0.3, 0)
-    assert sum(before[person] != after[person] for person in PEOPLE) <= 2
+    splits, of_one_more = split_people(PEOPLE, 0.1, 0.3, 0), split_people([*PEOPLE, "somebody else"], 0.1, 0.3, 0)
+    assert sum(splits[person] != of_one_more[person] for person in PEOPLE) <= 2
 
 
 @given(st.integers(8, 200), st.floats(0.01, 0.3), st.floats(0.01, 0.3), st.integers(0, 10))

@@ -109,7 +109,7 @@ def test_a_run_is_found_again_with_its_params_history_and_artifacts(root: Path) 
     (root / "roc.png").write_bytes(b"a figure")
     (root / "model").mkdir()
     (root / "model" / "weights").write_bytes(b"a model")
-    before = time.time() * 1000
+    started = time.time() * 1000
     with tracking.run("train", PARAMS) as run:
         for step in range(2500):
             run.log(step, {"loss/triplet": 1 / (step + 1), "FNMR@1e-3": 0.5})
@@ -131,7 +131,7 @@ def test_a_run_is_found_again_with_its_params_history_and_artifacts(root: Path) 
     assert len(history(database(root), found, "FNMR_1e-3")) == 2500
     assert history(database(root), found, "auc") == [(2499, 0.78)]
     stamps = [point.timestamp for point in client(database(root)).get_metric_history(found.info.run_id, "FNMR_1e-3")]
-    assert before - 1 <= min(stamps) <= max(stamps) <= logged
+    assert started - 1 <= min(stamps) <= max(stamps) <= logged
     artifacts = root / "mlartifacts" / found.info.run_id / "artifacts"
     assert (artifacts / "figures" / "roc.png").read_bytes() == b"a figure"
     assert (artifacts / "model" / "weights").read_bytes() == b"a model"
@@ -370,7 +370,7 @@ stages:
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], check=True)
 
     lock = stages_in(Path("dvc.lock"))
-    md5 = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
+    md5 = {entry["path"]: entry["md5"] for stage in lock.values() for entry in stage["outs"]}
     read = ("data/degraded", "data/probes/bicubic", "data/probes/ftlgan")
     assert json.loads(Path("tags").read_text()) == {
         "dvc.stage": "evaluate",

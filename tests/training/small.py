@@ -42,12 +42,12 @@ CONFIG = changed(
 )
 
 
-def faster(config: Training = CONFIG, **train: Any) -> Training:
+def faster(config: Training = CONFIG, /, **train: Any) -> Training:
     """Return a config with some values of its section `train` changed."""
     return changed(config, train=train)
 
 
-def losing(config: Training = CONFIG, **weights: Any) -> Training:
+def losing(config: Training = CONFIG, /, **weights: Any) -> Training:
     """Return a config whose loss has these terms and no other."""
     return changed(config, losses=OFF | weights)
 

@@ -23,18 +23,18 @@ def test_about_half_are_mirrored_and_the_same_draw_mirrors_the_same(faces: np.nd
 
 def test_a_face_moves_by_at_most_the_shift_and_its_low_resolution_twin_with_it(faces: np.ndarray) -> None:
     lr, moved = move_and_degrade(faces, 14, 0.5, "bicubic", np.random.default_rng(0))
-    places = [where(before, after, most=4) for before, after in zip(faces, moved, strict=True)]
+    places = [where(face, other, most=4) for face, other in zip(faces, moved, strict=True)]
     assert len(set(places)) > 20
     assert {coordinate for place in places for coordinate in place} == set(range(-4, 5))
     assert np.array_equal(lr, np.stack([degrade(face, 14) for face in moved]))
 
 
-def where(before: np.ndarray, after: np.ndarray, most: int) -> tuple[int, int]:
+def where(face: np.ndarray, moved: np.ndarray, most: int) -> tuple[int, int]:
     """By how much the inner part of a face was moved."""
-    inner = after[most:-most, most:-most]
+    inner = moved[most:-most, most:-most]
     size = len(inner)
     for y in range(2 * most + 1):
         for x in range(2 * most + 1):
-            if np.array_equal(before[y : y + size, x : x + size], inner):
+            if np.array_equal(face[y : y + size, x : x + size], inner):
                 return y - most, x - most
     raise AssertionError("moved by more than that")

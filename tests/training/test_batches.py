@@ -82,10 +82,10 @@ def test_none_is_mirrored_where_none_shall_be(data: TrainingSet) -> None:
 
 
 def test_its_thread_ends_with_the_block(data: TrainingSet) -> None:
-    before = set(threading.enumerate())
+    initial = set(threading.enumerate())
     with Batches(data, CONFIG, SIZE) as batches:
         assert equal(batches[1], batches[1])
-        assert set(threading.enumerate()) - before
-    assert not set(threading.enumerate()) - before
+        assert set(threading.enumerate()) - initial
+    assert not set(threading.enumerate()) - initial
     with pytest.raises(RuntimeError, match="after shutdown"):
         batches[3]

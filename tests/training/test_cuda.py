@@ -1,6 +1,7 @@
 """On a GPU, where there is one: a training repeats to the bit, goes on after a kill, and does what a CPU does."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from ftlgan.training.fingerprint import Fingerprint
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 
-def trained(data: TrainingSet, precision: Precision = "float32", **options: object) -> Trained:
+def trained(data: TrainingSet, precision: Precision = "float32", **options: Any) -> Trained:
     return train(data, faster(device="cuda", precision=precision), **options)
 
 
@@ -28,8 +29,8 @@ def test_two_trainings_give_the_same_bytes(data: TrainingSet, precision: Precisi
 
 
 def test_losses_are_those_of_a_cpu(data: TrainingSet) -> None:
-    here, there = train(data).history, trained(data).history
-    for (_, cpu), (_, gpu) in zip(here, there, strict=True):
+    on_cpu, on_gpu = train(data).history, trained(data).history
+    for (_, cpu), (_, gpu) in zip(on_cpu, on_gpu, strict=True):
         assert cpu.keys() == gpu.keys()
         for name in cpu.keys() - {"images_per_s"}:
             assert gpu[name] == pytest.approx(cpu[name], rel=1e-2, abs=1e-4), name
@@ -45,7 +46,7 @@ def test_a_replayed_step_is_that_of_kernels_started_one_by_one(
         not_replayed.append(function)
         return function
 
-    monkeypatch.setattr("ftlgan.training.loop.replayed", as_it_is)
+    monkeypatch.setattr("ftlgan.training.loop.cuda_graphed", as_it_is)
     one_by_one = trained(data, "bfloat16")
     assert len(not_replayed) == 2  # generator and teacher
     for (_, a), (_, b) in zip(replaying.history, one_by_one.history, strict=True):

@@ -50,7 +50,7 @@ def read(folder: Path, config: Training = IDENTITY) -> TrainingSet:
     return read_training_set(*tables, config)
 
 
-def without(folder: Path, name: str, faces: Sequence[str]) -> None:
+def remove_faces(folder: Path, name: str, faces: Sequence[str]) -> None:
     """Write a table of faces again without some of its faces."""
     table = read_faces(folder / name)
     write_faces(folder / name, table.schema, [row for row in table.to_pylist() if row["face_id"] not in faces])
@@ -87,7 +87,7 @@ def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
     ],
 )
 def test_a_face_without_a_twin_names_the_param_that_needs_it(tables: Path, config: Training, key: str) -> None:
-    without(tables, "aligned", ["3"])
+    remove_faces(tables, "aligned", ["3"])
     with pytest.raises(DataError, match=rf"1 of the 16 train faces .* first is 3\), which {key} need: set") as error:
         read(tables, config)
     assert "\n" not in str(error.value)
@@ -120,6 +120,6 @@ def test_a_triplet_of_a_face_that_is_not_there_is_named(role: str) -> None:
 
 
 def test_teacher_embeddings_of_other_val_faces_are_refused(tables: Path) -> None:
-    without(tables, "teacher", ["23"])
+    remove_faces(tables, "teacher", ["23"])
     with pytest.raises(DataError, match="teacher: does not hold the val faces"):
         read(tables)

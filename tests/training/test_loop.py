@@ -20,7 +20,7 @@ from ftlgan.training.batches import ORDER, random_stream
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import TrainingSet
 from ftlgan.training.fingerprint import Fingerprint
-from ftlgan.training.state import State, learning_rate_share
+from ftlgan.training.state import State, learning_rate_factor
 
 HERE = Path(__file__).parent
 FINGERPRINT = Fingerprint({}, {}, None, {})
@@ -128,7 +128,7 @@ def test_fewer_triplets_than_a_batch_still_train(data: TrainingSet) -> None:
 
 
 def test_the_rate_warms_up_and_then_falls_to_nothing() -> None:
-    rates = [learning_rate_share(step, steps=110, warmup=10) for step in range(110)]
+    rates = [learning_rate_factor(step, steps=110, warmup=10) for step in range(110)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[60] == pytest.approx(0.5)

@@ -19,7 +19,7 @@ from ftlgan.training.batches import MIRROR, MOVE, NOISE, ORDER, REAL, random_str
 from ftlgan.training.data import TrainingSet
 from ftlgan.training.distributed import World
 from ftlgan.training.loop import _Trainer, validation_d_prime
-from ftlgan.training.state import State, learning_rate_share
+from ftlgan.training.state import State, learning_rate_factor
 
 ALL = losing(triplet=1.0, pixel=2.0, identity=3.0, perceptual=0.5, adversarial=0.1)
 
@@ -42,8 +42,8 @@ def naive_step(
     generator: Generator, critic: Discriminator | None, data: TrainingSet, config: Training
 ) -> dict[str, float]:
     """Move both networks as the first step of a training should, face by face."""
-    teacher, weights, schedule = Colours(), config.losses, config.train
-    seed, batch = schedule.seed, schedule.batch
+    teacher, weights, settings = Colours(), config.losses, config.train
+    seed, batch = settings.seed, settings.batch
     triplets = data.triplets[random_stream(seed, 0, ORDER).permutation(len(data.triplets))[:batch]]
     assert data.train.hr is not None
     moves, shift = random_stream(seed, 1, MOVE), config.augmentation.shift
@@ -55,9 +55,9 @@ def naive_step(
     twins = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(hr, mirrored, strict=True)])
     noise = random_stream(seed, 1, NOISE).standard_normal((batch, 3, 112, 112), np.float32)
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
         restored = generator(anchors)
-        embeddings, (features,) = teacher.features(restored + schedule.teacher_noise * torch.from_numpy(noise))
+        embeddings, (features,) = teacher.features(restored + settings.teacher_noise * torch.from_numpy(noise))
         twin_features = teacher.features(twins)[1][0]
     restored, embeddings, features, twin_features = (
         found.float() for found in (restored, embeddings, features, twin_features)
@@ -73,15 +73,15 @@ def naive_step(
         cosine = nn.functional.cosine_similarity(features[i], twin_features[i], dim=0)
         sums["perceptual"] = sums["perceptual"] + 1 - cosine.mean()
     if critic:
-        with torch.autocast("cpu", torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-            logits = copy.deepcopy(critic).eval()(restored.bfloat16() if schedule.precision == "bfloat16" else restored)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+            logits = copy.deepcopy(critic).eval()(restored.bfloat16() if settings.precision == "bfloat16" else restored)
         one_each = -logits.float() if config.discriminator.form == "hinge" else -logits.float().sigmoid().log()
         sums["adversarial"] = one_each.mean() * batch
     losses = {name: total / batch for name, total in sums.items() if getattr(weights, name)}
     total = sum(getattr(weights, name) * loss for name, loss in losses.items())
     assert isinstance(total, Tensor)
-    share = learning_rate_share(0, schedule.steps, schedule.warmup)
-    minimise(generator, total, share * schedule.learning_rate, schedule.clip)
+    share = learning_rate_factor(0, settings.steps, settings.warmup)
+    minimise(generator, total, share * settings.learning_rate, settings.clip)
     if critic:
         losses |= naive_critic_step(critic, restored.detach(), data, config)
     return {name: loss.item() for name, loss in losses.items()} | {"total": total.item()}
@@ -90,14 +90,14 @@ def naive_step(
 def naive_critic_step(
     critic: Discriminator, restored: Tensor, data: TrainingSet, config: Training
 ) -> dict[str, Tensor]:
-    schedule = config.train
-    rng = random_stream(schedule.seed, 1, REAL)
+    settings = config.train
+    rng = random_stream(settings.seed, 1, REAL)
     assert data.real is not None
     photos = data.real[rng.integers(0, len(data.real), len(restored))]
     mirrored = rng.random(len(photos)) < 0.5
     real = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(photos, mirrored, strict=True)])
     real.requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
         answers = critic(torch.cat([real, restored])).float()
     of_real, of_restored = answers[: len(real)], answers[len(real) :]
     if config.discriminator.form == "hinge":
@@ -111,8 +111,8 @@ def naive_critic_step(
         ]
         metrics["r1"] = torch.stack(squares).mean() / 2
         loss = loss + config.discriminator.r1 * metrics["r1"]
-    share = learning_rate_share(0, schedule.steps, schedule.warmup)
-    minimise(critic, loss, share * config.discriminator.learning_rate, schedule.clip)
+    share = learning_rate_factor(0, settings.steps, settings.warmup)
+    minimise(critic, loss, share * config.discriminator.learning_rate, settings.clip)
     return metrics
 
 
@@ -145,17 +145,17 @@ def test_a_step_is_what_it_is_naively(
     trainer = new_trainer(data, config)
     state = trainer.state
     generator, critic = copy.deepcopy(state.generator), copy.deepcopy(state.discriminator)
-    before = copy.deepcopy(generator)
+    initial = copy.deepcopy(generator)
     metrics = trainer.step()
     naive = naive_step(generator, critic, data, config)
     assert {name: metrics[name] for name in naive} == pytest.approx(naive, rel=1e-4, abs=1e-6)
     # Adam's first step has the gradient's sign and the rate's length, so that rounding may turn a vanishing weight.
-    apart = [
+    turned = [
         (ours - theirs).abs() > 0.1 * config.train.learning_rate
         for ours, theirs in zip(state.generator.parameters(), generator.parameters(), strict=True)
     ]
-    assert torch.cat([flags.flatten() for flags in apart]).float().mean() < 0.01
-    assert not same(state.generator, before), "the term does not reach the weights"
+    assert torch.cat([flags.flatten() for flags in turned]).float().mean() < 0.01
+    assert not same(state.generator, initial), "the term does not reach the weights"
     if critic and state.discriminator:
         for ours, theirs in zip(state.discriminator.parameters(), critic.parameters(), strict=True):
             assert ((ours - theirs).abs() > 0.1 * config.discriminator.learning_rate).float().mean() < 0.01

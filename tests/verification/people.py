@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftlgan.verification.pairs import Comparison, Faces
+from ftlgan.verification.report import Estimate
 
 
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -27,6 +28,19 @@ def faces(embeddings: np.ndarray, identities: list[str]) -> Faces:
     """Photos with names of their own."""
     names = np.array([f"{who}/{row:05}.jpg" for row, who in enumerate(identities)], dtype=np.str_)
     return Faces(names, np.array(identities, dtype=np.str_), embeddings.astype(np.float32))
+
+
+def interval(estimate: Estimate) -> tuple[float, float]:
+    """The confidence interval, where there is one."""
+    assert estimate.lo is not None
+    assert estimate.hi is not None
+    return estimate.lo, estimate.hi
+
+
+def holds(estimate: Estimate, truth: float) -> bool:
+    """Whether a value is in the confidence interval."""
+    lo, hi = interval(estimate)
+    return lo <= truth <= hi
 
 
 def metrics_of_two_gaussians(d_prime: float, fmr: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from people import metrics_of_two_gaussians, photos, scores_of_known_d_prime, unit
+from people import holds, interval, metrics_of_two_gaussians, photos, scores_of_known_d_prime, unit
 
 from ftlgan.errors import DataError
 from ftlgan.verification import histogram as histograms
@@ -127,7 +127,7 @@ def test_a_report_has_the_same_bits_whatever_the_number_of_threads() -> None:
 
 
 def test_a_bootstrap_of_faces_that_all_have_one_embedding_is_refused() -> None:
-    embeddings = np.tile(unit(np.arange(1, 9)), (6, 1))
+    embeddings = np.tile(unit(np.arange(1.0, 9)), (6, 1))
     with pytest.raises(DataError, match="check that the recognizer does not give every face the same embedding"):
         report(score_histogram(compare(embeddings, None, [*"AABBCC"])), replicates=5)
 
@@ -140,10 +140,11 @@ def test_a_report_holds_the_metrics_of_all_scores_and_the_quantiles_of_the_repli
     assert (found.people, found.genuine, found.impostor) == (15, 15 * 3 * 2, 45 * 42)
     values = {"d_prime": d_prime(*scores), "auc": auc(*scores), "eer": eer(*scores)}
     values["fnmr_at_fmr_0.01"] = fnmr_at_fmr(*scores, 0.01)
-    assert {name: figure.value for name, figure in found.metrics.items()} == pytest.approx(values)
-    for name, figure in found.metrics.items():
-        assert (figure.lo, figure.hi) == pytest.approx(tuple(np.quantile(draws[name], [0.05, 0.95])))
-        assert figure.lo < figure.value < figure.hi
+    assert {name: estimate.value for name, estimate in found.metrics.items()} == pytest.approx(values)
+    for name, estimate in found.metrics.items():
+        lo, hi = interval(estimate)
+        assert (lo, hi) == pytest.approx(tuple(np.quantile(draws[name], [0.05, 0.95])))
+        assert lo < estimate.value < hi
 
 
 def test_a_false_match_rate_that_too_few_impostors_stand_for_is_absent_with_the_reason() -> None:
@@ -172,7 +173,7 @@ def test_the_interval_covers_a_known_truth_about_as_often_as_it_says(
     covered = Counter[str]()
     for seed in range(60):
         found = report(score_histogram(scores_of_known_d_prime(40, 3, 2, seed)), replicates=200, seed=seed, fmrs=[0.01])
-        covered.update(name for name, figure in found.metrics.items() if figure.lo <= truth[name] <= figure.hi)
+        covered.update(name for name, estimate in found.metrics.items() if holds(estimate, truth[name]))
     assert set(covered) == set(truth)
     assert all(51 <= count <= 60 for count in covered.values()), covered
 
@@ -183,13 +184,14 @@ def test_pairing_cancels_what_two_methods_owe_to_the_same_people() -> None:
         report(score_histogram(compare(*photos(40, 3, noise)[:2], identities)), 300) for noise in (0.8, 0.9)
     )
     difference = paired_difference(better, baseline)
-    for name, figure in difference.items():
-        assert figure.value == better.metrics[name].value - baseline.metrics[name].value
-        assert figure.lo <= figure.value <= figure.hi
-    assert difference["d_prime"].lo > 0
-    assert better.metrics["d_prime"].lo < baseline.metrics["d_prime"].hi, "their intervals overlap, yet they differ"
-    mirrored = paired_difference(baseline, better)["auc"]
-    assert (mirrored.lo, mirrored.hi) == pytest.approx((-difference["auc"].hi, -difference["auc"].lo))
+    for name, estimate in difference.items():
+        assert estimate.value == better.metrics[name].value - baseline.metrics[name].value
+        assert holds(estimate, estimate.value)
+    assert interval(difference["d_prime"])[0] > 0
+    lowest, highest = interval(better.metrics["d_prime"])[0], interval(baseline.metrics["d_prime"])[1]
+    assert lowest < highest, "their intervals overlap, yet they differ"
+    lo, hi = interval(difference["auc"])
+    assert interval(paired_difference(baseline, better)["auc"]) == pytest.approx((-hi, -lo))
 
 
 def test_a_method_does_not_differ_from_itself() -> None:

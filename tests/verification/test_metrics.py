@@ -3,6 +3,7 @@
 import itertools
 import math
 import statistics
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -31,14 +32,14 @@ def corners(roc: Roc, scores: int) -> set[tuple[int, int]]:
 
 
 @given(VARIED, VARIED)
-def test_d_prime_is_its_formula(genuine, impostor) -> None:
+def test_d_prime_is_its_formula(genuine: list[float], impostor: list[float]) -> None:
     mean, variance = statistics.fmean, statistics.pvariance
     naive = abs(mean(genuine) - mean(impostor)) / math.sqrt((variance(genuine) + variance(impostor)) / 2)
     assert d_prime(genuine, impostor) == pytest.approx(naive, abs=1e-9)
 
 
 @given(SCORES, SCORES)
-def test_auc_is_that_of_scikit_learn_with_ties_counted_half(genuine, impostor) -> None:
+def test_auc_is_that_of_scikit_learn_with_ties_counted_half(genuine: list[float], impostor: list[float]) -> None:
     labels = [1] * len(genuine) + [0] * len(impostor)
     assert auc(genuine, impostor) == pytest.approx(roc_auc_score(labels, genuine + impostor), abs=1e-9)
     wins = [(g > i) + 0.5 * (g == i) for g in genuine for i in impostor]
@@ -46,30 +47,34 @@ def test_auc_is_that_of_scikit_learn_with_ties_counted_half(genuine, impostor) -
 
 
 @given(SCORES, SCORES)
-def test_eer_is_where_the_straight_lines_between_all_thresholds_have_equal_rates(genuine, impostor) -> None:
+def test_eer_is_where_the_straight_lines_between_all_thresholds_have_equal_rates(
+    genuine: list[float], impostor: list[float]
+) -> None:
     rates = [(0.0, 1.0)]
     for threshold in sorted({*genuine, *impostor}, reverse=True):
-        rates.append((np.mean(np.array(impostor) >= threshold), np.mean(np.array(genuine) < threshold)))
-    crossings = []
+        rates.append((float(np.mean(np.array(impostor) >= threshold)), float(np.mean(np.array(genuine) < threshold))))
+    crossings: list[float] = []
     for (fmr, fnmr), (next_fmr, next_fnmr) in itertools.pairwise(rates):
-        here, there = fmr - fnmr, next_fmr - next_fnmr
-        if here <= 0 <= there:
-            share = -here / (there - here)
+        gap, next_gap = fmr - fnmr, next_fmr - next_fnmr
+        if gap <= 0 <= next_gap:
+            share = -gap / (next_gap - gap)
             crossings.append(fmr + share * (next_fmr - fmr))
     assert crossings == pytest.approx([crossings[0]] * len(crossings))
     assert eer(genuine, impostor) == pytest.approx(crossings[0], abs=1e-9)
 
 
 @given(SCORES, SCORES, st.sampled_from([0.05, 0.1, 0.25, 0.5]))
-def test_fnmr_at_a_given_fmr_is_the_lowest_of_all_thresholds_that_keep_it(genuine, impostor, fmr) -> None:
+def test_fnmr_at_a_given_fmr_is_the_lowest_of_all_thresholds_that_keep_it(
+    genuine: list[float], impostor: list[float], fmr: float
+) -> None:
     """Where no genuine score ties with an impostor score."""
-    genuine, impostor = np.array(genuine) + 0.001, np.repeat(impostor, 100)
-    kept = [t for t in {*genuine, *impostor, math.inf} if np.mean(impostor >= t) <= fmr]
-    assert fnmr_at_fmr(genuine, impostor, fmr) == pytest.approx(min(np.mean(genuine < t) for t in kept))
+    raised, many = np.array(genuine) + 0.001, np.repeat(impostor, 100)
+    kept = [t for t in {*raised, *many, math.inf} if np.mean(many >= t) <= fmr]
+    assert fnmr_at_fmr(raised, many, fmr) == pytest.approx(min(np.mean(raised < t) for t in kept))
 
 
 @pytest.mark.parametrize(("impostors", "supported"), [(999, False), (1000, True)])
-def test_fnmr_needs_ten_expected_false_matches(impostors, supported) -> None:
+def test_fnmr_needs_ten_expected_false_matches(impostors: int, supported: bool) -> None:
     scores = [0.5, 0.6], np.linspace(0, 0.4, impostors)
     if supported:
         assert fnmr_at_fmr(*scores, 0.01) == 0
@@ -108,29 +113,33 @@ def test_all_metrics_are_those_of_pyeer() -> None:
     _, low, high, _ = eer_stats.get_eer_values(fmr, fnmr)
     assert low - 1e-9 <= eer(genuine, impostor) <= high + 1e-9
     assert high - low <= 1 / 2000
-    for at in (0.1, 0.01):
-        assert fnmr_at_fmr(genuine, impostor, at) == pytest.approx(eer_stats.get_fmr_op(fmr, fnmr, at)[1], abs=1e-9)
+    for rate in (0.1, 0.01):
+        assert fnmr_at_fmr(genuine, impostor, rate) == pytest.approx(eer_stats.get_fmr_op(fmr, fnmr, rate)[1], abs=1e-9)
 
 
 @given(VARIED, VARIED, st.floats(0.1, 10), st.floats(-10, 10))
-def test_metrics_do_not_depend_on_the_scale_of_the_scores(genuine, impostor, scale, shift) -> None:
-    moved = [scale * np.array(scores) + shift for scores in (genuine, impostor)]
-    assert d_prime(*moved) == pytest.approx(d_prime(genuine, impostor), rel=1e-6, abs=1e-6)
-    assert auc(*moved) == pytest.approx(auc(genuine, impostor))
-    assert eer(*moved) == pytest.approx(eer(genuine, impostor))
-    many = genuine, impostor * 100
-    assert fnmr_at_fmr(*(scale * np.array(s) + shift for s in many), 0.1) == pytest.approx(fnmr_at_fmr(*many, 0.1))
+def test_metrics_do_not_depend_on_the_scale_of_the_scores(
+    genuine: list[float], impostor: list[float], scale: float, shift: float
+) -> None:
+    def moved(scores: list[float]) -> np.ndarray:
+        return scale * np.array(scores) + shift
+
+    many = impostor * 100
+    assert d_prime(moved(genuine), moved(impostor)) == pytest.approx(d_prime(genuine, impostor), rel=1e-6, abs=1e-6)
+    assert auc(moved(genuine), moved(impostor)) == pytest.approx(auc(genuine, impostor))
+    assert eer(moved(genuine), moved(impostor)) == pytest.approx(eer(genuine, impostor))
+    assert fnmr_at_fmr(moved(genuine), moved(many), 0.1) == pytest.approx(fnmr_at_fmr(genuine, many, 0.1))
 
 
 @given(VARIED, VARIED)
-def test_exchanging_genuine_and_impostor_mirrors_the_metrics(genuine, impostor) -> None:
+def test_exchanging_genuine_and_impostor_mirrors_the_metrics(genuine: list[float], impostor: list[float]) -> None:
     assert d_prime(impostor, genuine) == pytest.approx(d_prime(genuine, impostor))
     assert auc(impostor, genuine) == pytest.approx(1 - auc(genuine, impostor))
     assert eer(impostor, genuine) == pytest.approx(1 - eer(genuine, impostor))
 
 
 @given(VARIED, VARIED)
-def test_metrics_keep_within_their_bounds(genuine, impostor) -> None:
+def test_metrics_keep_within_their_bounds(genuine: list[float], impostor: list[float]) -> None:
     assert d_prime(genuine, impostor) >= 0
     assert 0 <= auc(genuine, impostor) <= 1
     assert 0 <= eer(genuine, impostor) <= 1
@@ -139,8 +148,10 @@ def test_metrics_keep_within_their_bounds(genuine, impostor) -> None:
 
 
 @given(VARIED, VARIED, st.integers(0, 29), st.floats(0.01, 1))
-def test_a_higher_genuine_score_makes_no_figure_of_the_curve_worse(genuine, impostor, which, by) -> None:
-    higher = [score + by * (k == which % len(genuine)) for k, score in enumerate(genuine)]
+def test_a_higher_genuine_score_makes_no_metric_of_the_curve_worse(
+    genuine: list[float], impostor: list[float], row: int, rise: float
+) -> None:
+    higher = [score + rise * (k == row % len(genuine)) for k, score in enumerate(genuine)]
     assert auc(higher, impostor) >= auc(genuine, impostor)
     assert eer(higher, impostor) <= eer(genuine, impostor) + 1e-12
 
@@ -151,7 +162,7 @@ def test_perfect_separation_is_auc_1_and_eer_0() -> None:
 
 
 @pytest.mark.parametrize("separation", [0.5, 1.099, 2.112, 3.049])
-def test_two_gaussians_have_the_auc_and_eer_that_their_d_prime_implies(separation) -> None:
+def test_two_gaussians_have_the_auc_and_eer_that_their_d_prime_implies(separation: float) -> None:
     genuine, impostor = two_gaussians(separation, 40_000)
     phi = statistics.NormalDist().cdf
     assert d_prime(genuine, impostor) == pytest.approx(separation, abs=0.03)
@@ -162,7 +173,7 @@ def test_two_gaussians_have_the_auc_and_eer_that_their_d_prime_implies(separatio
 
 
 @pytest.mark.parametrize("separation", [0, 2, 12])
-def test_a_thinned_roc_is_made_of_corners_of_the_full_one_and_stays_near_it(separation) -> None:
+def test_a_thinned_roc_is_made_of_corners_of_the_full_one_and_stays_near_it(separation: float) -> None:
     genuine, impostor = two_gaussians(separation, 5_000)
     fpr, tpr = roc(genuine, impostor, points=200)
     assert len(fpr) == len(tpr) <= 200
@@ -173,8 +184,11 @@ def test_a_thinned_roc_is_made_of_corners_of_the_full_one_and_stays_near_it(sepa
     full = roc_curve(labels, np.concatenate([genuine, impostor]), drop_intermediate=False)
     corners = {(round(5_000 * x), round(5_000 * y)) for x, y in zip(*full[:2], strict=True)}
     assert {(round(5_000 * x), round(5_000 * y)) for x, y in zip(fpr, tpr, strict=True)} <= corners
-    beside, below = np.abs(np.interp(full[1], tpr, fpr) - full[0]), np.abs(np.interp(full[0], fpr, tpr) - full[1])
-    assert np.minimum(beside, below).max() < 0.02
+    horizontal, vertical = (
+        np.abs(np.interp(full[1], tpr, fpr) - full[0]),
+        np.abs(np.interp(full[0], fpr, tpr) - full[1]),
+    )
+    assert np.minimum(horizontal, vertical).max() < 0.02
 
 
 def test_a_roc_is_dense_at_low_fmr() -> None:
@@ -182,8 +196,8 @@ def test_a_roc_is_dense_at_low_fmr() -> None:
     assert np.sum(fpr <= 0.01) > 60
 
 
-@pytest.mark.parametrize("figure", [d_prime, auc, eer, roc, det])
-def test_useless_scores_are_refused_in_one_line(figure) -> None:
+@pytest.mark.parametrize("metric", [d_prime, auc, eer, roc, det])
+def test_useless_scores_are_refused_in_one_line(metric: Callable[..., object]) -> None:
     for genuine, impostor, message in (
         ([], [0.1, 0.2], r"genuine scores have shape \(0,\): a row of at least \d is needed"),
         ([0.1, 0.2], [], r"impostor scores have shape \(0,\)"),
@@ -191,7 +205,7 @@ def test_useless_scores_are_refused_in_one_line(figure) -> None:
         ([0.1, 0.2], [0.1, math.nan, math.inf], "2 of 3 impostor scores are not finite"),
     ):
         with pytest.raises(DataError, match=message) as error:
-            figure(genuine, impostor)
+            metric(genuine, impostor)
         assert "\n" not in str(error.value)
 
 

@@ -1,5 +1,7 @@
 """All pairs of different photos, and nobody with themselves."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from people import photos, unit
@@ -7,9 +9,15 @@ from people import photos, unit
 from ftlgan.errors import DataError
 from ftlgan.verification.pairs import compare
 
+Scored = tuple[float, str, str]
+"""A score and whose photos it compares."""
 
-def pairs_by_loop(probes, references, identities, ordered: bool) -> tuple[list, list]:
-    genuine, impostor = [], []
+
+def pairs_by_loop(
+    probes: np.ndarray, references: np.ndarray, identities: list[str], ordered: bool
+) -> tuple[list[Scored], list[Scored]]:
+    genuine: list[Scored] = []
+    impostor: list[Scored] = []
     for i, probe in enumerate(probes):
         for j, reference in enumerate(references):
             if i != j if ordered else i < j:
@@ -19,7 +27,7 @@ def pairs_by_loop(probes, references, identities, ordered: bool) -> tuple[list, 
 
 
 @pytest.mark.parametrize("across", [True, False])
-def test_compare_scores_each_pair_of_different_photos_once(across) -> None:
+def test_compare_scores_each_pair_of_different_photos_once(across: bool) -> None:
     probes, references, _ = photos(5, 3, noise=1)
     identities = [*"CABBACADDBABCCA"]  # in no order, with unequal numbers of photos
     comparison = compare(probes, references if across else None, identities)
@@ -33,7 +41,7 @@ def test_compare_scores_each_pair_of_different_photos_once(across) -> None:
 
 
 @pytest.mark.parametrize("across", [True, False])
-def test_a_photo_never_meets_itself_nor_its_own_original(across) -> None:
+def test_a_photo_never_meets_itself_nor_its_own_original(across: bool) -> None:
     _, hr, identities = photos(6, 3, noise=0)
     comparison = compare(hr, hr if across else None, identities)
     assert comparison.genuine.max() < 0.9999 and comparison.impostor.max() < 0.9999
@@ -41,7 +49,10 @@ def test_a_photo_never_meets_itself_nor_its_own_original(across) -> None:
     assert comparison.impostor.size == 6 * 3 * 5 * 3 / (1 if across else 2)
 
 
-def bad_comparisons():
+Arguments = tuple[np.ndarray, np.ndarray | None, list[str]]
+
+
+def bad_comparisons() -> Iterator[tuple[str, Arguments, str]]:
     lr, hr, who = photos(3, 2, noise=1)
     missing = lr.copy()
     missing[[2, 4], 1] = np.nan
@@ -58,7 +69,7 @@ def bad_comparisons():
 
 
 @pytest.mark.parametrize(("arguments", "message"), [pytest.param(*case, id=name) for name, *case in bad_comparisons()])
-def test_bad_embeddings_are_refused_in_one_line(arguments, message) -> None:
+def test_bad_embeddings_are_refused_in_one_line(arguments: Arguments, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         compare(*arguments)
     assert "\n" not in str(error.value)

@@ -1,7 +1,7 @@
 """Files of others' weights: the right one is loaded, anything else is one line, and none runs code."""
 
-import os
 import pickle
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,8 +49,8 @@ def test_the_network_of_the_file_comes_back(save: Save, key: str | None) -> None
 
 def test_a_pickle_with_code_in_it_does_not_run(save: Save, tmp_path: Path) -> None:
     class Code:
-        def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-            return os.system, (f"touch {tmp_path}/it-ran",)
+        def __reduce__(self) -> tuple[Callable[[str], str], tuple[str]]:
+            return subprocess.getoutput, (f"touch {tmp_path}/it-ran",)
 
     assert "holds code, which was not run" in refusal(save({"params_ema": network().state_dict(), "more": Code()}))
     (tmp_path / "net.pth").write_bytes(pickle.dumps(Code(), protocol=2))

@@ -37,8 +37,8 @@ class Photos:
     photos: Mapping[str, int]
     """Of each split."""
     copies: frozenset[str]
-    """face_id of the test photos that are another photo to the byte: of training, validation, or an earlier one of the
-    test."""
+    """face_id of the test photos that are byte-identical to a photo of training or validation, or to an earlier one of
+    the test."""
 
 
 def check_photos(aligned: Path) -> Photos:

@@ -21,7 +21,7 @@ TERMS = ("pixel", "identity", "triplet", "perceptual", "adversarial")
 
 
 @dataclass(frozen=True)
-class Batch:
+class LossInputs:
     """What the terms compare, as far as terms in use need it; embeddings are unit length, images RGB in [0, 1]."""
 
     restored: Tensor
@@ -44,28 +44,30 @@ class Batch:
     """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""
 
 
-def total_loss(batch: Batch, weights: Losses, margin: float, form: AdversarialForm) -> tuple[Tensor, dict[str, Tensor]]:
+def total_loss(
+    inputs: LossInputs, weights: Losses, margin: float, form: AdversarialForm
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum, and each term before weighting. A term of weight 0 is not computed.
 
     Args:
-        batch: what the terms compare.
+        inputs: what the terms compare.
         weights: of the terms, `losses.MODEL` in params.yaml.
         margin: of the triplet term.
         form: of the adversarial term.
     """
     terms: dict[str, Tensor] = {}
     if weights.pixel:
-        assert batch.hr is not None
-        terms["pixel"] = pixel_loss(batch.restored, batch.hr)
+        assert inputs.hr is not None
+        terms["pixel"] = pixel_loss(inputs.restored, inputs.hr)
     if weights.identity:
-        assert batch.twin is not None
-        terms["identity"] = identity_loss(batch.anchor, batch.twin)
+        assert inputs.twin is not None
+        terms["identity"] = identity_loss(inputs.anchor, inputs.twin)
     if weights.triplet:
-        terms["triplet"] = triplet_loss(batch.anchor, batch.positive, batch.negative, margin, weights.distance)
+        terms["triplet"] = triplet_loss(inputs.anchor, inputs.positive, inputs.negative, margin, weights.distance)
     if weights.perceptual:
-        terms["perceptual"] = perceptual_loss(batch.features, batch.twin_features)
+        terms["perceptual"] = perceptual_loss(inputs.features, inputs.twin_features)
     if weights.adversarial:
-        assert batch.logits is not None
-        terms["adversarial"] = generator_loss(batch.logits, form)
-    total = sum((getattr(weights, name) * term for name, term in terms.items()), batch.restored.new_zeros(()))
+        assert inputs.logits is not None
+        terms["adversarial"] = generator_loss(inputs.logits, form)
+    total = sum((getattr(weights, name) * term for name, term in terms.items()), inputs.restored.new_zeros(()))
     return total, terms

@@ -8,7 +8,7 @@ from ftlgan.params import AdversarialForm
 
 
 def generator_loss(fake: Tensor, form: AdversarialForm) -> Tensor:
-    """How well the discriminator sees through restored faces.
+    """Return a loss that is low when the discriminator takes restored faces for real.
 
     Args:
         fake: logits of restored faces, any shape: high means taken for real.
@@ -20,14 +20,20 @@ def generator_loss(fake: Tensor, form: AdversarialForm) -> Tensor:
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, form: AdversarialForm) -> Tensor:
-    """How badly the discriminator tells real photos from restored faces; arguments and source as `generator_loss`."""
+    """Return a loss that is low when the discriminator tells real photos from restored faces.
+
+    Args:
+        real: logits of real photos, any shape.
+        fake: logits of restored faces.
+        form: as in `generator_loss`, and so is the source.
+    """
     if form == "hinge":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
 def r1_penalty(real: Tensor, logits: Tensor) -> Tensor:
-    """Half the squared gradient of each photo's mean logit, summed over its pixels: a mean over photos.
+    """Return R1: half the squared norm of the gradient of each photo's mean logit by its pixels, averaged over photos.
 
     Args:
         real: real photos, (N, 3, H, W), that require a gradient.

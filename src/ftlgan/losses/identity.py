@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def identity_loss(restored: Tensor, twin: Tensor) -> Tensor:
-    """Mean cosine distance, 1 - cos, in [0, 2].
+    """Return the mean cosine distance, 1 - cos, in [0, 2].
 
     Args:
         restored: unit embeddings of the restored faces, (N, D).

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def perceptual_loss(restored: Sequence[Tensor], twin: Sequence[Tensor]) -> Tensor:
-    """Mean over layers of the mean cosine distance between the feature vectors of a place, in [0, 2].
+    """Return the cosine distance between the feature vectors at each position, averaged by layer, then over layers.
 
     Args:
         restored: features of the restored faces, a (N, C, H, W) a layer.

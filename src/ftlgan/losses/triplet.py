@@ -16,7 +16,7 @@ def triplet_loss(
     """Return the mean of max(0, D(A, P) - D(A, N) + margin).
 
     It is torch's margin ranking loss of the two distances, which adds in the order of the formula. Torch's
-    `triplet_margin_with_distance_loss` adds the margin first: the gradient is the same, the loss rounds otherwise.
+    `triplet_margin_with_distance_loss` adds the margin first: the two differ by rounding.
 
     Args:
         anchor: unit embeddings of restored faces, (N, D).

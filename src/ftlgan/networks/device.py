@@ -62,7 +62,9 @@ def autocast(device: str, precision: Precision, *, cached: bool = True) -> Abstr
     return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=enabled, cache_enabled=cached)
 
 
-def replayed(function: Callable[[Tensor], Result], like: Tensor, precision: Precision) -> Callable[[Tensor], Result]:
+def cuda_graphed(
+    function: Callable[[Tensor], Result], like: Tensor, precision: Precision
+) -> Callable[[Tensor], Result]:
     """Let a GPU replay as one what a function starts on it kernel by kernel, forward and backward.
 
     Small faces are small work: one by one, the kernels of a deep network take longer to start than to run.

@@ -21,8 +21,8 @@ def save_generator(path: Path, generator: Generator, description: dict[str, Any]
     Args:
         path: the file.
         generator: whose weights to keep.
-        description: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever else
-            identifies the training, e.g. the teacher's name and SHA-256.
+        description: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever
+            else identifies the training, e.g. the teacher's name and SHA-256.
 
     Raises:
         DataError: if the file can't be written, e.g. because the disk is full.

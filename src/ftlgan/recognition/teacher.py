@@ -1,4 +1,4 @@
-"""Recognizers by name, for a loss. Apart from `judge`, so that a new judge makes no training stale."""
+"""Recognizers by name, for a loss. Apart from `recognizers`, so that a new judge makes no training stale."""
 
 from typing import Protocol, Self, get_args
 
@@ -27,7 +27,7 @@ class Teacher(Protocol):
 
 
 def load(name: str) -> Teacher:
-    """Load a recognizer for a loss: the same weights as `judge.load(name)`, frozen, with a gradient for the faces.
+    """Load a recognizer for a loss: the weights of `recognizers.load(name)`, frozen, with a gradient for the faces.
 
     Returns:
         A module from RGB in [0, 1], float32, shape (N, 3, 112, 112), to embeddings of unit length, shape (N, D).

@@ -1,6 +1,7 @@
 """Methods that restore low-resolution faces: a module here is a method, called by its name in `methods` of params.yaml.
 
-A method's module has a function `load(weights, device)` that returns a `Restorer`; nothing else names it.
+A method's module has a function `load(weights, device)` that returns a `Restorer`. Beside `methods`, its name stands in
+`weights` of params.yaml, with null for a method without weights. `trained` is no method: it restores by a model.
 """
 
 import importlib

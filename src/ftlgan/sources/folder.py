@@ -43,7 +43,9 @@ def link_into_copy(path: str, project: Path) -> None:
     if place == photos or not photos.is_dir() or (place.exists() and not place.is_symlink()):
         return
     if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
-        raise DataError(f"dataset.path: {path} leads too far up for a run in a copy of the project; give it as {photos}")
+        raise DataError(
+            f"dataset.path: {path} leads too far up for a run in a copy of the project; give {photos} instead"
+        )
     place.parent.mkdir(parents=True, exist_ok=True)
     link = place.with_name(f"{place.name}.{os.getpid()}")  # made aside: another run in a copy may do the same
     link.symlink_to(photos, target_is_directory=True)

@@ -15,7 +15,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """Columns by file. A term of weight 0 has an empty column."""
 LEFT_OUT = {"images_per_s"}
-"""What a clock measured: the same training would have other bytes."""
+"""What a clock measured: with it, the same training would not give the same bytes."""
 
 
 class History:

@@ -51,7 +51,7 @@ class State:
 
     def set_learning_rates(self) -> None:
         """Set the learning rates of the step that begins."""
-        share = learning_rate_share(self.step - 1, self.config.train.steps, self.config.train.warmup)
+        share = learning_rate_factor(self.step - 1, self.config.train.steps, self.config.train.warmup)
         peaks = {
             "generator": self.config.train.learning_rate,
             "discriminator": self.config.discriminator.learning_rate,
@@ -75,7 +75,8 @@ class State:
     def keep_best(self, d_prime: float) -> None:
         """Keep the EMA weights if they are the best so far. The untrained network is never selected: it is bicubic.
 
-        With few validation people noise may put that first, and the teacher, which validates, is not everybody.
+        With few validation people it might come first by chance, and other recognizers may rank it lower than the
+        teacher, which validates.
         """
         if self.step and d_prime > self.best:
             self.best, self.best_weights = d_prime, copy.deepcopy(self.ema_generator.state_dict())
@@ -117,7 +118,7 @@ class State:
         self.history = _history_rows(group("history."))
 
 
-def learning_rate_share(step: int, steps: int, warmup: int) -> float:
+def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
     """Return the share of the peak learning rate: a linear warm-up, then half a cosine down to 0.
 
     Args:

@@ -24,8 +24,8 @@ def test_the_same_seed_draws_the_same_person_to_the_bit(model: HumanModel, peopl
 
 def test_no_two_people_have_the_same_shape(people: list[Identity]) -> None:
     shapes = np.stack([person.shape for person in people])
-    apart = np.abs(shapes[:, None] - shapes[None]).max(axis=(2, 3))
-    assert (apart[~np.eye(len(people), dtype=bool)] > 3e-3).all()
+    distances = np.abs(shapes[:, None] - shapes[None]).max(axis=(2, 3))
+    assert (distances[~np.eye(len(people), dtype=bool)] > 3e-3).all()
 
 
 def test_changes_of_shape_are_bounded_and_nearly_symmetric(model: HumanModel) -> None:

@@ -8,6 +8,7 @@ from ftlgan.sources.synthetic.light import HAIR_OPACITY, Light, Strands, Surface
 UP = np.array([0.0, 0.0, 1.0])
 FROM_ABOVE = Light(UP[None].astype(np.float32), np.array([[1.0, 0.8, 0.6]], np.float32))
 AREA = np.array([[0.0, 0.0, 1.0]])
+NOTHING = np.zeros((0, 3), np.float32)
 
 
 def plane(height: float, half: float = 0.1, gloss: float = 0.0) -> Surface:
@@ -34,11 +35,10 @@ def layer(height: float, layers: float) -> Strands:
     """Hair all over the square, `layers` thick."""
     x, y = np.meshgrid(np.arange(-0.15, 0.15, 0.002), np.arange(-0.15, 0.15, 0.002))
     casters = np.stack([x.ravel(), y.ravel(), np.full(x.size, height)], axis=1).astype(np.float32)
-    none = np.zeros((0, 3), np.float32)
-    return Strands(none, none, none, none, casters, np.full(len(casters), layers * 0.002**2))
+    return Strands(NOTHING, NOTHING, NOTHING, NOTHING, casters, np.full(len(casters), layers * 0.002**2))
 
 
-NO_HAIR = Strands(*(np.zeros((0, 3), np.float32) for _ in range(5)), np.zeros(0))
+NO_HAIR = Strands(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, np.zeros(0))
 
 
 def test_a_white_square_that_faces_the_lamp_has_the_colour_of_the_lamp() -> None:
@@ -62,11 +62,11 @@ def test_lamps_add_up() -> None:
 def test_what_is_above_keeps_the_light_off_what_is_below() -> None:
     scene = both(plane(0.0), plane(0.1, half=0.04))
     seen, _ = shine(FROM_ABOVE, scene, NO_HAIR, UP)
-    below = seen[: len(plane(0.0).points), 0]
+    lower = seen[: len(plane(0.0).points), 0]
     x, y, _ = plane(0.0).points.T
     far_inside, far_outside = np.maximum(abs(x), abs(y)) < 0.03, np.maximum(abs(x), abs(y)) > 0.05
-    assert below[far_inside].max() == 0
-    assert below[far_outside].min() == pytest.approx(1, abs=1e-5)
+    assert lower[far_inside].max() == 0
+    assert lower[far_outside].min() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("layers", [0.5, 1.0, 3.0])

@@ -126,8 +126,8 @@ def test_a_person_changes_from_photo_to_photo(model: HumanModel) -> None:
     from ftlgan.sources.synthetic.identity import draw_identity
 
     person = draw_identity(model, np.random.default_rng(1))
-    towards = np.array([0.0, -1.0, 0.0])
-    heads = [scene._pose(model.bust, person, towards, np.random.default_rng(seed)) for seed in (1, 2)]
+    direction = np.array([0.0, -1.0, 0.0])
+    heads = [scene._pose(model.bust, person, direction, np.random.default_rng(seed)) for seed in (1, 2)]
     crowns = [body.vertices[: len(model.bust.template)][model.bust.template[:, 2] > 0.08] for body, _ in heads]
     lengths = [np.linalg.norm(np.diff(hair[0].points, axis=1), axis=2).sum(axis=1).mean() for _, hair in heads]
     assert np.abs(crowns[0] - crowns[1]).max() > 1e-5  # no expression moves the crown

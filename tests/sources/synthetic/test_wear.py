@@ -44,10 +44,10 @@ def test_teeth_are_behind_the_lips(model: HumanModel, face: np.ndarray) -> None:
 def test_a_hat_covers_the_crown_and_leaves_the_face(model: HumanModel, person: Identity, face: np.ndarray) -> None:
     colors = person.colors
     vertices, painted, covered, _ = wear.hat(model.bust, face, colors, np.random.default_rng(0))
-    crown, below = model.bust.template[:, 2] > 0.09, model.bust.template[:, 2] < -0.06
+    crown, jaw = model.bust.template[:, 2] > 0.09, model.bust.template[:, 2] < -0.06
     assert covered[crown].min() > 0.95
-    np.testing.assert_allclose(vertices[below], face[below], atol=1e-4)
-    np.testing.assert_allclose(painted[below], colors[below], atol=1e-3)
+    np.testing.assert_allclose(vertices[jaw], face[jaw], atol=1e-4)
+    np.testing.assert_allclose(painted[jaw], colors[jaw], atol=1e-3)
 
 
 def test_clothes_leave_the_face_bare(model: HumanModel, person: Identity, face: np.ndarray) -> None:

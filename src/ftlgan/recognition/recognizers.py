@@ -1,4 +1,4 @@
-"""Recognizers by name, for extraction. Each is imported when it is asked for."""
+"""Recognizers by name, for extraction: judges and the teacher. Each is imported when it is asked for."""
 
 from typing import get_args
 

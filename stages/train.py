@@ -4,7 +4,6 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors
@@ -18,7 +17,7 @@ from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import read_training_set
 from ftlgan.training.distributed import World, join_world, launch, launched
-from ftlgan.training.fingerprint import digest, take_fingerprint
+from ftlgan.training.fingerprint import params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
 
@@ -63,23 +62,12 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
                 "res": params.res,
                 **size,
                 "teacher": data.references.recognizer,
-                "params": digest(own_params(params, model)),
+                "params": params_digest(params, model),
             }
             save_generator(folder / "generator.safetensors", generator, description)
             run.log_final({"best_val_d_prime": best})
             run.log_artifact(folder)
             checkpoint.remove()
-
-
-def own_params(params: Params, model: str) -> dict[str, Any]:
-    """Return the params by which a model is trained, for the description in the file of its weights."""
-    return {
-        **params.model_dump(include={"res", "degradation", "augmentation", "generator", "discriminator"}),
-        "losses": params.losses[model].model_dump(),
-        "train": params.train.model_dump(exclude={"checkpoint"}),
-        "teacher": params.recognition.teacher,
-        "margin": params.triplets.margin,
-    }
 
 
 @one_line_errors

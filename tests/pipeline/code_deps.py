@@ -25,7 +25,6 @@ CANNOT_CHANGE_AN_OUTPUT = {
     "ftlgan.repository": "reads what git and DVC know",
     "ftlgan.tracking": "writes to MLflow alone",
     "ftlgan.training.checkpoint": "a training goes on from it to the same bytes",
-    "ftlgan.training.fingerprint": "tells checkpoints from each other",
     "ftlgan.weights": "a docstring",
     "ftlgan.weights.cache": "says where files are kept, not what they are",
     "ftlgan.weights.download": "checks what it brings by its SHA-256",

@@ -75,6 +75,20 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
     )
 
 
+def params_digest(params: Params, model: str) -> str:
+    """Return a digest of the params by which a model is trained, to be written beside its weights."""
+    sections = {"res", "degradation", "augmentation", "generator", "discriminator"}
+    return digest(
+        {
+            **params.model_dump(include=sections),
+            "losses": params.losses[model].model_dump(),
+            "train": params.train.model_dump(exclude={"checkpoint"}),
+            "teacher": params.recognition.teacher,
+            "margin": params.triplets.margin,
+        }
+    )
+
+
 def digest(content: Mapping[str, Any]) -> str:
     """Return the same 16 hexadecimal digits for the same content, which holds JSON's types only."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -3,7 +3,8 @@
 A pair is accepted if its score is >= the threshold. So FMR falls and FNMR rises with the threshold, in steps: only the
 scores themselves are candidates. The threshold at an FMR is the lowest score at which FMR does not exceed it; the
 threshold at the EER is the lowest score at which FMR does not exceed FNMR. Where scores are counted in bins, the
-candidates are the lower edges of bins that have scores: the rates at such a threshold are exact, but it is up to a bin off.
+candidates are the lower edges of bins that have scores: the rates at such a threshold are exact, and it is at most a
+bin off.
 """
 
 from bisect import bisect_left
@@ -32,7 +33,7 @@ class Levels:
 
     @classmethod
     def from_bins(cls, edges: Floats, counts: Ints) -> "Levels":
-        """Take the lower edge of each bin that has scores as a candidate: (B,) and the number of scores in each (B,)."""
+        """Take the lower edge of each bin that has scores as a candidate: edges (B,) and counts (B,)."""
         filled = counts > 0
         return cls(edges[filled], np.concatenate([[0], np.cumsum(counts[filled])]))
 

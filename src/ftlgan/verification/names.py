@@ -20,6 +20,12 @@ def spelling(name: str) -> str:
     return re.sub(r"^([0-9]+)\.0+$", r"\1", kept)
 
 
+def shown_apart(one: str, other: str) -> tuple[str, str]:
+    """Return two names as an error message quotes them, escaped if they would look the same."""
+    same = unicodedata.normalize("NFC", repr(one)) == unicodedata.normalize("NFC", repr(other))
+    return (ascii(one), ascii(other)) if same else (repr(one), repr(other))
+
+
 def find_alike(names: Iterable[str]) -> tuple[str, str] | None:
     """Return two different names of one spelling, if there are any, the one that comes first first."""
     first: dict[str, str] = {}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ftlgan.errors import DataError
 from ftlgan.verification.binning import Floats, Ints
-from ftlgan.verification.names import spelling
+from ftlgan.verification.names import shown_apart, spelling
 from ftlgan.verification.pairs import Comparison, Faces, check_same_people, numbered
 from ftlgan.verification.scores import read_labels
 from ftlgan.verification.text_files import joined_names, read_csv, read_text, shown, text_lines
@@ -234,7 +234,7 @@ class _Photos:
         key = spelling(name)
         alike = next((found for found in self._names if spelling(found) == key), None)
         if alike is not None:
-            return f"(but {shown(alike)} is; write it alike)"
+            return f"(but {shown_apart(alike, name)[0]} is; write it alike)"
         return f"(such as {shown(next(iter(self._names), 'none'))})"
 
 

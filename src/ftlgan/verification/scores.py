@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ftlgan.errors import DataError
-from ftlgan.verification.names import find_alike, is_missing
+from ftlgan.verification.names import find_alike, is_missing, shown_apart
 from ftlgan.verification.pairs import Comparison, numbered
-from ftlgan.verification.text_files import CsvFile, joined_names, read_csv, shown
+from ftlgan.verification.text_files import CsvFile, joined_names, read_csv
 
 LABELS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
 """What a cell of the column `genuine` may say beside a number, in any case."""
@@ -138,7 +138,8 @@ def _refuse_alike(table: CsvFile) -> None:
             places.setdefault(name, (line, side))
     if alike := find_alike(sorted(places, key=lambda name: places[name])):
         (first, _), (line, side) = places[alike[0]], places[alike[1]]
+        one, other = shown_apart(*alike)
         raise DataError(
-            f"{table.path}: line {line}: {side} {shown(alike[1])} and {shown(alike[0])} (line {first}) look like one "
+            f"{table.path}: line {line}: {side} {other} and {one} (line {first}) look like one "
             "name; write it one way, or rename one of two people"
         )

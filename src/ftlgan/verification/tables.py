@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ftlgan.errors import DataError
-from ftlgan.verification.names import find_alike, is_missing, spelling
+from ftlgan.verification.names import find_alike, is_missing, shown_apart, spelling
 from ftlgan.verification.pairs import Faces, check_embeddings
 from ftlgan.verification.text_files import joined_names, read_csv, read_text, shown, text_lines
 
@@ -120,8 +120,9 @@ def refuse_alike_across(table: Path, probes: Faces, references: Path, others: Fa
         spelled = {spelling(found): found for found in first - second}
         for found in sorted(second - first):
             if other := spelled.get(spelling(found)):
+                theirs_shown, ours_shown = shown_apart(found, other)
                 raise DataError(
-                    f"{references}: {name} {shown(found)} and {shown(other)} of {table} look like one name; write it "
+                    f"{references}: {name} {theirs_shown} and {ours_shown} of {table} look like one name; write it "
                     "one way, or rename one"
                 )
 
@@ -185,7 +186,7 @@ def _check_names(part: _Part) -> None:
 
 def _refuse_alike(path: Path, identities: NDArray[np.str_]) -> None:
     if alike := find_alike(np.unique(identities).tolist()):
-        one, other = map(shown, alike)
+        one, other = shown_apart(*alike)
         raise DataError(
             f"{path}: identity {one} and {other} look like one name; write it one way, or rename one of two people"
         )
@@ -232,6 +233,10 @@ def _read_part(path: Path, partition: dict[str, str]) -> _Part:
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except UNREADABLE as error:
+        if "Expected all lists to be of size" in str(error):  # Arrow cannot read back what it wrote
+            raise DataError(
+                f"{path}: embedding is a list of fixed size, and a row has none; write it as a list of any size"
+            ) from None
         raise DataError(
             f"{path}: is not a table of embeddings in Parquet ({_reason(error)}); give Parquet, .npy or a .csv of "
             "scores"
@@ -240,7 +245,7 @@ def _read_part(path: Path, partition: dict[str, str]) -> _Part:
     for name in NAMES:
         if name not in partition:
             continue
-        of_folder = np.full(table.num_rows, partition[name], dtype=np.str_)
+        of_folder = np.array([partition[name]] * table.num_rows, dtype=np.str_)
         if name in names and (names[name] != of_folder).any():
             row = int(np.argmax(names[name] != of_folder))
             raise DataError(
@@ -390,7 +395,7 @@ def _load(path: Path) -> NDArray[Any]:
         found = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
-    except (ValueError, EOFError, OSError, SyntaxError, MemoryError, OverflowError, TypeError, KeyError) as error:
+    except Exception as error:  # the header is parsed as Python: a damaged one raises whatever its tokenizer does
         raise DataError(f"{path}: is not an array of numbers ({_reason(error)}); write it by numpy.save") from None
     if not isinstance(found, np.ndarray):
         found.close()

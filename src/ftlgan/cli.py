@@ -40,16 +40,32 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         "verify",
         "ftlgan.verification.command:verify",
-        "judge embeddings or scores that anyone made: d', AUC, EER, FNMR, with intervals",
+        "judge embeddings or scores that anyone made: d', AUC, EER, FNMR, with intervals, and thresholds",
     )
     command.add_argument(
-        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder) or scores (.csv)"
+        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder, or .npy) or scores (.csv)"
     )
     command.add_argument(
         "--references", type=Path, metavar="TABLE", help="embeddings to compare with, instead of within"
     )
+    command.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="who is on the rows of a .npy TABLE: a CSV with the columns identity and, if you like, face_id and split; "
+        "or text with a line for each row, PERSON/PHOTO or an identity (default: the .csv or .txt of the same name "
+        "beside it)",
+    )
+    command.add_argument("--reference-names", type=Path, metavar="FILE", help="the same for a .npy of --references")
     command.add_argument("--pairs", type=Path, metavar="FILE", help="compare these pairs: a CSV, or LFW's pairs.txt")
     command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
+    command.add_argument(
+        "--missing",
+        choices=["refuse", "skip"],
+        default="refuse",
+        help="what to do where a photo was not detected: refuse the file, or skip and count photos without an "
+        "embedding, listed pairs of a photo that is not there, and pairs without a score (default: refuse)",
+    )
     command.add_argument(
         "--fmr", type=float, nargs="+", default=[1e-2, 1e-3], metavar="RATE", help="FNMR at these (default: 0.01 0.001)"
     )

@@ -263,7 +263,9 @@ def test_the_headline_and_the_table_have_every_method(reproduced: Project) -> No
         rows = list(csv.DictReader(file))
     metrics = ("d_prime", "auc", "eer", "fnmr_at_fmr_0.01", "fnmr_at_fmr_0.001")
     columns = [name + end for name in metrics for end in ("", "_lo", "_hi")]
-    assert list(rows[0]) == ["res", "method", "judge", "protocol", "people", "genuine", "impostor", *columns]
+    thresholds = ["threshold_at_fmr_0.01", "threshold_at_fmr_0.001", "threshold_at_eer"]
+    counts = ["people", "genuine", "impostor"]
+    assert list(rows[0]) == ["res", "method", "judge", "protocol", *counts, *columns, *thresholds]
     found = {(row["method"], row["judge"], row["protocol"]) for row in rows}
     methods = {("hr", "hr-hr"), *((m, p) for m in ("bicubic", "ftlgan") for p in ("lr-hr", "lr-lr"))}
     assert found == {(method, judge, protocol) for method, protocol in methods for judge in ("sface", "dlib")}

@@ -16,7 +16,7 @@ from ftlgan.verification.bootstrap import Replicates, bootstrap
 from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.metrics import auc, d_prime, eer, fnmr_at_fmr
 from ftlgan.verification.pairs import Comparison, compare
-from ftlgan.verification.report import paired_difference, report
+from ftlgan.verification.report import Estimate, paired_difference, report
 
 
 def resampled(comparison: Comparison, weights: np.ndarray) -> tuple[list[float], list[float]]:
@@ -130,6 +130,47 @@ def test_a_bootstrap_of_faces_that_all_have_one_embedding_is_refused() -> None:
     embeddings = np.tile(unit(np.arange(1.0, 9)), (6, 1))
     with pytest.raises(DataError, match="check that the recognizer does not give every face the same embedding"):
         report(score_histogram(compare(embeddings, None, [*"AABBCC"])), replicates=5)
+
+
+def small_list(*rows: tuple[float, str, str]) -> Comparison:
+    """Scored pairs of people."""
+    names = sorted({name for _, *pair in rows for name in pair})
+    genuine, impostor = ([row for row in rows if (row[1] == row[2]) is same] for same in (True, False))
+    return Comparison(
+        tuple(names),
+        np.array([score for score, *_ in genuine]),
+        np.array([score for score, *_ in impostor]),
+        np.array([names.index(one) for _, one, _ in genuine], np.int32),
+        np.array([[names.index(pair[side]) for _, *pair in impostor] for side in (0, 1)], np.int32),
+    )
+
+
+def test_a_draw_whose_scores_do_not_vary_never_takes_the_estimate() -> None:
+    rows = [(0.8, "a", "a"), (0.7, "b", "b"), (0.2, "a", "b"), (0.3, "a", "c"), (0.25, "a", "d"), (0.22, "b", "c")]
+    found = report(score_histogram(small_list(*rows)), replicates=200)
+    assert found.metrics["auc"] == Estimate(1, 1, 1)
+    assert found.metrics["d_prime"].value == pytest.approx(d_prime([0.8, 0.7], [0.2, 0.3, 0.25, 0.22]))
+    assert found.undefined_draws.keys() == {"d_prime"}
+    assert 20 < found.undefined_draws["d_prime"] < 200
+    assert found.metrics["d_prime"].lo is None
+
+
+def test_a_few_draws_that_do_not_define_a_metric_are_left_out_of_its_interval_and_counted() -> None:
+    people = "abcdefg"
+    rows = [(0.8 + k / 100, who, who) for k, who in enumerate(people[:3])]
+    rows += [(k * j / 100, one, other) for k, one in enumerate(people) for j, other in enumerate(people) if k < j]
+    found = report(score_histogram(small_list(*rows)), replicates=2000)
+    draws = bootstrap(score_histogram(small_list(*rows)), [], replicates=2000).metrics["d_prime"]
+    defined = draws[~np.isnan(draws)]
+    assert found.undefined_draws == {"d_prime": 2000 - len(defined)}
+    assert (found.metrics["d_prime"].lo, found.metrics["d_prime"].hi) == tuple(np.quantile(defined, [0.025, 0.975]))
+
+
+def test_scores_of_which_neither_kind_varies_have_every_metric_but_d_prime() -> None:
+    found = report(score_histogram(small_list((0.8, "a", "a"), (0.2, "a", "b"))), replicates=100)
+    assert found.metrics["auc"].value == 1
+    assert "d_prime" not in found.metrics
+    assert "genuine scores are all 0.8, impostor scores all 0.2" in found.absent["d_prime"]
 
 
 def test_a_report_holds_the_metrics_of_all_scores_and_the_quantiles_of_the_replicates() -> None:

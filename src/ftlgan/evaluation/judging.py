@@ -82,7 +82,10 @@ def evaluate(
 
     def result(method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:
         pairs = AllPairs(probe.faces, reference.faces if reference else None)
-        return Result(method, judge, protocol, report(pair_histogram(pairs), replicates, confidence, seed))
+        found = report(pair_histogram(pairs), replicates, confidence, seed)
+        if reason := found.absent.get("d_prime"):
+            raise DataError(f"{method} before {judge}, {protocol}: {reason}")
+        return Result(method, judge, protocol, found)
 
     asked = [(CEILING, HR_HR, references, None)]
     for method, probe in probes.items():

@@ -49,6 +49,11 @@ class Grid:
     size: int
     exact = False
 
+    @property
+    def edges(self) -> Floats:
+        """Lower edge of each bin, (`size`,)."""
+        return -1 + np.arange(self.size) * (2 / self.size)
+
     def __call__(self, scores: Floats) -> Ints:
         bins = ((np.clip(scores, -1, 1) + 1) * (self.size / 2)).astype(np.int64)
         return np.minimum(bins, self.size - 1, out=bins)

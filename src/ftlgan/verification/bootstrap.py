@@ -45,14 +45,13 @@ class Replicates:
     weights: Weights
     """How often each person was drawn, (R, P); a row sums to P."""
     metrics: Mapping[str, Floats]
-    """By name, (R,) each."""
+    """By name, (R,) each. d' is NaN in a draw whose scores do not vary."""
 
 
 def estimate_metrics(histogram: ScoreHistogram, fmrs: Sequence[float]) -> dict[str, float]:
     """The metrics of all scores: d_prime, auc, eer and, for each FMR, fnmr_at_fmr_FMR.
 
-    Raises:
-        DataError: no variation in the scores.
+    d' is NaN where neither the genuine nor the impostor scores vary.
     """
     counts = histogram.genuine.sum(), histogram.impostor.sum()
     d_prime = _d_prime(histogram, (counts[0], *histogram.genuine_sums), (counts[1], *histogram.impostor_sums))
@@ -64,9 +63,6 @@ def bootstrap(histogram: ScoreHistogram, fmrs: Sequence[float], replicates: int 
 
     The draws depend on nothing but the people, who of them has a genuine pair, and the seed: two methods tested on the
     same photos meet the same draws, and can be compared draw by draw.
-
-    Raises:
-        DataError: no variation in a draw's scores.
     """
     weights = _draw_people(histogram, replicates, seed)
     passes = [

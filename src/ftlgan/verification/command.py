@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_
 from ftlgan.verification.pair_list import fold_accuracy, score_list
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.report import Report, report
-from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, read_scores
+from ftlgan.verification.scores import read_scores
+from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, refuse_alike_across
 
 NAMES = {"d_prime": "d'", "auc": "AUC", "eer": "EER"}
 
@@ -25,8 +28,11 @@ Facts = dict[str, Any]
 def verify(
     table: Path,
     references: Path | None,
+    names: Path | None,
+    reference_names: Path | None,
     pairs: Path | None,
     split: str | None,
+    missing: str,
     fmr: Sequence[float],
     replicates: int,
     confidence: float,
@@ -36,10 +42,14 @@ def verify(
     """Print the report on a table, and write it as JSON.
 
     Args:
-        table: probes as embeddings (Parquet file or folder), or scores (.csv): `ftlgan.verification.tables`.
+        table: probes as embeddings (Parquet file or folder, or .npy: `ftlgan.verification.tables`), or scores (.csv:
+            `ftlgan.verification.scores`).
         references: the same photos, or others, to compare the probes with; None: the probes are compared within.
+        names: who is on the rows of the table, if it is a .npy; None: the .csv or .txt of the same name beside it.
+        reference_names: the same of the references.
         pairs: list of the pairs to compare: `ftlgan.verification.pair_list`; None: all pairs of different photos.
         split: whose faces; None: those of the test, where a table has any, else all.
+        missing: `refuse` or `skip` photos without an embedding, pairs of a photo that is not there or without a score.
         fmr: false match rates at which FNMR is asked for, in (0, 1).
         replicates: bootstrap draws of people, at least 100.
         confidence: of the intervals, in (0, 1).
@@ -51,15 +61,21 @@ def verify(
         DataError: if a file does not hold what it should, or a JSON file can't be written.
     """
     _check(fmr, replicates, confidence, seed)
-    if table.suffix == ".csv":
+    for option, file, array in (("--names", names, table), ("--reference-names", reference_names, references)):
+        if file and not (array and array.suffix.lower() == ".npy"):
+            raise ParamsError(f"{option} {file}: goes with embeddings in a .npy file, not with {array or 'nothing'}")
+    if table.suffix.lower() == ".csv":
         if references or pairs or split:
             raise ParamsError(f"{table}: are scores; --references, --pairs and --split go with embeddings")
-        histogram, facts = score_histogram(read_scores(table)), {"scores": _file(table)}
+        read = partial(_read_scores, table, missing == "skip")
     else:
-        histogram, facts = _compare_embeddings(table, references, pairs, split)
-    found = report(histogram, replicates, confidence, seed, fmr)
+        read = partial(_compare_embeddings, table, references, names, reference_names, pairs, split, missing == "skip")
+    with _one_line(pairs or table):
+        histogram, facts = read()
+        found = report(histogram, replicates, confidence, seed, fmr)
     facts["intervals"] = _intervals(found, replicates, confidence, seed)
-    content = json.dumps(_json(found, facts), indent=2)
+    facts["notes"] = _notes(found, facts)
+    content = json.dumps(_json(found, facts), indent=2, allow_nan=False)
     print(content if json_file == "-" else _text(found, facts))
     if json_file and json_file != "-":
         with writing(Path(json_file)):
@@ -77,19 +93,43 @@ def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) 
         raise ParamsError(f"--seed {seed}: give 0 or more")
 
 
+@contextmanager
+def _one_line(file: Path) -> Generator[None, None, None]:
+    """Say in one line what is wrong, and with which file: what is computed from its scores does not know it."""
+    try:
+        yield
+    except DataError as error:
+        message = " ".join(str(error).split())
+        names_a_file = Path(message.partition(": ")[0]).exists() or "there is no such file" in message
+        raise DataError(message if names_a_file else f"{file}: {message}") from None
+
+
+def _read_scores(table: Path, skip: bool) -> tuple[ScoreHistogram, Facts]:
+    scores = read_scores(table, skip)
+    kind = "distance" if scores.distances else "score"
+    facts: Facts = {"scores": _file(table) | {"column": kind, "missing_left_out": scores.missing}}
+    return score_histogram(scores.comparison), facts
+
+
 def _compare_embeddings(
-    table: Path, references: Path | None, pairs: Path | None, split: str | None
+    table: Path,
+    references: Path | None,
+    names: Path | None,
+    reference_names: Path | None,
+    pairs: Path | None,
+    split: str | None,
+    skip: bool,
 ) -> tuple[ScoreHistogram, Facts]:
-    probes = read_embeddings(table, split)
+    probes = read_embeddings(table, split, names, skip)
     facts: Facts = {"probes": _described(table, probes)}
     others = None
     if references:
-        others = read_embeddings(references, split)
+        others = read_embeddings(references, split, reference_names, skip)
         _check_together(table, probes, references, others)
         facts["references"] = _described(references, others)
     facts["recognizer"] = probes.recognizer
     if pairs:
-        return _compare_listed_pairs(pairs, probes.faces, (others or probes).faces, facts)
+        return _compare_listed_pairs(pairs, probes.faces, (others or probes).faces, skip, facts)
     left_out = list(copies(others.faces, probes.faces) if others else copies(probes.faces))
     facts["pairs"] = {"all": "of different photos", "byte_identical_copies_left_out": len(left_out)}
     return pair_histogram(AllPairs(probes.faces.without(left_out), others and others.faces.without(left_out))), facts
@@ -104,13 +144,27 @@ def _check_together(table: Path, probes: EmbeddingTable, references: Path, other
     for path, found in ((table, probes), (references, others)):
         if not found.named:
             raise DataError(f"{path}: has no column face_id, which keeps a photo from being compared with itself")
+    ours, theirs = probes.faces.embeddings, others.faces.embeddings
+    if ours.shape[1] != theirs.shape[1]:
+        raise DataError(f"{table}: probes are {ours.shape}, references {theirs.shape}: embed both with one recognizer")
+    refuse_alike_across(table, probes.faces, references, others.faces)
 
 
-def _compare_listed_pairs(pairs: Path, probes: Faces, references: Faces, facts: Facts) -> tuple[ScoreHistogram, Facts]:
-    listed = score_list(pairs, probes, references)
-    facts["pairs"] = _file(pairs) | {"byte_identical_copies_left_out": listed.copies}
+def _compare_listed_pairs(
+    pairs: Path, probes: Faces, references: Faces, skip: bool, facts: Facts
+) -> tuple[ScoreHistogram, Facts]:
+    listed = score_list(pairs, probes, references, skip)
+    facts["pairs"] = _file(pairs) | {
+        "byte_identical_copies_left_out": listed.copies,
+        "missing_left_out": listed.missing,
+    }
     if listed.folds is not None:
-        facts["accuracy"] = asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
+        folds = len(np.unique(listed.folds))
+        facts["accuracy"] = (
+            asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
+            if folds > 1
+            else {"folds": folds, "absent": "the threshold is chosen on other folds, and there is one; give 2 or more"}
+        )
     return score_histogram(listed.comparison), facts
 
 
@@ -124,6 +178,7 @@ def _described(path: Path, table: EmbeddingTable) -> Facts:
         "split": table.split or None,
         "photos": len(faces.face_ids),
         "people": len(np.unique(faces.identities)),
+        "missing_left_out": table.missing,
     }
 
 
@@ -138,7 +193,34 @@ def _intervals(found: Report, replicates: int, confidence: float, seed: int) -> 
     return {"level": confidence, "resampled": "people", "replicates": replicates, "seed": seed, "weights": weights}
 
 
+def _notes(found: Report, facts: Facts) -> list[str]:
+    """What a reader should know of the numbers before using them."""
+    notes: list[str] = []
+    auc = found.metrics["auc"]
+    if (auc.value if auc.hi is None else auc.hi) < 0.5:
+        remedies = {
+            "score": "are these distances? Then call the column distance",
+            "distance": "are these similarities? Then call the column score",
+        }
+        remedy = remedies.get(facts.get("scores", {}).get("column"), "are the identities right?")
+        notes.append(f"AUC {auc.value:.4f}: pairs of two people are more alike than pairs of one; {remedy}")
+    for name, count in found.undefined_draws.items():
+        outcome = "no interval" if found.metrics[name].lo is None else "the interval leaves them out"
+        draws = facts["intervals"]["replicates"]
+        notes.append(f"{_title(name)} is undefined in {count} of {draws} draws, whose scores do not vary: {outcome}")
+    return notes
+
+
+def _acceptance(facts: Facts) -> tuple[str, int]:
+    """Which pairs a threshold accepts, and the sign of its number: a distance is a score with a minus."""
+    return ("distance <=", -1) if facts.get("scores", {}).get("column") == "distance" else ("score >=", 1)
+
+
 def _json(found: Report, facts: Facts) -> Facts:
+    rule, sign = _acceptance(facts)
+    thresholds = {
+        name: at and {"value": sign * at.score, "fmr": at.fmr, "fnmr": at.fnmr} for name, at in found.thresholds.items()
+    }
     rounded = {name: {k: v and round(v, 9) for k, v in asdict(f).items()} for name, f in found.metrics.items()}
     return facts | {
         "people": found.people or None,
@@ -146,6 +228,9 @@ def _json(found: Report, facts: Facts) -> Facts:
         "impostor": found.impostor,
         "metrics": rounded,
         "absent": dict(found.absent),
+        "undefined_draws": dict(found.undefined_draws),
+        "accepted": f"{rule} threshold",
+        "thresholds": thresholds,
         "auc_error": found.auc_error,
         "det": {"fmr": found.roc.fmr.tolist(), "fnmr": (1 - found.roc.tmr).tolist()},
     }
@@ -167,6 +252,14 @@ def _text(found: Report, facts: Facts) -> str:
     lines.append(line("pairs", f"{source}: {found.genuine} genuine, {found.impostor} impostor"))
     if left_out := facts.get("pairs", {}).get("byte_identical_copies_left_out"):
         lines.append(line("left out", f"{left_out} byte-identical copies"))
+    for source, what in (
+        ("probes", "probes without an embedding"),
+        ("references", "references without an embedding"),
+        ("pairs", "pairs of a photo that is not there"),
+        ("scores", "pairs without a score"),
+    ):
+        if left_out := facts.get(source, {}).get("missing_left_out"):
+            lines.append(line("left out", f"{left_out} {what}"))
     level = facts["intervals"].get("level")
     lines += ["", line("", f"   value   {level:.0%} interval over {found.people} people" if level else "   value")]
     for name, estimate in found.metrics.items():
@@ -174,12 +267,31 @@ def _text(found: Report, facts: Facts) -> str:
         error = f"   (binned: at most {found.auc_error:.1e} off)" if name == "auc" and found.auc_error else ""
         lines.append(line(_title(name), f"{estimate.value:8.4f}{interval}{error}"))
     lines += [line(_title(name), f"       -   {reason}") for name, reason in found.absent.items()]
-    if accuracy := facts.get("accuracy"):
+    if reason := facts.get("accuracy", {}).get("absent"):
+        lines.append(line("accuracy", f"       -   {reason}"))
+    elif accuracy := facts.get("accuracy"):
         text = f"{accuracy['mean']:8.4f}   standard error {accuracy['standard_error']:.4f}, {accuracy['folds']} folds"
         lines.append(line("accuracy", text))
+    lines += ["", *_threshold_lines(found, facts)]
     if absent := facts["intervals"].get("absent"):
         lines += ["", f"no intervals: {absent}"]
+    if facts["notes"]:
+        lines += ["", *(f"note: {note}" for note in facts["notes"])]
     return "\n".join(lines)
+
+
+def _threshold_lines(found: Report, facts: Facts) -> list[str]:
+    rule, sign = _acceptance(facts)
+    lines = [f"{'threshold':18}    {rule}"]
+    for name, at in found.thresholds.items():
+        title = name.replace("threshold_at_fmr_", "at FMR ").replace("threshold_at_eer", "at EER")
+        if at:
+            text = f"{sign * at.score:11.9g}   FMR {at.fmr:.4g}, FNMR {at.fnmr:.4g}"
+        else:
+            reason = found.absent.get(name.replace("threshold", "fnmr"), "the highest score alone exceeds that rate")
+            text = f"{'-':>11}   {reason}"
+        lines.append(f"{title:18} {text}")
+    return lines
 
 
 def _title(name: str) -> str:

@@ -19,6 +19,7 @@ from ftlgan.progress import progress
 from ftlgan.verification.binning import Bins, Floats, Grid, Ints, Ranks
 from ftlgan.verification.pairs import AllPairs, Comparison, joined
 from ftlgan.verification.roc import Roc
+from ftlgan.verification.thresholds import Levels
 
 MOST_EXACT = 2**23
 """Pairs that are held in memory at once: some 300 MB."""
@@ -51,6 +52,9 @@ class ScoreHistogram:
     """Genuine scores in B bins of rising score, (B,)."""
     impostor: Ints
     """Impostor scores in the same bins, (B,)."""
+    genuine_levels: Levels
+    impostor_levels: Levels
+    """The scores that a threshold may have: each score, or if not `exact`, the lower edge of each bin."""
     exact: bool
     """Whether the bins keep the order of genuine and impostor scores."""
     centre: float
@@ -120,10 +124,16 @@ def _fill(blocks: Iterable[Comparison], bins: Bins, pilot: Comparison) -> ScoreH
         genuine_cells, impostor_cells = _cells(block, by_pairs)
         genuine.add(block.genuine, centre, genuine_cells)
         impostor.add(block.impostor, centre, impostor_cells)
+    if isinstance(bins, Grid):
+        levels = [Levels.from_bins(bins.edges, kind.counts) for kind in (genuine, impostor)]
+    else:  # the pilot is all there is
+        levels = [Levels.from_scores(scores) for scores in (pilot.genuine, pilot.impostor)]
     return ScoreHistogram(
         people=pilot.people,
         genuine=genuine.counts,
         impostor=impostor.counts,
+        genuine_levels=levels[0],
+        impostor_levels=levels[1],
         exact=bins.exact,
         centre=centre,
         genuine_sums=genuine.sums,

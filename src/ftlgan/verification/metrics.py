@@ -29,26 +29,26 @@ def d_prime(genuine: ArrayLike, impostor: ArrayLike) -> float:
     Source: Daugman, "The importance of being random", Pattern Recognition 36 (2003).
     """
     genuine, impostor = _scores(genuine, "genuine", least=2), _scores(impostor, "impostor", least=2)
-    return float(decidability(genuine.mean(), genuine.var(), impostor.mean(), impostor.var()))
+    found = float(decidability(genuine.mean(), genuine.var(), impostor.mean(), impostor.var()))
+    if np.isnan(found):
+        raise DataError(no_variation(float(genuine.mean()), float(impostor.mean())))
+    return found
 
 
 def decidability(genuine_mean: Floats, genuine_var: Floats, impostor_mean: Floats, impostor_var: Floats) -> Floats:
-    """d' of two means and population variances, each of any one shape.
-
-    Raises:
-        DataError: no variation in either kind.
-    """
+    """Return d' of two means and population variances, each of any one shape; NaN where neither kind varies."""
     pooled = np.asarray((genuine_var + impostor_var) / 2)
     rounding = (RESOLUTION * np.maximum(np.abs(genuine_mean), np.abs(impostor_mean))) ** 2
-    if (still := pooled <= rounding).any():
-        genuine_score, impostor_score = (
-            np.broadcast_to(m, still.shape)[still][0] for m in (genuine_mean, impostor_mean)
-        )
-        raise DataError(
-            f"d' is undefined: genuine scores are all {genuine_score:.4g}, impostor scores all {impostor_score:.4g}; "
-            "test more people, and check that the recognizer does not give every face the same embedding"
-        )
-    return np.abs(genuine_mean - impostor_mean) / np.sqrt(pooled)
+    spread = np.sqrt(np.where(pooled > rounding, pooled, np.nan))
+    return np.abs(genuine_mean - impostor_mean) / spread
+
+
+def no_variation(genuine_mean: float, impostor_mean: float) -> str:
+    """Say that the scores of neither kind vary, and what to do."""
+    return (
+        f"d' is undefined: genuine scores are all {genuine_mean:.4g}, impostor scores all {impostor_mean:.4g}; "
+        "test more people, and check that the recognizer does not give every face the same embedding"
+    )
 
 
 def curve(genuine: ArrayLike, impostor: ArrayLike) -> Roc:

@@ -1,25 +1,39 @@
 """A protocol that lists its pairs: CSV, or the pairs.txt of Labeled Faces in the Wild; and accuracy over its folds.
 
-A CSV has the columns `probe` and `reference`, names of photos, and may have `fold`. A pairs.txt begins with the number
-of folds and of pairs of each kind in a fold (or with the latter alone: one set, no folds); `NAME 1 4` is a pair of one
-person's photos, `NAME 1 OTHER 2` of two people's.
+A CSV has the columns `probe` and `reference`, names of photos, and may have `fold`, and `genuine`, which is checked. A
+pairs.txt begins with the number of folds and of pairs of each kind in a fold (or with the latter alone: one set, no
+folds); `NAME 1 4` is a pair of one person's photos, `NAME 1 OTHER 2` of two people's.
 
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMass technical report 07-49 (2007).
 """
 
-import csv
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftlgan.errors import DataError
 from ftlgan.verification.binning import Floats, Ints
-from ftlgan.verification.pairs import Comparison, Faces, numbered
+from ftlgan.verification.names import shown_apart, spelling
+from ftlgan.verification.pairs import Comparison, Faces, check_same_people, numbered
+from ftlgan.verification.scores import read_labels
+from ftlgan.verification.text_files import joined_names, read_csv, read_text, shown, text_lines
 
-Listed = tuple[int, str, str, str]
-"""Line of the file, probe, reference, and fold; empty: none."""
+
+class Listed(NamedTuple):
+    """A pair of a list."""
+
+    line: int
+    probe: str
+    reference: str
+    fold: str
+    """Empty: none."""
+    genuine: bool | None
+    """What the list says; None: nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +49,8 @@ class ScoredList:
     comparison: Comparison
     copies: int
     """Pairs left out, because one photo is the other to the byte."""
+    missing: int
+    """Pairs left out, because a photo is not in the table."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +63,38 @@ class FoldAccuracy:
     """Of the mean: standard deviation of the folds (with one degree of freedom less) by the root of their number."""
 
 
-def score_list(path: Path, probes: Faces, references: Faces) -> ScoredList:
+def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool = False) -> ScoredList:
     """Score the pairs that a file lists by the cosine of their embeddings.
 
+    Args:
+        path: the file.
+        probes: the photos on the one side.
+        references: those on the other side, perhaps the same.
+        skip_missing: leave out, and count, pairs of a photo that is not there.
+
     Raises:
-        DataError: if the file is no list of pairs, names a photo that is not there, or compares one with itself.
+        DataError: if the file is no list of pairs, names a photo that is not there, compares one with itself, or says
+            that a pair is genuine, or is not, and the identities say otherwise.
     """
-    listed = _read(path)
-    rows = [_rows_by_name(faces) for faces in (probes, references)]
-    sides = np.array([[_find_row(path, line, names[k], rows[k]) for k in (0, 1)] for line, *names, _ in listed]).T
+    every = _read(path)
+    check_same_people(probes, references)
+    rows = _find_rows(path, every, probes, references, skip_missing)
+    listed = [pair for pair, found in zip(every, rows, strict=True) if found]
+    sides = np.array([found for found in rows if found]).T
     probe, reference = probes.take(sides[0]), references.take(sides[1])
     if (same := probe.face_ids == reference.face_ids).any():
-        line, name, *_ = listed[int(np.argmax(same))]
-        raise DataError(f"{path}: line {line}: compares {name} with itself; remove the line")
+        pair = listed[int(np.argmax(same))]
+        raise DataError(f"{path}: line {pair.line}: compares {pair.probe} with itself; remove the line")
+    for pair, one, other in zip(listed, probe.identities.tolist(), reference.identities.tolist(), strict=True):
+        if pair.genuine is not None and pair.genuine != (one == other):
+            raise DataError(
+                f"{path}: line {pair.line}: {shown(pair.probe)} and {shown(pair.reference)} are "
+                f"{'one person' if pair.genuine else 'two people'} by the list, and by the table {shown(one)} and "
+                f"{shown(other)}; correct one of the two"
+            )
     kept = (probe.embeddings != reference.embeddings).any(axis=1)
     probe, reference = probe.take(kept), reference.take(kept)
-    folds = [fold for *_, fold in listed]
+    folds = [pair.fold for pair in listed]
     people, (one, other) = numbered(probe.identities, reference.identities)
     genuine = one == other
     scores = np.einsum("ij,ij->i", probe.embeddings, reference.embeddings, dtype=np.float64)
@@ -74,6 +106,7 @@ def score_list(path: Path, probes: Faces, references: Faces) -> ScoredList:
             people, scores[genuine], scores[~genuine], one[genuine], np.stack([one[~genuine], other[~genuine]])
         ),
         copies=int(np.count_nonzero(~kept)),
+        missing=len(every) - len(listed),
     )
 
 
@@ -103,62 +136,129 @@ def _best_threshold(scores: Floats, genuine: NDArray[np.bool_]) -> float:
 
 
 def _read(path: Path) -> list[Listed]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not text; a list of pairs is a CSV or a pairs.txt") from None
-    head = lines[0].split() if lines else []
-    listed = _pairs_txt(path, lines) if head and all(word.isdigit() for word in head) else _csv(path, lines)
+    text = read_text(path)
+    first = next((line.split() for line in text_lines(text) if line.strip()), [])
+    if not first:
+        raise DataError(f"{path}: lists no pairs; give it a line for each, after the header probe,reference")
+    numbers = all(re.fullmatch("[0-9]+", word) for word in first)
+    listed = _pairs_txt(path, text_lines(text)) if numbers else _csv(path)
     if not listed:
         raise DataError(f"{path}: lists no pairs; give it a line for each, after the header probe,reference")
     return listed
 
 
-def _csv(path: Path, lines: list[str]) -> list[Listed]:
-    rows = csv.DictReader(lines)
-    if missing := [name for name in ("probe", "reference") if name not in (rows.fieldnames or [])]:
+def _csv(path: Path) -> list[Listed]:
+    table = read_csv(path)
+    for name in ("probe", "reference"):
+        if name not in table.columns:
+            raise DataError(
+                f"{path}: has no column {name}; a list of pairs has the header probe,reference (and fold), or is a "
+                f"pairs.txt; this one has {joined_names(table.columns)}"
+            )
+    for name in ("probe", "reference", "fold"):
+        cells = table.columns.get(name, [])
+        table.refuse(name, np.array([not cell.strip() for cell in cells], dtype=np.bool_), "empty; give one")
+    count = len(table.lines)
+    labels = read_labels(table).tolist() if "genuine" in table.columns else [None] * count
+    folds = [fold.strip() for fold in table.columns.get("fold", [""] * count)]
+    rows = zip(table.lines, table.columns["probe"], table.columns["reference"], folds, labels, strict=True)
+    return [Listed(*row) for row in rows]
+
+
+def _pairs_txt(path: Path, lines: Sequence[str]) -> list[Listed]:
+    (head, first), *rest = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    counts = [int(word) for word in first.split() if _is_number(word)]
+    if len(counts) not in (1, 2) or len(counts) != len(first.split()) or not all(counts):
         raise DataError(
-            f"{path}: has no column {missing[0]}; a list of pairs has the header probe,reference (and fold), or is a "
-            "pairs.txt"
+            f"{path}: line {head}: {shown(first)} is not FOLDS PAIRS, nor PAIRS: the number of folds, and of pairs of "
+            "each kind in a fold, 1 or more"
         )
-    return [(rows.line_num, row["probe"], row["reference"] or "", row.get("fold") or "") for row in rows]
-
-
-def _pairs_txt(path: Path, lines: list[str]) -> list[Listed]:
-    folds, pairs_per_kind = map(int, lines[0].split() if len(lines[0].split()) == 2 else ["1", lines[0]])
+    folds, pairs_per_kind = counts if len(counts) == 2 else [1, *counts]
     listed: list[Listed] = []
-    for number, line in enumerate(lines[1:]):
-        match line.split():
-            case [name, one, other] if one.isdigit() and other.isdigit():
+    for number, line in rest:
+        match [word.strip() for word in (line.strip().split("\t") if "\t" in line.strip() else line.split())]:
+            case [name, one, other] if _is_number(one) and _is_number(other):
                 pair = (name, one, name, other)
-            case [name, one, second, other] if one.isdigit() and other.isdigit():
+            case [name, one, second, other] if _is_number(one) and _is_number(other):
                 pair = (name, one, second, other)
             case _:
-                raise DataError(f"{path}: line {number + 2}: {line[:60]!r} is not NAME 1 2, nor NAME 1 NAME 2")
-        fold = str(number // (2 * pairs_per_kind)) if folds > 1 else ""
-        listed.append((number + 2, f"{pair[0]}/{int(pair[1]):04}", f"{pair[2]}/{int(pair[3]):04}", fold))
+                raise DataError(f"{path}: line {number}: {shown(line)} is not NAME 1 2, nor NAME 1 NAME 2")
+        fold = str(len(listed) // (2 * pairs_per_kind)) if folds > 1 else ""
+        names = f"{pair[0]}/{int(pair[1]):04}", f"{pair[2]}/{int(pair[3]):04}"
+        listed.append(Listed(number, *names, fold, pair[0] == pair[2]))
     if len(listed) != 2 * folds * pairs_per_kind:
         raise DataError(
-            f"{path}: has {len(listed)} pairs, and its first line promises {folds} x 2 x {pairs_per_kind}; get the file "
-            "anew"
+            f"{path}: has {len(listed)} pairs, and its first line promises {folds} x 2 x {pairs_per_kind}; get the "
+            "file anew"
         )
     return listed
 
 
-def _rows_by_name(faces: Faces) -> dict[str, int]:
-    """Row of each photo by its name; of NAME/NAME_0001.jpg, as LFW has it, and NAME/1.jpg also by NAME/0001."""
-    rows: dict[str, int] = {}
-    for row, name in enumerate(faces.face_ids.tolist()):
-        rows[name] = row
-        photo = PurePosixPath(name).with_suffix("")
-        person = photo.parent.name
-        number = photo.name.removeprefix(f"{person}_")
-        if number.isdigit():
-            rows[f"{person}/{int(number):04}"] = row
-    return rows
+def _is_number(word: str) -> bool:
+    return re.fullmatch("[0-9]{1,9}", word) is not None
 
 
-def _find_row(path: Path, line: int, name: str, rows: dict[str, int]) -> int:
-    if name not in rows:
-        raise DataError(f"{path}: line {line}: {name!r} is not among the photos (such as {next(iter(rows), 'none')!r})")
-    return rows[name]
+class _Photos:
+    """The rows of a table by the names that a list may use."""
+
+    def __init__(self, faces: Faces) -> None:
+        """Number the photos by their name; NAME/NAME_0001.jpg, as LFW has it, and NAME/1.jpg also by NAME/0001."""
+        self._names: list[str] = faces.face_ids.tolist()
+        self._rows = {name: row for row, name in enumerate(self._names)}
+        self._by_number: dict[str, list[int]] = {}
+        for row, name in enumerate(self._names):
+            photo = PurePosixPath(name)
+            person = photo.parent.name
+            number = photo.stem.removeprefix(f"{person}_")
+            if _is_number(number):
+                self._by_number.setdefault(f"{person}/{int(number):04}", []).append(row)
+
+    def row(self, path: Path, line: int, name: str) -> int | None:
+        """Return the row of a photo; None: it is not there.
+
+        Raises:
+            DataError: if the name fits several photos.
+        """
+        if name in self._rows:
+            return self._rows[name]
+        rows = self._by_number.get(name, [])
+        if len(rows) > 1:
+            raise DataError(
+                f"{path}: line {line}: {shown(name)} may be {joined_names(self._names[row] for row in rows)}; keep one "
+                "of these photos"
+            )
+        return rows[0] if rows else None
+
+    def like(self, name: str) -> str:
+        """Say what photos there are, such as one whose name differs only in its spelling."""
+        key = spelling(name)
+        alike = next((found for found in self._names if spelling(found) == key), None)
+        if alike is not None:
+            return f"(but {shown_apart(alike, name)[0]} is; write it alike)"
+        return f"(such as {shown(next(iter(self._names), 'none'))})"
+
+
+def _find_rows(
+    path: Path, listed: Sequence[Listed], probes: Faces, references: Faces, skip_missing: bool
+) -> list[tuple[int, int] | None]:
+    """The rows of the photos of each pair; None: one is not there, and is to be skipped."""
+    sides = _Photos(probes), _Photos(references)
+    found: list[tuple[int, int] | None] = []
+    for pair in listed:
+        one, other = sides[0].row(path, pair.line, pair.probe), sides[1].row(path, pair.line, pair.reference)
+        if one is not None and other is not None:
+            found.append((one, other))
+            continue
+        if not skip_missing:
+            photos, name = (sides[0], pair.probe) if one is None else (sides[1], pair.reference)
+            raise DataError(
+                f"{path}: line {pair.line}: {shown(name)} is not among the photos {photos.like(name)}; correct the "
+                "name, or leave such pairs out by --missing skip"
+            )
+        found.append(None)
+    if listed and not any(found):
+        raise DataError(
+            f"{path}: line {listed[0].line}: {shown(listed[0].probe)} or {shown(listed[0].reference)} is not among the "
+            f"photos, nor are both of any other of its {len(listed)} pairs; give the names of the column face_id"
+        )
+    return found

@@ -131,18 +131,27 @@ class AllPairs:
         )
 
     def _check(self) -> None:
-        probe, reference = (
-            dict(zip(faces.face_ids.tolist(), faces.identities.tolist(), strict=True))
-            for faces in (self.probes, self.references)
-        )
-        if wrong := [name for name in probe.keys() & reference.keys() if probe[name] != reference[name]]:
-            name = min(wrong)
-            raise DataError(f"{name} is {probe[name]} among the probes, {reference[name]} among the references")
+        check_same_people(self.probes, self.references)
         if not all(self.counts):
+            photos = len(np.union1d(self.probes.face_ids, self.references.face_ids))
             raise DataError(
-                f"{len(probe.keys() | reference.keys())} photos of {len(self.people)} people give no genuine or no "
+                f"{photos} photos of {len(self.people)} people give no genuine or no "
                 "impostor pair: verification needs at least two people, and at least two photos of one of them"
             )
+
+
+def check_same_people(probes: Faces, references: Faces) -> None:
+    """Refuse a photo of two people.
+
+    Raises:
+        DataError: if there is one.
+    """
+    probe, reference = (
+        dict(zip(faces.face_ids.tolist(), faces.identities.tolist(), strict=True)) for faces in (probes, references)
+    )
+    if wrong := [name for name in probe.keys() & reference.keys() if probe[name] != reference[name]]:
+        name = min(wrong)
+        raise DataError(f"{name} is {probe[name]} among the probes, {reference[name]} among the references")
 
 
 def compare(probes: ArrayLike, references: ArrayLike | None, identities: ArrayLike) -> Comparison:
@@ -185,22 +194,33 @@ def joined(blocks: Iterable[Comparison]) -> Comparison:
     )
 
 
-def check_embeddings(embeddings: ArrayLike, name: str, photos: int) -> NDArray[np.float32]:
+def check_embeddings(
+    embeddings: ArrayLike, name: str, photos: int, rows: NDArray[np.integer] | None = None
+) -> NDArray[np.float32]:
     """Embeddings as float32 (photos, D).
+
+    Args:
+        embeddings: (photos, D).
+        name: of the file, for messages.
+        photos: how many there should be.
+        rows: the number of each in its file, (photos,), for messages; None: they are all of the file.
 
     Raises:
         DataError: another shape, or embeddings that are not finite or not of unit length; the message begins with
             `name`.
     """
-    embeddings = np.asarray(embeddings, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, and is refused
+        embeddings = np.asarray(embeddings, dtype=np.float32)
     if embeddings.ndim != 2 or len(embeddings) != photos:
         raise DataError(f"{name} have shape {embeddings.shape}: one row for each of the {photos} identities is needed")
-    length = np.linalg.norm(embeddings, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(embeddings, axis=1)
     wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))  # a NaN is wrong, too
     if wrong.size:
+        row = wrong[0] if rows is None else rows[wrong[0]]
         raise DataError(
             f"{name}: {wrong.size} of {photos} embeddings are not finite or not of unit length, the first in row "
-            f"{wrong[0]} (length {length[wrong[0]]:g}): embed the faces again, and divide by the length"
+            f"{row} (length {length[wrong[0]]:g}): embed the faces again, and divide by the length"
         )
     return embeddings
 

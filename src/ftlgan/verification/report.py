@@ -9,17 +9,20 @@ from ftlgan.errors import DataError
 from ftlgan.verification.binning import Floats
 from ftlgan.verification.bootstrap import Replicates, bootstrap, estimate_metrics, fnmr_name
 from ftlgan.verification.histogram import DENSITY_BINS, ScoreHistogram
-from ftlgan.verification.metrics import too_few_impostors
+from ftlgan.verification.metrics import RESOLUTION, no_variation, too_few_impostors
 from ftlgan.verification.roc import Roc
+from ftlgan.verification.thresholds import Threshold, threshold_at_eer, threshold_at_fmr
 
 FMRS = (1e-2, 1e-3)
 """False match rates at which the false non-match rate is asked for."""
 ROC_POINTS = 400
+MOST_UNDEFINED = 0.1
+"""Share of draws in which a metric may be undefined: leave out more, and the rest is no sample of all draws."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric and its confidence interval, which is None if it is not known who is compared."""
+    """A metric and its confidence interval, None if it is not known who is compared or too few draws define it."""
 
     value: float
     lo: float | None
@@ -38,7 +41,13 @@ class Report:
     metrics: Mapping[str, Estimate]
     """By name: d_prime, auc, eer, and `fnmr_at_fmr_FMR` for each FMR."""
     absent: Mapping[str, str]
-    """Figures that there is no ground for, and why."""
+    """Metrics that there is no ground for, and why."""
+    thresholds: Mapping[str, Threshold | None]
+    """By name: `threshold_at_fmr_FMR` for each FMR, and threshold_at_eer. None where the FNMR at that FMR is absent, or
+    where even the highest score alone exceeds the rate."""
+    undefined_draws: Mapping[str, int]
+    """By name, the number of draws in which a metric is undefined, if there are any. Its interval leaves them out; it
+    has none if they are more than `MOST_UNDEFINED`."""
     auc_error: float
     """What counting in bins can change in the AUC at most; 0: it is exact."""
     roc: Roc
@@ -53,7 +62,13 @@ class Report:
     def scalars(self) -> dict[str, float | None]:
         """Counts and metrics as a row of a table, see `columns`."""
         counts = {"people": self.people, "genuine": self.genuine, "impostor": self.impostor}
-        return {**counts, **columns(self.metrics, self.absent)}
+        thresholds = {name: found and found.score for name, found in self.thresholds.items()}
+        return {**counts, **columns(self.metrics, self.absent), **thresholds}
+
+
+def threshold_name(fmr: float) -> str:
+    """Return the name of a threshold: `threshold_at_fmr_0.001`."""
+    return f"threshold_at_fmr_{fmr:g}"
 
 
 def columns(metrics: Mapping[str, Estimate], absent: Iterable[str]) -> dict[str, float | None]:
@@ -79,12 +94,16 @@ def report(
     impostor scores supports, intervals where it is known who is compared.
 
     Raises:
-        DataError: scores that do not vary.
+        DataError: scores that are all the same.
     """
     impostors = int(histogram.impostor.sum())
     reasons = {fmr: too_few_impostors(impostors, fmr) for fmr in fmrs}
     supported = [fmr for fmr, reason in reasons.items() if not reason]
     values = estimate_metrics(histogram, supported)
+    absent = {fnmr_name(fmr): reason for fmr, reason in reasons.items() if reason}
+    if np.isnan(values["d_prime"]):
+        absent = {"d_prime": _no_d_prime(histogram)} | absent
+        del values["d_prime"]
     draws = bootstrap(histogram, supported, replicates, seed) if histogram.people else None
     return Report(
         people=len(histogram.people),
@@ -93,7 +112,9 @@ def report(
         metrics={
             name: _estimate(value, draws.metrics[name] if draws else None, confidence) for name, value in values.items()
         },
-        absent={fnmr_name(fmr): reason for fmr, reason in reasons.items() if reason},
+        absent=absent,
+        undefined_draws={name: count for name in values if (count := _undefined(draws and draws.metrics[name]))},
+        thresholds=_thresholds(histogram, {fmr: not reason for fmr, reason in reasons.items()}),
         auc_error=histogram.auc_error,
         roc=histogram.roc.thinned(ROC_POINTS, 1 / impostors),
         density=_density(histogram),
@@ -116,11 +137,12 @@ def paired_difference(method: Report, baseline: Report, confidence: float = 0.95
             f"{method.people} and {baseline.people} people, {_count(mine)} and {_count(theirs)} replicates are not the "
             "same draws: report both methods on the same people with the same seed and replicates"
         )
+    both = {name: estimate for name, estimate in method.metrics.items() if name in baseline.metrics}
     return {
         name: _estimate(
             estimate.value - baseline.metrics[name].value, mine.metrics[name] - theirs.metrics[name], confidence
         )
-        for name, estimate in method.metrics.items()
+        for name, estimate in both.items()
     }
 
 
@@ -132,9 +154,42 @@ def _estimate(value: float, draws: Floats | None, confidence: float) -> Estimate
     """With the central share `confidence` of the bootstrap distribution."""
     if draws is None:
         return Estimate(value, None, None)
+    if _undefined(draws) > MOST_UNDEFINED * len(draws):
+        return Estimate(value, None, None)
     tail = (1 - confidence) / 2
-    lo, hi = np.quantile(draws, [tail, 1 - tail])
+    lo, hi = np.quantile(draws[~np.isnan(draws)], [tail, 1 - tail])
     return Estimate(value, float(lo), float(hi))
+
+
+def _undefined(draws: Floats | None) -> int:
+    return 0 if draws is None else int(np.count_nonzero(np.isnan(draws)))
+
+
+def _no_d_prime(histogram: ScoreHistogram) -> str:
+    """Why d' is undefined.
+
+    Raises:
+        DataError: scores that are all the same, of which no metric says anything.
+    """
+    genuine, impostor = (
+        float(sums[0] / counts.sum() + histogram.centre)
+        for sums, counts in (
+            (histogram.genuine_sums, histogram.genuine),
+            (histogram.impostor_sums, histogram.impostor),
+        )
+    )
+    reason = no_variation(genuine, impostor)
+    if abs(genuine - impostor) <= RESOLUTION * max(abs(genuine), abs(impostor)):
+        raise DataError(reason)
+    return reason
+
+
+def _thresholds(histogram: ScoreHistogram, supported: Mapping[float, bool]) -> dict[str, Threshold | None]:
+    levels = histogram.genuine_levels, histogram.impostor_levels
+    at_fmr = {
+        threshold_name(fmr): threshold_at_fmr(*levels, fmr) if given else None for fmr, given in supported.items()
+    }
+    return {**at_fmr, "threshold_at_eer": threshold_at_eer(*levels)}
 
 
 def _density(histogram: ScoreHistogram) -> tuple[Floats, Floats, Floats]:

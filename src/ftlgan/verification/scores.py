@@ -1,0 +1,145 @@
+"""Scores of pairs that anyone computed, in CSV."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ftlgan.errors import DataError
+from ftlgan.verification.names import find_alike, is_missing, shown_apart
+from ftlgan.verification.pairs import Comparison, numbered
+from ftlgan.verification.text_files import CsvFile, joined_names, read_csv
+
+LABELS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
+"""What a cell of the column `genuine` may say beside a number, in any case."""
+MISSING = {"", "nan", "na", "n/a", "<na>", "null", "none", "-"}
+"""What a cell may say where there is no score, in any case."""
+SIDES = ("probe_identity", "reference_identity")
+LARGEST = 1e100
+"""A score's absolute value: beyond, its square is not a number."""
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """Scored pairs, as they were found in a file."""
+
+    comparison: Comparison
+    distances: bool
+    """Whether the file has distances: their scores are -distance."""
+    missing: int
+    """Pairs without a score that were left out."""
+
+
+def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
+    """Read scored pairs from a CSV.
+
+    A column `score` (the higher, the more alike) or `distance` (the lower); and either the identities on both sides,
+    `probe_identity` and `reference_identity`, or `genuine`: 1 or 0, true or false, yes or no. Without identities nobody
+    can be resampled. Where there are both, they have to agree.
+
+    Args:
+        path: the file.
+        skip_missing: leave out, and count, pairs whose score is empty or nan.
+
+    Raises:
+        DataError: if the file is not such a CSV, a cell holds something else, or two columns contradict each other.
+    """
+    table = read_csv(path)
+    column = _check_columns(table)
+    missing = np.array([cell.strip().lower() in MISSING for cell in table.columns[column]], dtype=np.bool_)
+    if skip_missing:
+        table = _without(table, missing)
+    else:
+        table.refuse(column, missing, "not a finite number; compute it, or leave such pairs out by --missing skip")
+    numbers = np.array(pd.to_numeric(pd.Series(table.columns[column], dtype=object), errors="coerce"), dtype=np.float64)
+    table.refuse(column, ~np.isfinite(numbers), "not a finite number")
+    table.refuse(column, np.abs(numbers) > LARGEST, f"not between -{LARGEST:g} and {LARGEST:g}")
+    scores = numbers if column == "score" else -numbers
+    labels = read_labels(table) if "genuine" in table.columns else None
+    if SIDES[0] in table.columns:
+        people, (one, other) = numbered(*(_identities(table, side) for side in SIDES))
+        _refuse_alike(table)
+        genuine = one == other
+        if labels is not None:
+            table.refuse(
+                "genuine", labels != genuine, "and the identities say otherwise; correct one or remove a column"
+            )
+        persons = one[genuine], np.stack([one[~genuine], other[~genuine]])
+    else:
+        assert labels is not None, "_check_columns lets no table pass that has neither"
+        genuine = labels
+        people, persons = (), (np.empty(0, np.int32), np.empty((2, 0), np.int32))
+    comparison = Comparison(people, scores[genuine], scores[~genuine], *persons)
+    return ScoreFile(comparison, column == "distance", int(np.count_nonzero(missing)) if skip_missing else 0)
+
+
+def read_labels(table: CsvFile) -> NDArray[np.bool_]:
+    """Return the column `genuine`, (N,).
+
+    Raises:
+        DataError: if a cell says something else.
+    """
+    labels = [_label(cell) for cell in table.columns["genuine"]]
+    table.refuse("genuine", np.array([label is None for label in labels], dtype=np.bool_), "not 1 or 0")
+    return np.array(labels, dtype=np.bool_)
+
+
+def _label(cell: str) -> bool | None:
+    word = cell.strip().lower()
+    if word in LABELS:
+        return LABELS[word]
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return bool(number) if number in (0, 1) and not math.isnan(number) else None
+
+
+def _check_columns(table: CsvFile) -> str:
+    """Return the name of the column of scores."""
+    names = table.columns.keys()
+    if not names & {"score", "distance"} or not ("genuine" in names or names & set(SIDES)):
+        (only, *others) = [*names] or [""]
+        hint = "; separate columns by commas" if not others and (";" in only or "\t" in only) else ""
+        raise DataError(
+            f"{table.path}: has the columns {joined_names(list(names))}; scores need score or distance, and genuine or "
+            f"probe_identity and reference_identity{hint}"
+        )
+    if {"score", "distance"} <= names:
+        raise DataError(f"{table.path}: has the columns score and distance; keep the one that is to be judged")
+    if lacking := [side for side in SIDES if side not in names and names & set(SIDES)]:
+        (there,) = names & set(SIDES)
+        raise DataError(f"{table.path}: has the column {there} and not {lacking[0]}; give both, or neither and genuine")
+    return "score" if "score" in names else "distance"
+
+
+def _without(table: CsvFile, rows: NDArray[np.bool_]) -> CsvFile:
+    kept = np.flatnonzero(~rows).tolist()
+    columns = {name: [cells[row] for row in kept] for name, cells in table.columns.items()}
+    return CsvFile(table.path, columns, [table.lines[row] for row in kept])
+
+
+def _identities(table: CsvFile, side: str) -> NDArray[np.str_]:
+    cells = table.columns[side]
+    blank = {name for name in set(cells) if is_missing(name)}
+    table.refuse(
+        side, np.array([name in blank for name in cells], dtype=np.bool_), "no name; give one or remove the line"
+    )
+    return np.array(cells, dtype=np.str_)
+
+
+def _refuse_alike(table: CsvFile) -> None:
+    places: dict[str, tuple[int, str]] = {}
+    for side in SIDES:
+        for line, name in zip(table.lines, table.columns[side], strict=True):
+            places.setdefault(name, (line, side))
+    if alike := find_alike(sorted(places, key=lambda name: places[name])):
+        (first, _), (line, side) = places[alike[0]], places[alike[1]]
+        one, other = shown_apart(*alike)
+        raise DataError(
+            f"{table.path}: line {line}: {side} {other} and {one} (line {first}) look like one "
+            "name; write it one way, or rename one of two people"
+        )

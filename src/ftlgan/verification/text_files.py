@@ -1,0 +1,106 @@
+"""Text and CSV files that anyone made, with the number of each line as an editor counts it."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftlgan.errors import DataError
+
+NEEDLESS = "\ufeff\u200b"
+"""What may stand unseen around the name of a column: a byte order mark, a space of no width."""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """The cells of a CSV file, without blank lines."""
+
+    path: Path
+    columns: dict[str, list[str]]
+    """By name; a cell that a line lacks at its end is empty."""
+    lines: list[int]
+    """Line in which each row begins, counted from 1."""
+
+    def refuse(self, name: str, wrong: NDArray[np.bool_], wanted: str) -> None:
+        """Refuse the first of the cells that are wrong, (N,).
+
+        Raises:
+            DataError: if there is one.
+        """
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            cell = self.columns[name][row]
+            raise DataError(f"{self.path}: line {self.lines[row]}: {name} is {shown(cell)}, {wanted}")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, without its byte order mark.
+
+    Raises:
+        DataError: if it is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = len(text_lines(data[: error.start].decode("utf-8-sig")) or [""])
+        raise DataError(
+            f"{path}: line {line}: {data[error.start : error.start + 1]!r} is not UTF-8 text; save the file as UTF-8"
+        ) from None
+
+
+def text_lines(text: str) -> list[str]:
+    """Return the lines as an editor counts them, without their ends: `str.splitlines` breaks at more."""
+    return [line.rstrip("\r\n") for line in io.StringIO(text, newline="")]
+
+
+def read_csv(path: Path) -> CsvFile:
+    """Read a CSV file: a header, and as many cells in each line at most.
+
+    Raises:
+        DataError: if it is not such a file.
+    """
+    found: list[tuple[int, list[str]]] = []
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    begin = 1
+    try:
+        for row in rows:
+            if len(row) > 1 or "".join(row).strip():
+                found.append((begin, row))
+            begin = rows.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: line {begin}: is not CSV ({error}); close each quote, and double the quotes in a cell"
+        ) from None
+    if not found:
+        raise DataError(f"{path}: is not a CSV file: it is empty; give it a header and a line for each row")
+    (_, first), *rest = found
+    names = [name.strip().strip(NEEDLESS).strip() for name in first]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise DataError(f"{path}: line {found[0][0]}: has the column {name} twice; keep one")
+    for line, row in rest:
+        if len(row) > len(names) and any(cell.strip() for cell in row[len(names) :]):
+            raise DataError(
+                f"{path}: line {line}: has {len(row)} cells, and the header {len(names)}; quote cells with commas"
+            )
+    cells = {
+        name: [row[place] if place < len(row) else "" for _, row in rest] for place, name in enumerate(names) if name
+    }
+    return CsvFile(path, cells, [line for line, _ in rest])
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message quotes it: in one line, and not longer than that."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def joined_names(names: Iterable[object]) -> str:
+    """Return names as an error message lists them."""
+    found = [" ".join(str(name).split()) for name in names]
+    return ", ".join(found[:20]) + (", ..." if len(found) > 20 else "")

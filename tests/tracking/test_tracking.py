@@ -24,7 +24,7 @@ from ftlgan.repository import locked_stages, stages_in
 from ftlgan.tracking.__main__ import main as deliver_pending
 from ftlgan.tracking.artifacts import local_path
 from ftlgan.tracking.names import flatten, mend
-from ftlgan.tracking.spool import Spool
+from ftlgan.tracking.spool import Spool, repository_root
 from ftlgan.tracking.store import Store, tracking_uri
 from ftlgan.tracking.tags import identifying_tags, input_hashes
 
@@ -552,6 +552,16 @@ def test_a_relative_store_is_seen_from_the_repository(
     if uri is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert tracking_uri(tmp_path) == right.format(root=tmp_path)
+
+
+def test_a_command_in_a_subfolder_finds_the_repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (".dvc", "src/package"):
+        (root / folder).mkdir(parents=True)
+    with tracking.run("train", PARAMS):
+        monkeypatch.chdir(root / "src/package")
+        assert repository_root() == root
+        deliver_pending()
+    assert list((root / "src/package").iterdir()) == []
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///x.db?timeout=9", "file:runs", "runs"])

@@ -83,7 +83,11 @@ class Spool:
 
 
 def repository_root() -> Path:
-    return Path(os.environ.get("DVC_ROOT", "")).resolve()
+    """Return the root of the DVC repository, also from a subfolder of it; without one, the working directory."""
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root).resolve()
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
 
 
 def now() -> int:

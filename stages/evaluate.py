@@ -51,12 +51,13 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     }
     with writing(METRICS):
         for name, content in (("metrics", judging.headline(results, black_box)), ("origin", provenance)):
-            (METRICS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-        table.to_csv(METRICS / "verification.csv", index=False)
-        differences.to_csv(METRICS / "differences.csv", index=False)
-        rejects.to_csv(METRICS / "rejects.csv")
+            (METRICS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
+        table.to_csv(METRICS / "verification.csv", index=False, lineterminator="\n")
+        differences.to_csv(METRICS / "differences.csv", index=False, lineterminator="\n")
+        rejects.to_csv(METRICS / "rejects.csv", lineterminator="\n")
         for name, rows in (("roc", judging.roc_table(reports)), ("scores", judging.score_table(reports))):
-            pd.DataFrame(rows).to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g")
+            curve = pd.DataFrame(rows)
+            curve.to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
         for name, picture in pictures.items():
             plots.save(picture, METRICS / f"{name}.png")
 

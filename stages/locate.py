@@ -18,9 +18,9 @@ def main() -> None:
         locate(dataset.path)
     elif not Path(dataset.path).exists():  # DVC hashes it, whether the source reads it or not
         Path(dataset.path).mkdir(parents=True)
-        (Path(dataset.path) / "README.txt").write_text(INVITATION)
+        (Path(dataset.path) / "README.txt").write_text(INVITATION, encoding="utf-8", newline="\n")
     Path("data").mkdir(exist_ok=True)
-    Path("data/located.txt").write_text(f"{dataset.path}\n")
+    Path("data/located.txt").write_text(f"{dataset.path}\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main() -> None:
         rounded = {name: {key: round(value, 4) for key, value in row.items()} for name, row in found.items()}
         rows = [{"method": name, **row} for name, row in rounded.items()]
         with writing(METRICS):
-            METRICS.write_text(json.dumps(rows, indent=2) + "\n")
+            METRICS.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8", newline="\n")
         run.log_artifact(METRICS)
         run.log_final({f"{name}.{key}": value for name, row in rounded.items() for key, value in row.items()})
 

@@ -19,7 +19,7 @@ Stages = dict[str, dict[str, Any]]
 def git(*command: str) -> str | None:
     """Return what a git command prints, or None without git, a repository or a commit."""
     try:
-        done = subprocess.run(["git", *command], capture_output=True, text=True, errors="replace", check=True)
+        done = subprocess.run(["git", *command], capture_output=True, encoding="utf-8", errors="replace", check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
@@ -63,7 +63,7 @@ def stage_metrics(stage: str) -> dict[str, float]:
     for declared in stages_in(Path("dvc.yaml")).get(stage, {}).get("metrics", []):
         path = next(iter(declared)) if isinstance(declared, dict) else declared
         try:
-            content = json.loads(Path(path).read_text())
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         metrics |= {name: float(value) for name, value in leaves(content) if isinstance(value, float | int)}

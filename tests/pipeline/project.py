@@ -20,6 +20,7 @@ FILES = [
     ".dvc/.gitignore",
     ".dvc/plots",
     ".dvcignore",
+    ".gitattributes",
     ".gitignore",
     "dvc.yaml",
     "params.yaml",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from project import Project, executed, new_project
+from project import ROOT, Project, executed, new_project
 from small_disk import small_disk
 
 
@@ -28,6 +28,53 @@ def test_a_wrong_param_is_one_line(project: Project, settings: list[str], said: 
     changes = [argument for setting in settings for argument in ("-S", setting)]
     (line,) = error_lines(project.dvc("exp", "run", *changes, check=False))
     assert line.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("methods=bicubic", "'Value' object is not iterable"),
+        ("models=", "'Value' object is not iterable"),
+        ("recognition.judges=dlib", "'Value' object is not iterable"),
+        ("dataset.path=", "unexpected error"),
+        ("dataset.path=../fotografías", "LexerNoViableAltException"),
+        ("dataset.path=../photos (1)", "mismatched input"),
+        ("methods=[bicubic", "no viable alternative"),
+        ("dataset.path=../a,b", "Sweep overrides can't be used without --queue"),
+    ],
+)
+def test_what_dvc_says_of_a_value_is_explained_in_the_readme(tmp_path: Path, setting: str, said: str) -> None:
+    """DVC reads it before a stage runs, and leaves params.yaml as it was."""
+    (tmp_path / "none").mkdir()
+    project = new_project(tmp_path / "here", tmp_path / "none")
+    printed = project.dvc("exp", "run", "-S", setting, "locate", check=False).replace("`--queue`", "--queue")
+    assert said in printed
+    assert "Traceback" not in printed
+    assert project.run("git", "status", "--porcelain", "params.yaml") == ""
+    table = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert [line for line in table if f"`{said}`" in line.split(" | ")[0]]
+
+
+@pytest.mark.parametrize(
+    "name", ["fotografías", "photos (1)", "a,b", "写真", "it's", "a=b", "[x]", "a$b", "a#b", "50%"]
+)
+def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: str) -> None:
+    (tmp_path / "none").mkdir()
+    project = new_project(tmp_path / "here", tmp_path / "none")
+    (project.photos / name).mkdir()
+    project.dvc("exp", "run", "-S", f'dataset.path="../photos/{name}"', "locate")
+    located = (project.root / "data/located.txt").read_text(encoding="utf-8")
+    assert located == f"../photos/{name}\n"
+
+
+def test_a_stage_in_a_subfolder_says_where_to_go(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    project = new_project(tmp_path / "here", tmp_path / "none")
+    for script in sorted(path.name for path in (project.root / "stages").glob("*.py")):
+        (line,) = error_lines(project.run("bash", "-c", f"cd stages && python {script}", check=False))
+        assert "run from the root of the project" in line or "run `dvc repro`" in line
+    assert "dvc.yaml' does not exist" in project.run("bash", "-c", "cd src && dvc repro", check=False)
+    assert [path for path in project.root.glob("stages/*") if path.name in ("data", "metrics")] == []
 
 
 def test_an_empty_section_is_one_line(project: Project) -> None:

@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from servers import free_port, served
 from ftlgan import tracking
 from ftlgan.repository import locked_stages, stages_in
 from ftlgan.tracking.__main__ import main as deliver_pending
+from ftlgan.tracking.artifacts import local_path
 from ftlgan.tracking.names import flatten, mend
-from ftlgan.tracking.spool import Spool
-from ftlgan.tracking.store import Store
+from ftlgan.tracking.spool import Spool, repository_root
+from ftlgan.tracking.store import Store, tracking_uri
 from ftlgan.tracking.tags import identifying_tags, input_hashes
 
 PARAMS = {"res": 14, "train": {"steps": 800, "rate": 1e-4}, "methods": ["bicubic", "ftlgan"]}
@@ -340,6 +343,239 @@ def test_a_server_gets_everything_and_values_that_are_no_numbers(
     assert (high, low, half) == (sys.float_info.max, -sys.float_info.max, 0.5)
     [figure] = client(server).list_artifacts(found.info.run_id, "figures")
     assert figure.path == "figures/roc.png"
+
+
+NOT_SQLITE = b"a text, as long as the header of a database: " * 3
+BROKEN_STORES: dict[str, tuple[Callable[[Path, bytes], object], str]] = {
+    "a dangling link": (lambda path, _: path.symlink_to("/nowhere/mlflow.db"), "unable to open database file"),
+    "a folder": (lambda path, _: path.mkdir(), "unable to open database file"),
+    "a pipe": (lambda path, _: os.mkfifo(path), "disk I/O error"),
+    "no database": (lambda path, _: path.write_bytes(NOT_SQLITE), "file is not a database"),
+    "cut short": (lambda path, good: path.write_bytes(good[:4096]), "database disk image is malformed"),
+    "overwritten": (lambda path, good: path.write_bytes(good[:4096] + b"?" * 200_000), "malformed"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_STORES)
+def test_a_store_that_cannot_be_opened_is_looked_at_once_and_the_log_is_kept(
+    root: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_module("mlflow.store.db.utils")  # takes seconds
+    good = (root / "mlflow.db").read_bytes()
+    (root / "mlflow.db").unlink()
+    spoil, reason = BROKEN_STORES[kind]
+    spoil(root / "mlflow.db", good)
+    began = time.monotonic()
+    with tracking.run("train", PARAMS) as run:
+        run.log(1, {"loss": 0.5})
+    assert time.monotonic() - began < 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"WARNING: MLflow at {database(root)} does not take the log of this run (")
+    assert reason in line
+    with pytest.raises(SystemExit, match=reason):
+        deliver_pending()
+
+    (root / "mlflow.db").rmdir() if kind == "a folder" else (root / "mlflow.db").unlink()
+    (root / "mlflow.db").write_bytes(good)
+    subprocess.run([sys.executable, "-m", "ftlgan.tracking"], check=True)
+    shutil.copy(root / "mlflow.db", root / "delivered.db")  # in this process MLflow holds on to the broken file
+    delivered = f"sqlite:///{root}/delivered.db"
+    [found] = runs(delivered)
+    assert history(delivered, found, "loss") == [(1, 0.5)]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("mode", "folder", "reason"),
+    [(0o600, 0o777, "unable to open"), (0o444, 0o777, "readonly database"), (0o666, 0o555, "Permission denied")],
+)
+def test_a_store_of_another_user_is_looked_at_once(tmp_path: Path, mode: int, folder: int, reason: str) -> None:
+    """As `nobody`, in a process that has imported everything as root."""
+    home = Path(tempfile.mkdtemp())  # pytest's folders let no other user in
+    try:
+        (home / "mlflow.db").touch()
+        client(database(home)).search_experiments()
+        (home / ".mlflow-pending").mkdir()
+        for path, bits in (("mlflow.db", mode), (".mlflow-pending", 0o777), ("", folder)):
+            (home / path).chmod(bits)
+        code = f"""
+import os, sys, time
+import mlflow.store.db.utils, mlflow.store.tracking.sqlalchemy_store
+from mlflow import MlflowClient
+from ftlgan import tracking
+os.setgid(65534), os.setuid(65534), os.chdir({str(home)!r})
+began = time.monotonic()
+with tracking.run("train", {{}}):
+    pass
+print(time.monotonic() - began)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert float(done.stdout) < 5
+        (line,) = done.stderr.splitlines()
+        assert reason in line
+        assert len([path for path in pending(home) if path.is_dir()]) == 1
+    finally:
+        shutil.rmtree(home)
+
+
+def run_with_artifact(name: str) -> None:
+    """Execute a stage that logs a file of this name."""
+    Path(name).write_text(name)
+    with tracking.run("train", PARAMS) as run:
+        run.log_artifact(Path(name))
+
+
+def artifacts(root: Path) -> dict[str, Path]:
+    """Return the files of artifacts that MLflow knows by their names, and in which folder it finds them."""
+    store, found = client(database(root)), dict[str, Path]()
+    for run in runs(database(root)):
+        for artifact in store.list_artifacts(run.info.run_id):
+            folder = local_path(run.info.artifact_uri)
+            assert folder is not None
+            found[artifact.path] = folder / artifact.path
+            assert found[artifact.path].read_text() == artifact.path
+    return found
+
+
+def test_a_project_that_is_renamed_takes_its_artifacts_along(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = root / "old", root / "a new náme"
+    old.mkdir()
+    shutil.move(root / "mlflow.db", old)
+    monkeypatch.chdir(old)
+    run_with_artifact("first")
+    with tracking.run("evaluate", PARAMS):  # without artifacts
+        pass
+    old.rename(new)
+    monkeypatch.chdir(new)
+    run_with_artifact("second")
+    run_with_artifact("third")
+    assert not old.exists()
+    assert {name: path.parents[2] for name, path in artifacts(new).items()} == dict.fromkeys(
+        ("first", "second", "third"), new / "mlartifacts"
+    )
+    assert [run.info.artifact_uri for run in all_runs(database(new)) if "/old/" in run.info.artifact_uri] == []
+    assert capsys.readouterr().err == (
+        f"WARNING: {new}/mlflow.db has come from {old}: its artifacts are in {new}/mlartifacts from now on\n"
+    )
+
+
+def test_what_was_written_into_the_old_folder_before_is_still_found(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An earlier version made the folder again."""
+    old, new = root / "old", root / "new"
+    old.mkdir()
+    shutil.move(root / "mlflow.db", old)
+    monkeypatch.chdir(old)
+    run_with_artifact("first")
+    [first] = runs(database(old))
+    run_with_artifact("second")
+    old.rename(new)
+    (old / "mlartifacts").mkdir(parents=True)
+    [second] = {run.info.run_id for run in runs(database(new))} - {first.info.run_id}
+    shutil.move(new / "mlartifacts" / second, old / "mlartifacts")
+    monkeypatch.chdir(new)
+    run_with_artifact("third")
+    assert "1 of its runs keep theirs there, move them by hand" in capsys.readouterr().err
+    assert {name: path.parents[2].parent for name, path in artifacts(new).items()} == {
+        "first": new,
+        "second": old,
+        "third": new,
+    }
+    shutil.move(old / "mlartifacts" / second, new / "mlartifacts")
+    run_with_artifact("fourth")
+    assert {path.parents[2].parent for path in artifacts(new).values()} == {new}
+
+
+def test_a_copy_of_a_project_leaves_the_artifacts_of_the_original_alone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, whole, bare = root / "one", root / "whole", root / "bare"
+    one.mkdir()
+    shutil.move(root / "mlflow.db", one)
+    monkeypatch.chdir(one)
+    run_with_artifact("first")
+    shutil.copytree(one, whole)
+    bare.mkdir()
+    shutil.copy(one / "mlflow.db", bare)  # without the artifacts
+    for copy, first in ((whole, whole), (bare, one)):
+        monkeypatch.chdir(copy)
+        run_with_artifact("second")
+        found = {name: path.parents[2].parent for name, path in artifacts(copy).items()}
+        assert found == {"first": first, "second": copy}
+    assert len(list((one / "mlartifacts").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["chosen", "mlartifacts"])
+def test_a_folder_of_artifacts_that_was_chosen_is_left(
+    root: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = root / "disk" / name
+    chosen.mkdir(parents=True)
+    client(database(root)).create_experiment("ftlgan", chosen.as_uri())
+    run_with_artifact("first")
+    run_with_artifact("second")
+    assert {path.parents[2] for path in artifacts(root).values()} == {chosen}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("uri", "right"),
+    [
+        (None, "sqlite:///{root}/mlflow.db"),
+        ("", "sqlite:///{root}/mlflow.db"),
+        ("sqlite:///x.db", "sqlite:///{root}/x.db"),
+        ("sqlite:///runs/x.db?timeout=9", "sqlite:///{root}/runs/x.db?timeout=9"),
+        ("sqlite+pysqlite:///x.db", "sqlite+pysqlite:///{root}/x.db"),
+        ("sqlite:////srv/x.db", "sqlite:////srv/x.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("file:runs", "file://{root}/runs"),
+        ("file:./my%20runs", "file://{root}/my%20runs"),
+        ("file:../runs", "file://{root}/../runs"),
+        ("file:///srv/runs", "file:///srv/runs"),
+        ("file://localhost/srv/runs", "file:///srv/runs"),
+        ("file://elsewhere/srv/runs", "file://elsewhere/srv/runs"),
+        ("runs", "file://{root}/runs"),
+        ("./runs", "file://{root}/runs"),
+        ("/srv/runs", "file:///srv/runs"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("postgresql+psycopg2:///mlflow", "postgresql+psycopg2:///mlflow"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_relative_store_is_seen_from_the_repository(
+    uri: str | None, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if uri is not None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert tracking_uri(tmp_path) == right.format(root=tmp_path)
+
+
+def test_a_command_in_a_subfolder_finds_the_repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (".dvc", "src/package"):
+        (root / folder).mkdir(parents=True)
+    with tracking.run("train", PARAMS):
+        monkeypatch.chdir(root / "src/package")
+        assert repository_root() == root
+        deliver_pending()
+    assert list((root / "src/package").iterdir()) == []
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///x.db?timeout=9", "file:runs", "runs"])
+def test_a_copy_that_is_thrown_away_keeps_nothing_of_a_run(
+    uri: str, root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path_factory.mktemp("copy")
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    run_with_artifact("first")
+    assert [path.name for path in copy.iterdir()] == ["first"]
+    assert len(list(root.rglob("artifacts/first"))) == 1
 
 
 def test_a_stage_is_tagged_with_the_hashes_of_the_outputs_it_reads(root: Path) -> None:

@@ -28,7 +28,7 @@ def compare(runs: list[str], folder: Path) -> None:
     text, plot = to_markdown(rows, found), resolution_plot(rows)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "comparison.md").write_text(text)
+        (folder / "comparison.md").write_text(text, encoding="utf-8", newline="\n")
         write_csv(folder / "comparison.csv", rows)
         save(plot, folder / "d_prime.png")
     print(text)

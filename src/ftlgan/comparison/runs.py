@@ -266,7 +266,7 @@ def _folder_project(folder: Path) -> _Project:
 
     def read(file: str) -> str | None:
         path = folder / (file if (folder / METRICS).is_dir() else file.removeprefix(f"{METRICS}/"))
-        return path.read_text(errors="replace") if path.is_file() else None
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
     return _Project("", read)
 
@@ -284,7 +284,7 @@ def _commit_project(sha: str) -> _Project:
 
     def read(file: str) -> str | None:
         try:
-            return str(files.read_text(str(root / file), errors="replace"))
+            return str(files.read_text(str(root / file), encoding="utf-8", errors="replace"))
         except (FileNotFoundError, DvcException):  # DvcException: there is no such file, and dvc.yaml is damaged
             return None
 

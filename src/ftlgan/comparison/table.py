@@ -79,7 +79,7 @@ def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write a line for each row, with six digits; a field that a row does not have is empty."""
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
         for row in rows:

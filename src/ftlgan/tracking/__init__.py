@@ -20,8 +20,8 @@ drops the points of a metric that it has (same name, value, time and step) and r
 themselves. MLflow cannot be asked to make a run unless there is one, so two processes may make the same parent: each
 looks again after it has made one, and when a stage ends, and whoever sees two leaves the older.
 
-The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/` in the root of the DVC repository: under
-`dvc exp run --temp` the working directory is a copy that is thrown away.
+The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/`. A relative path is seen from the root of
+the DVC repository: under `dvc exp run --temp` the working directory is a copy that is thrown away.
 """
 
 import math

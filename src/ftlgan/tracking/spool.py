@@ -37,7 +37,7 @@ class Spool:
         self.append(start)
 
     def append(self, *events: dict[str, Any]) -> None:
-        with self._events.open("a", encoding="utf-8") as file:
+        with self._events.open("a", encoding="utf-8", newline="\n") as file:
             file.write("".join(json.dumps(event) + "\n" for event in events))
 
     def keep(self, path: Path, folder: str = "") -> None:
@@ -65,14 +65,14 @@ class Spool:
     def delivered(self, run_id: str) -> int:
         """Return the position up to which this very run of MLflow has the log."""
         try:
-            note = json.loads(self._delivered.read_text())
+            note = json.loads(self._delivered.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):  # ValueError: cut short when the machine went down
             return 0
         return note["position"] if note["run_id"] == run_id else 0
 
     def note_delivered(self, run_id: str, position: int) -> None:
         new = self._delivered.with_suffix(".new")
-        new.write_text(json.dumps({"run_id": run_id, "position": position}))
+        new.write_text(json.dumps({"run_id": run_id, "position": position}), encoding="utf-8", newline="\n")
         new.replace(self._delivered)
 
     def remove(self) -> None:
@@ -83,7 +83,11 @@ class Spool:
 
 
 def repository_root() -> Path:
-    return Path(os.environ.get("DVC_ROOT", "")).resolve()
+    """Return the root of the DVC repository, also from a subfolder of it; without one, the working directory."""
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root).resolve()
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
 
 
 def now() -> int:

@@ -6,13 +6,14 @@ import re
 import sys
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ftlgan.tracking.artifacts import FOLDER, follow_database, local_path
 from ftlgan.tracking.names import mend
 from ftlgan.tracking.spool import PENDING, Spool
 from ftlgan.tracking.tags import EXECUTED
@@ -22,8 +23,11 @@ RUN_TAG = "ftlgan.run"  # of the run of a stage: the name of the folder that it 
 EXPERIMENT_TAG = "ftlgan.experiment"  # of a parent: the id of its experiment
 PARENT_TAG = "mlflow.parentRunId"  # of the run of a stage: MLflow shows it below that one
 OUTCOMES = {"FINISHED": EXECUTED, "FAILED": "failed", "KILLED": "killed"}
-SQLITE = "sqlite:///"
+SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")  # what comes before the path of a database, it, and options
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+NO_PATHS = ("databricks", "databricks-uc", "uc")  # words that name a store
 METRICS_PER_BATCH = 1000  # what MLflow takes in one request
+REASON = re.compile(r"\(([\w.]+Error\) [^\n]*)")  # of a database: MLflow gives it on some line of several
 DELETED = re.compile(r"The run (\w+) must be in the 'active' state")  # what MLflow says of a run that has been
 MERGES = 20  # more than processes that make one parent at once
 
@@ -48,18 +52,30 @@ class Store:
 
         self._run_ids: dict[str, str] = {}
         uri = tracking_uri(root)
+        database = sqlite_file(uri)
         lock, artifacts = nullcontext(), None
-        if uri.startswith(SQLITE):
-            database = Path(uri.removeprefix(SQLITE))
+        if database:
             database.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(f"{database}.lock", timeout=60)  # processes that create one database at once break it
-            artifacts = (database.parent / "mlartifacts").as_uri()
+        if uri.startswith(DATABASES):
+            from mlflow.store.db import utils
+
+            # Else MLflow tries for 102 s, and without a word, what does not open: a dangling link, another user's file.
+            utils.MAX_RETRY_COUNT = 1
+            # Else they go to the working directory, which may be a copy that is thrown away.
+            artifacts = ((database.parent if database else root) / FOLDER).as_uri()
         with lock:
             self._client: Any = MlflowClient(tracking_uri=uri)  # half typed
-            if self._client.get_experiment_by_name(EXPERIMENT) is None:
-                with suppress(MlflowException):  # another machine was faster
+            if (experiment := self._client.get_experiment_by_name(EXPERIMENT)) is None:
+                try:
                     self._client.create_experiment(EXPERIMENT, artifacts)
-            self._experiment_id: str = self._client.get_experiment_by_name(EXPERIMENT).experiment_id
+                except MlflowException:
+                    if self._client.get_experiment_by_name(EXPERIMENT) is None:
+                        raise  # else another machine was faster
+                experiment = self._client.get_experiment_by_name(EXPERIMENT)
+            self._experiment_id: str = experiment.experiment_id
+            if database and (line := follow_database(database, self._experiment_id)):
+                warn(line)
 
     def deliver(self, spool: Spool, status: str = "RUNNING") -> str:
         """Send what MLflow does not have of a log.
@@ -214,8 +230,19 @@ def deliver_older(store: Store, root: Path) -> list[str]:
 
 
 def tracking_uri(root: Path) -> str:
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
-    return f"{SQLITE}{root / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
+    """Return MLFLOW_TRACKING_URI, by default `mlflow.db`, with a relative path seen from the repository's root."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if sqlite := SQLITE.fullmatch(uri):
+        start, path, options = sqlite.groups()
+        return uri if path == ":memory:" else f"{start}{root / path}{options}"
+    path = None if uri in NO_PATHS else local_path(uri)
+    return uri if path is None else (root / path).as_uri()
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of an SQLite database, or None for any other store."""
+    sqlite = SQLITE.fullmatch(uri)
+    return Path(sqlite[2]) if sqlite and sqlite[2] != ":memory:" else None
 
 
 def shown_uri(root: Path) -> str:
@@ -224,6 +251,8 @@ def shown_uri(root: Path) -> str:
 
 def brief(error: Exception) -> str:
     """Return the innermost reason that the message of an exception gives, on one line."""
+    if database := REASON.search(str(error)):
+        return without_password(f"({database[1]}")[:300]
     reason = str(error).partition("\n")[0].rpartition("Caused by ")[2]
     return without_password(f"{type(error).__name__}: {reason}")[:300]
 

@@ -31,7 +31,7 @@ class History:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.files = {name: (folder / name).open("w", newline="") for name in TABLES}
+        self.files = {name: (folder / name).open("w", encoding="utf-8", newline="\n") for name in TABLES}
         self.writers = {
             name: csv.DictWriter(file, TABLES[name], extrasaction="ignore", lineterminator="\n")
             for name, file in self.files.items()

@@ -79,7 +79,7 @@ def verify(
     print(content if json_file == "-" else _text(found, facts))
     if json_file and json_file != "-":
         with writing(Path(json_file)):
-            Path(json_file).write_text(content + "\n")
+            Path(json_file).write_text(content + "\n", encoding="utf-8", newline="\n")
 
 
 def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) -> None:

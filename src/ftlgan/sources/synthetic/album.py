@@ -70,7 +70,7 @@ def _open_album(folder: Path, seed: int) -> Generator[None, None, None]:
         folder.mkdir(parents=True, exist_ok=True)
     readme, origin = folder / "README.txt", _origin(seed)
     if readme.exists():
-        lines = readme.read_text(errors="replace").splitlines()
+        lines = readme.read_text(encoding="utf-8", errors="replace").splitlines()
         theirs = next((line.removeprefix(ORIGIN) for line in lines if line.startswith(ORIGIN)), "something else")
         if theirs != origin:
             raise DataError(f"{folder}: was drawn with {theirs}, now it would be {origin}; choose an empty folder")

@@ -1,18 +1,18 @@
 """Photos that users bring: which files are photos, and how the pixels of one are read, whatever its format and mode."""
 
-import importlib
 import io
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-try:  # the extra `heic`
-    importlib.import_module("pillow_heif").register_heif_opener()
-except ImportError:
-    HEIC_IS_READ = False
-else:
-    HEIC_IS_READ = True
+HEIC_IS_READ = find_spec("pillow_heif") is not None
+"""Whether the extra `heic` is installed."""
+if HEIC_IS_READ:
+    import_module("pillow_heif").register_heif_opener()
 Image.init()
 
 FORMATS = tuple(sorted(Image.OPEN.keys() - {"BUFR", "EPS", "GRIB", "HDF5", "IMT", "MCIDAS", "MPEG", "SPIDER", "WMF"}))
@@ -37,13 +37,13 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     5: lambda image: image.swapaxes(0, 1),
     6: lambda image: np.rot90(image, -1),
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
-    8: lambda image: np.rot90(image),
+    8: np.rot90,
 }
 """How a photo with this EXIF orientation is put upright."""
 
 
-class PhotoError(Exception):
-    """A file is not a photo that can be read; the message is the reason, in one line."""
+class NoFaceError(Exception):
+    """A photo gives no face; the message is the reason that goes to the rejects table, in one line."""
 
 
 def read_photo(photo: bytes) -> np.ndarray:
@@ -52,7 +52,7 @@ def read_photo(photo: bytes) -> np.ndarray:
     Of EXIF only the orientation is read. Where EXIF is damaged, the photo is taken as it is stored.
 
     Raises:
-        PhotoError: if it is not an image, is truncated, or is larger than Pillow thinks safe.
+        NoFaceError: if it is not an image, is truncated, or is larger than Pillow thinks safe.
     """
     try:
         with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
@@ -60,16 +60,16 @@ def read_photo(photo: bytes) -> np.ndarray:
             orientation = _orientation(image)
             pixels = _rgb(image)
     except UnidentifiedImageError:
-        raise PhotoError(f"unreadable: {_unidentified(photo)}") from None
+        raise NoFaceError(f"unreadable: {_unidentified(photo)}") from None
     except Image.DecompressionBombError:
-        raise PhotoError(f"too large: over {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels") from None
+        raise NoFaceError(f"too large: over {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels") from None
     except MemoryError:
-        raise PhotoError("too large: more than this machine's memory holds") from None
+        raise NoFaceError("too large: more than this machine's memory holds") from None
     except Exception as error:  # decoders raise what they like on a damaged file
         said = " ".join(str(error).split("(")[0].split()).rstrip(" :")[:200]
-        raise PhotoError(f"unreadable: {said or type(error).__name__}") from None
+        raise NoFaceError(f"unreadable: {said or type(error).__name__}") from None
     if not pixels.size:
-        raise PhotoError("unreadable: no pixels")
+        raise NoFaceError("unreadable: no pixels")
     return np.ascontiguousarray(UPRIGHT[orientation](pixels) if orientation in UPRIGHT else pixels)
 
 
@@ -88,9 +88,11 @@ def _unidentified(photo: bytes) -> str:
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, or 1 (as stored) where there is none that can be read."""
     try:
-        value = image.getexif().get(ORIENTATION)
+        value: Any = image.getexif().get(ORIENTATION)
         return int(value[0] if isinstance(value, tuple | list) else value)
-    except Exception:  # a tag of another type, or EXIF that is damaged: TypeError, ValueError, struct.error, KeyError ...
+    except (
+        Exception
+    ):  # a tag of another type, or EXIF that is damaged: TypeError, ValueError, struct.error, KeyError ...
         return 1
 
 

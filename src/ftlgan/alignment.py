@@ -46,7 +46,7 @@ UPRIGHT_TILT = 10.0
 """Degrees of a true tilt up to which the landmarks of the first look are kept."""
 SURROUNDINGS, CANVAS = 2.2, 192
 """What is looked at again: a square so many times as wide as the face's box, brought to so many pixels."""
-MISFIT = 12.0
+MISFIT = 11.0
 """Root mean square distance of landmarks to the ArcFace template, pixels of 112. In LFW it is 6 at most."""
 
 ONLY_PHOTO = "the only usable photo of this person"

@@ -67,7 +67,9 @@ def read_photo(photo: bytes) -> np.ndarray:
         raise NoFaceError("too large: more than this machine's memory holds") from None
     except Exception as error:  # decoders raise what they like on a damaged file
         said = " ".join(str(error).split("(")[0].split()).rstrip(" :")[:200]
-        raise NoFaceError(f"unreadable: {said or type(error).__name__}") from None
+        if not said or not isinstance(error, OSError | SyntaxError | ValueError):
+            said = f"{type(error).__name__} {said}".strip()  # the message alone may be a number
+        raise NoFaceError(f"unreadable: {said}") from None
     if not pixels.size:
         raise NoFaceError("unreadable: no pixels")
     return np.ascontiguousarray(UPRIGHT[orientation](pixels) if orientation in UPRIGHT else pixels)

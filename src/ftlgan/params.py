@@ -111,6 +111,8 @@ class Align(Section):
     detection_score: Annotated[float, Field(ge=0, le=1)]
     face_width: Count
     """Pixels of the detector's box in the photo."""
+    aligned: bool
+    """Photos are aligned faces: they are taken as they are, and the other params of this section are not used."""
 
 
 class Recognition(Section):

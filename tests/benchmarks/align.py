@@ -18,8 +18,8 @@ ROUNDS = 5
 
 def photos() -> list[bytes]:
     if len(sys.argv) > 1:
-        album = folder.people(Path(sys.argv[1]), 100, 4, seed=0)
-        return [photo for _, _, photo in folder.photographs(album)]
+        place = Path(sys.argv[1])
+        return [photo for _, _, photo in folder.photographs(place, folder.people(place, 100, 4, seed=0))]
     return [photo for _, _, photo in synthetic.photographs(10, 10, seed=0)]
 
 

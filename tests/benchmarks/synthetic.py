@@ -166,7 +166,7 @@ def real_sets(path: Path, people: int, photos: int, seed: int) -> tuple[list[Pho
     if column < 2:
         raise DataError(f"{path}: {len(order)} people have {photos} photos, and 4 are needed; lower --photos")
     chosen = order[:column], order[column:][:REFERENCE_PEOPLE]
-    shown, held_against = (list(folder.photographs({name: album[name] for name in names})) for names in chosen)
+    shown, held_against = (list(folder.photographs(path, {name: album[name] for name in names})) for names in chosen)
     return shown, held_against
 
 
@@ -312,7 +312,7 @@ def main() -> None:
 
     sets = {"drawn": align(drawn, params.align)}
     for name, path in options.beside:
-        sets[name] = align(list(folder.photographs(folder.people(path, people, photos, seed))), params.align)
+        sets[name] = align(list(folder.photographs(path, folder.people(path, people, photos, seed))), params.align)
     others: Faces | None = None
     if options.real:
         sets["real"], others = (align(some, params.align) for some in real_sets(options.real, people, photos, seed))

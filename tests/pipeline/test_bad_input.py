@@ -82,7 +82,7 @@ def test_an_empty_section_is_one_line(project: Project) -> None:
     head, _, rest = params.read_text().partition("align:")
     params.write_text(head + "align:\n\n" + rest[rest.index("recognition:") :])
     (line,) = error_lines(project.run("python", "stages/align.py", check=False))
-    assert line == "ERROR: params.yaml: align: is empty; expected the keys detection_score, face_width"
+    assert line == "ERROR: params.yaml: align: is empty; expected the keys detection_score, face_width, aligned"
 
 
 def test_a_folder_that_will_not_do_is_one_line(project: Project) -> None:

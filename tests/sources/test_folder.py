@@ -7,6 +7,7 @@ import pytest
 
 from ftlgan.errors import DataError
 from ftlgan.params import Dataset
+from ftlgan.photos import HEIC_IS_READ
 from ftlgan.sources import folder
 from ftlgan.sources.fetch import fetch
 
@@ -113,7 +114,58 @@ def test_a_name_that_is_not_text_is_refused(album: Path) -> None:
 
 def test_what_is_left_out_is_said(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder.people(album, None, None, 0)
-    assert "person 3: left out 'notes.txt': not .jpg, .jpeg, .png, .webp" in capsys.readouterr().err
+    assert "person 3: left out 'notes.txt': not .jpg, .png, .tif, .webp or the like" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".TIFF", ".avif", ".jfif", ".jp2", ".gif"])
+def test_every_format_that_is_read_is_taken(album: Path, suffix: str) -> None:
+    (album / "person 3" / f"d{suffix}").write_bytes(b"")
+    assert f"d{suffix}" in {path.name for path in folder.people(album, None, None, 0)["person 3"]}
+
+
+def test_what_only_another_program_reads_is_left_out(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for suffix in (".eps", ".pdf", ".mpg", ".h5"):
+        (album / "person 3" / f"d{suffix}").write_bytes(b"")
+    assert len(folder.people(album, None, None, 0)["person 3"]) == 3
+    assert "'d.eps', 'd.h5', 'd.mpg', 'd.pdf'" in capsys.readouterr().err
+
+
+def test_heic_is_taken_or_the_package_named(album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (album / "person 3/d.HEIC").write_bytes(b"")
+    taken = "d.HEIC" in {path.name for path in folder.people(album, None, None, 0)["person 3"]}
+    assert taken == HEIC_IS_READ
+    assert taken or "pillow-heif" in capsys.readouterr().err
+
+
+def test_folders_within_a_persons_folder_are_taken(album: Path) -> None:
+    for name in ("2020/x.jpg", "2020/b/y.png", "2019/x.jpg", "person 3/x.jpg", ".thumbnails/x.jpg"):
+        (album / "person 3" / name).parent.mkdir(parents=True, exist_ok=True)
+        (album / "person 3" / name).write_bytes(name.encode())
+    rows = [row for row in fetch(dataset(album), seed=0)[1] if row["identity"] == "person 3"]
+    names = ["2019/x.jpg", "2020/b/y.png", "2020/x.jpg", "a.jpg", "b.PNG", "c.webp", "person 3/x.jpg"]
+    assert [row["face_id"] for row in rows] == [f"person 3/{name}" for name in names]
+    assert rows[2]["image"] == b"2020/x.jpg"
+
+
+@pytest.mark.parametrize("place", ["person 3/gone.jpg", "person 3/2020", "person 12"])
+def test_a_link_that_leads_nowhere_is_one_line(album: Path, place: str) -> None:
+    (album / place).symlink_to(album / "nowhere")
+    with pytest.raises(DataError, match=f"{place}: is a link that leads nowhere"):
+        folder.people(album, None, None, 0)
+
+
+def test_a_linked_photo_is_taken_and_a_linked_folder_refused(album: Path) -> None:
+    (album / "person 3/linked.jpg").symlink_to(album / "photo.jpg")
+    assert len(folder.people(album, None, None, 0)["person 3"]) == 4
+    (album / "person 3/all").symlink_to(album, target_is_directory=True)
+    with pytest.raises(DataError, match=r"person 3/all: is a link, whose photos DVC does not watch"):
+        folder.people(album, None, None, 0)
+
+
+def test_a_photo_whose_name_is_not_text_is_refused(album: Path) -> None:
+    Path(os.fsdecode(os.fsencode(album) + b"/person 3/caf\xe9.jpg")).write_bytes(b"")
+    with pytest.raises(DataError, match=r"caf.*its name is not UTF-8; rename"):
+        folder.people(album, None, None, 0)
 
 
 def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo]]
     else:
         place = folder.locate(dataset.path)
     album = folder.people(place, dataset.people, dataset.photos, seed)
-    return {person: len(photos) for person, photos in album.items()}, folder.photographs(album)
+    return {person: len(photos) for person, photos in album.items()}, folder.photographs(place, album)
 
 
 def _draw(people: int | None, photos: int | None, seed: int) -> tuple[dict[str, int], Iterable[Photo]]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ftlgan.errors import DataError
+from ftlgan.photos import HEIC_IS_READ, HEIC_SUFFIXES, SUFFIXES
 from ftlgan.sources import Photo
 from ftlgan.sources.split import shuffled
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+COMMON_SUFFIXES = ".jpg, .png, .tif, .webp"
+"""What messages name of the suffixes."""
 
 
 def locate(path: str) -> Path:
@@ -55,7 +57,7 @@ def link_into_copy(path: str, project: Path) -> None:
 def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:
     """Choose people and photos, by name and seed alone.
 
-    Somebody with one photo makes no genuine pair, so people with more are chosen first. Photos are the first by name.
+    Somebody with one photo makes no genuine pair, so people with more are chosen first. Photos are the first by path.
 
     Args:
         folder: the directory of directories.
@@ -68,11 +70,11 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     Raises:
         DataError: if the folder has no folders with photos.
     """
-    album = {person.name: _photos(person) for person in sorted(folder.iterdir()) if _is_person(person)}
+    album = {person.name: _photos(person) for person in _visible(folder) if _is_folder(person)}
     album = {name: photos for name, photos in album.items() if photos}
     if not album:
         raise DataError(
-            f"dataset.path: {folder} has no folders with photos ({', '.join(SUFFIXES)}) in it; "
+            f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...) in it; "
             "expected one folder per person"
         )
     order = shuffled(album, seed)
@@ -81,39 +83,66 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     return {name: album[name][:most_photos] for name in sorted(chosen)}
 
 
-def _is_person(path: Path) -> bool:
-    """Whether a path is a folder of somebody's photos.
+def _visible(folder: Path) -> list[Path]:
+    """What is in a folder, by name, without hidden files.
 
     Raises:
-        DataError: if it is a link, or its name is not text.
+        DataError: if the folder can't be read, a name is not text, or a link leads nowhere.
     """
-    if not path.is_dir() or path.name.startswith("."):
-        return False
-    if path.is_symlink():
-        raise DataError(f"{path}: is a link, whose photos DVC does not watch; put the folder itself there")
     try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{str(path)!r}: its name is not UTF-8; rename the folder") from None
-    return True
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder}: can't be read ({error.strerror}); mend its permissions or remove it") from None
+    for path in paths:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{str(path)!r}: its name is not UTF-8; rename it") from None
+        if path.is_symlink() and not path.exists():
+            raise DataError(f"{path}: is a link that leads nowhere; mend or remove it")
+    return paths
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder with photos in it.
+
+    Raises:
+        DataError: if it is a link to one.
+    """
+    if path.is_dir() and path.is_symlink():
+        raise DataError(f"{path}: is a link, whose photos DVC does not watch; put the folder itself there")
+    return path.is_dir()
 
 
 def _photos(person: Path) -> list[Path]:
-    """The photos of a folder, by name. What is left out is said."""
-    paths = [path for path in sorted(person.iterdir()) if not path.name.startswith(".")]
-    photos = [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if len(photos) < len(paths):
-        others = ", ".join(repr(path.name) for path in paths if path not in photos)
-        print(f"{person}: left out {others[:100]}: not {', '.join(SUFFIXES)}", file=sys.stderr)
+    """The photos of a person, also those in folders within, by path. What is left out is said."""
+    files = sorted(_files(person))
+    photos = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if len(photos) < len(files):
+        others = [path for path in files if path not in set(photos)]
+        names = ", ".join(repr(str(path.relative_to(person))) for path in others)
+        hint = ""
+        if not HEIC_IS_READ and any(path.suffix.lower() in HEIC_SUFFIXES for path in others):
+            hint = "; .heic is read where the package pillow-heif is installed"
+        print(f"{person}: left out {names[:100]}: not {COMMON_SUFFIXES} or the like{hint}", file=sys.stderr)
     return photos
 
 
-def photographs(album: Mapping[str, list[Path]]) -> Iterator[Photo]:
-    """Read the chosen photos, bytes as they are."""
+def _files(folder: Path) -> Iterator[Path]:
+    """All files in a folder and in the folders within."""
+    for path in _visible(folder):
+        if _is_folder(path):
+            yield from _files(path)
+        else:
+            yield path
+
+
+def photographs(folder: Path, album: Mapping[str, list[Path]]) -> Iterator[Photo]:
+    """Read the chosen photos of a folder of people, bytes as they are."""
     for name, photos in album.items():
         for path in photos:
             try:
-                yield name, path.name, path.read_bytes()
+                yield name, path.relative_to(folder / name).as_posix(), path.read_bytes()
             except OSError as error:
                 raise DataError(
                     f"{path}: can't be read ({error.strerror}); mend its permissions or remove it"

@@ -230,13 +230,14 @@ def made_up_photo(image: np.ndarray, chance: random.Random) -> bytes:
         )
         for _ in range(chance.randrange(4))
     ]
+    orientation = struct.pack("<H", chance.randrange(10))
+    options: dict[str, Any] = {"exif": exif_bytes((274, 3, 1, orientation), *tags)} if tags else {}
     buffer = io.BytesIO()
     try:
-        options: dict[str, Any] = {"exif": exif_bytes((274, 3, 1, chance.randbytes(1)), *tags)} if tags else {}
         picture.convert(chance.choice(MODES)).save(buffer, chance.choice(FORMATS), **options)
     except Exception:  # not every format holds every mode: then a JPEG
         buffer = io.BytesIO()
-        picture.save(buffer, "jpeg")
+        picture.save(buffer, "jpeg", **options)
     photo = bytearray(buffer.getvalue())
     match chance.randrange(4):
         case 0:

@@ -38,8 +38,19 @@ CELLS = [
     "e\u0301",
     "\u200b",
     "x/1",
+    '"',
+    '"a,b"',
+    "a\nb",
+    "\x00",
+    "\x1c",
+    "\u2028",
+    "9" * 400,
+    "²",
+    "-",
+    "None",
+    "0,5",
+    "1_0",
 ]
-CELLS += ['"', '"a,b"', "a\nb", "\x00", "\x1c", "\u2028", "9" * 400, "²", "-", "None", "0,5", "1_0"]
 HEADS = ["score", "distance", "genuine", "probe_identity", "reference_identity", "probe", "reference", "fold", "", "x"]
 Random = np.random.Generator
 

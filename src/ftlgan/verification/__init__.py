@@ -14,6 +14,10 @@ everywhere.
     histogram.py   scores -> counts and moments, also person by person, whatever the number of pairs
     bootstrap.py   resampled people -> replicates of every metric
     report.py      metrics with intervals, and differences of two methods
-    tables.py      what other people's files hold: embeddings in Parquet, scores in CSV
+    thresholds.py  the score thresholds at each FMR and at the EER
+    text_files.py  text and CSV that anyone made, line by line
+    names.py       names that are blank, or one but for their spelling
+    tables.py      embeddings that anyone made, in Parquet or .npy
+    scores.py      scores that anyone computed, in CSV
     command.py     `ftlgan verify`
 """

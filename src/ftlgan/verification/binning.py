@@ -52,7 +52,7 @@ class Grid:
     @property
     def edges(self) -> Floats:
         """Lower edge of each bin, (`size`,)."""
-        return -1 + np.arange(self.size) * (2 / self.size)
+        return np.arange(self.size, dtype=np.float64) * (2 / self.size) - np.float64(1)
 
     def __call__(self, scores: Floats) -> Ints:
         bins = ((np.clip(scores, -1, 1) + 1) * (self.size / 2)).astype(np.int64)

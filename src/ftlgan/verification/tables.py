@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -129,7 +128,8 @@ def refuse_alike_across(table: Path, probes: Faces, references: Path, others: Fa
 
 def _choose(path: Path, column: dict[str, NDArray[np.str_]], split: str | None) -> tuple[NDArray[np.bool_], str]:
     """Which rows are of the split, (N,), and its name; empty: all."""
-    splits = [name for name in dict.fromkeys(column["split"].tolist() if "split" in column else ()) if name]
+    every: list[str] = column["split"].tolist() if "split" in column else []
+    splits = [name for name in dict.fromkeys(every) if name]
     chosen = split or ("test" if "test" in splits else "")
     who = column["identity"]
     if not chosen:
@@ -303,7 +303,7 @@ def _lists(path: Path, column: pa.ChunkedArray, chunk: Any) -> tuple[NDArray[Any
         values = _plain(lists.flatten())
         if not pa.types.is_floating(values.type):
             values = values.cast(pa.float64())
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
         return values.to_numpy(zero_copy_only=False), lengths.astype(np.int64)
     except UNREADABLE as error:
         raise DataError(f"{path}: embedding is {column.type}, not a list of numbers ({_reason(error)})") from None

@@ -28,8 +28,9 @@ class Levels:
     @classmethod
     def from_scores(cls, scores: Floats) -> "Levels":
         """Take each different score as a candidate."""
-        candidates, below = np.unique(np.sort(scores), return_index=True)
-        return cls(candidates, np.append(below, len(scores)))
+        rising = np.sort(scores)
+        first = np.flatnonzero(np.diff(rising, prepend=-np.inf))  # of each different score
+        return cls(rising[first], np.append(first, len(scores)))
 
     @classmethod
     def from_bins(cls, edges: Floats, counts: Ints) -> "Levels":

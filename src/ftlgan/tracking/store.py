@@ -27,7 +27,7 @@ SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")  # what comes before t
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 NO_PATHS = ("databricks", "databricks-uc", "uc")  # words that name a store
 METRICS_PER_BATCH = 1000  # what MLflow takes in one request
-REASON = re.compile(r"\(([\w.]+Error\) [^\n]*)")  # of a database: MLflow gives it on some line of several
+REASON = re.compile(r"\(([\w.]+Error)\) ([^\n]*)")  # of a database: MLflow gives it on some line of several
 DELETED = re.compile(r"The run (\w+) must be in the 'active' state")  # what MLflow says of a run that has been
 MERGES = 20  # more than processes that make one parent at once
 
@@ -252,7 +252,7 @@ def shown_uri(root: Path) -> str:
 def brief(error: Exception) -> str:
     """Return the innermost reason that the message of an exception gives, on one line."""
     if database := REASON.search(str(error)):
-        return without_password(f"({database[1]}")[:300]
+        return without_password(f"{database[1]}: {database[2]}")[:300]
     reason = str(error).partition("\n")[0].rpartition("Caused by ")[2]
     return without_password(f"{type(error).__name__}: {reason}")[:300]
 

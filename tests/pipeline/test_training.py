@@ -96,13 +96,13 @@ def test_options_of_the_training_reach_it(project: Project) -> None:
     settings = [argument for option in options for argument in ("-S", option)]
     assert executed(project.dvc("exp", "run", *settings, "train@ftlgan")) == {"degrade", "train@ftlgan"}
     losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
-    assert losses[["adversarial", "discriminator"]].notna().all(axis=None)
-    assert losses["perceptual"].isna().all()
+    assert losses[["adversarial", "discriminator"]].notna().to_numpy().all()
+    assert losses["perceptual"].isna().to_numpy().all()
 
 
 def test_triplets_alone_train_without_any_high_resolution_twin(project: Project) -> None:
     printed = project.run("bash", "-c", readme("dvc exp run -S losses.ftlgan.pixel=0") + " train@ftlgan")
     assert "train@ftlgan" in executed(printed)
     losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
-    assert losses["triplet"].notna().all()
-    assert losses[["pixel", "identity", "perceptual", "adversarial"]].isna().all(axis=None)
+    assert losses["triplet"].notna().to_numpy().all()
+    assert losses[["pixel", "identity", "perceptual", "adversarial"]].isna().to_numpy().all()

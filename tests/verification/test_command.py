@@ -74,7 +74,7 @@ def test_embeddings_get_the_metrics_that_the_pipeline_would_give_them(lr: Path, 
     assert found["probes"]["photos"] == 48
 
 
-def test_the_report_in_the_terminal_has_every_figure_with_its_interval(
+def test_the_report_in_the_terminal_has_every_metric_with_its_interval(
     lr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(lr, *FEW, "--json", tmp_path / "report.json")

@@ -399,18 +399,16 @@ def test_a_store_of_another_user_is_looked_at_once(tmp_path: Path, mode: int, fo
         for path, bits in (("mlflow.db", mode), (".mlflow-pending", 0o777), ("", folder)):
             (home / path).chmod(bits)
         code = f"""
-import os, sys, time
-import mlflow.store.db.utils, mlflow.store.tracking.sqlalchemy_store
-from mlflow import MlflowClient
+import os
 from ftlgan import tracking
+os.chdir({str(tmp_path)!r})
+with tracking.run("train", {{}}):  # imports everything: the libraries may lie where nobody may read
+    pass
 os.setgid(65534), os.setuid(65534), os.chdir({str(home)!r})
-began = time.monotonic()
 with tracking.run("train", {{}}):
     pass
-print(time.monotonic() - began)
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert float(done.stdout) < 5
         (line,) = done.stderr.splitlines()
         assert reason in line
         assert len([path for path in pending(home) if path.is_dir()]) == 1

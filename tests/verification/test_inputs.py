@@ -111,11 +111,11 @@ def test_the_thresholds_are_printed_and_in_the_json(csv: Path, capsys: pytest.Ca
     impostor = [round(float(x), 4) for x in generator.normal(0, 1, 200)]
     text(csv, "score,genuine\n" + "".join(f"{x},{int(k < 50)}\n" for k, x in enumerate(genuine + impostor)))
     found = written(csv, "--fmr", "0.1", "0.001")["thresholds"]
-    at = min(t for t in genuine + impostor if np.mean(np.array(impostor) >= t) <= 0.1)
-    assert found["threshold_at_fmr_0.1"]["value"] == at
+    threshold = min(t for t in genuine + impostor if np.mean(np.array(impostor) >= t) <= 0.1)
+    assert found["threshold_at_fmr_0.1"]["value"] == threshold
     assert found["threshold_at_fmr_0.001"] is None
     run(csv, "--fmr", "0.1")
-    assert f"at FMR 0.1         {at:11.9g}   FMR 0.1, FNMR " in capsys.readouterr().out
+    assert f"at FMR 0.1         {threshold:11.9g}   FMR 0.1, FNMR " in capsys.readouterr().out
 
 
 def test_pairs_without_a_score_are_skipped_and_counted_where_asked(csv: Path) -> None:

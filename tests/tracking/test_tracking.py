@@ -390,7 +390,10 @@ def test_a_store_that_cannot_be_opened_is_looked_at_once_and_the_log_is_kept(
     [(0o600, 0o777, "unable to open"), (0o444, 0o777, "readonly database"), (0o666, 0o555, "Permission denied")],
 )
 def test_a_store_of_another_user_is_looked_at_once(tmp_path: Path, mode: int, folder: int, reason: str) -> None:
-    """As `nobody`, in a process that has imported everything as root."""
+    """As `nobody`, in a process that has imported what it needs as root; MLflow's own error needs its files as well."""
+    libraries = Path(sys.prefix)
+    if reason == "readonly database" and not all(path.stat().st_mode & 1 for path in [libraries, *libraries.parents]):
+        pytest.skip(f"nobody may read {libraries}")
     home = Path(tempfile.mkdtemp())  # pytest's folders let no other user in
     try:
         (home / "mlflow.db").touch()

@@ -368,7 +368,7 @@ def test_a_store_that_cannot_be_opened_is_looked_at_once_and_the_log_is_kept(
     began = time.monotonic()
     with tracking.run("train", PARAMS) as run:
         run.log(1, {"loss": 0.5})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # it was 102 s: a stall, not a matter of speed
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"WARNING: MLflow at {database(root)} does not take the log of this run (")
     assert reason in line

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from sharing import SLOW_FIXTURES, MadeOnce
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
@@ -15,6 +16,9 @@ if WORKER:  # before torch is imported: as many processes as cores, and a thread
 from ftlgan.sources import synthetic  # noqa: E402 - see above
 
 PEOPLE, PHOTOS = 12, 4
+
+settings.register_profile("ours", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

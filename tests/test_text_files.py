@@ -42,7 +42,7 @@ def test_a_module_says_encoding_and_line_ending_of_its_text_files(path: Path) ->
 def test_a_clone_has_the_same_bytes_whatever_git_does_to_line_endings(setting: str, tmp_path: Path) -> None:
     """A clone of one commit with a file of each kind of ours."""
     origin, clone = tmp_path / "origin", tmp_path / "clone"
-    names = ["README.md", "dvc.yaml", "params.yaml", "src/ftlgan/params.py", "metrics/roc.csv", "metrics/metrics.json"]
+    names = ["README.md", "dvc.yaml", "params.yaml", "src/ftlgan/errors.py", "metrics/roc.csv", "metrics/metrics.json"]
     contents = {name: (ROOT / name).read_bytes() for name in [*names, ".gitattributes", "metrics/roc.png"]}
     contents |= {"photo.jpg": b"like text\n", "dvc.lock": b"schema: '2.0'\n"}
     for name, content in contents.items():

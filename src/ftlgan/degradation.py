@@ -13,7 +13,7 @@ BLUR = (0.1, 0.5)
 NOISE = (0.0, 6.0)
 """Standard deviation of the sensor's noise in grey levels, from and to."""
 QUALITY = (60, 95)
-"""Of the JPEG, from and to."""
+"""The quality of the JPEG, from and to."""
 
 
 def degrade(

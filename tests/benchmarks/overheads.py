@@ -27,7 +27,7 @@ from project import Project, new_project
 
 ROUNDS = 5
 BYTES = {"raw": 3000, "aligned": 5000, "degraded": 800, "restored": 5000}
-"""Of an image: a PNG of 112x112 takes three times as much, which would fill the disk of a small machine."""
+"""The bytes of an image: a PNG of 112x112 takes three times as much, which would fill the disk of a small machine."""
 DIMENSIONS = {"sface": 128, "dlib": 128}
 TEACHER = "sface"
 METHODS = ("bicubic", "ftlgan")

@@ -45,7 +45,7 @@ REFERENCE_PEOPLE = 300
 NOSE = 0.6
 """How far the tip of the nose stands out from the eyes, in distances between the eyes: yaw is read off its shift."""
 LUMA = np.array([0.2126, 0.7152, 0.0722])
-"""Of ITU-R BT.709."""
+"""The weights of ITU-R BT.709."""
 CELL = 21
 """Characters of a column."""
 SHEET_PEOPLE, SHEET_PHOTOS, SHEET_SIDE = 8, 6, 125

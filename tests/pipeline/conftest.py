@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from project import Project, new_project, readme
+from documentation import documented
+from project import Project, new_project
 from sharing import MadeOnce
 
 
@@ -34,7 +35,7 @@ def experiments(reproduced: Project, made_once: MadeOnce) -> Project:
         project = reproduced.copy_to(folder / "here")
         project.dvc("remote", "add", "-d", "team", "../remote")
         project.commit()  # first: an experiment goes to the remote that its commit knows
-        queue, start = readme("dvc exp run --queue").split(" && ")
+        queue, start = documented("dvc exp run --queue").split(" && ")
         project.run("bash", "-c", queue)
         try:
             project.run("bash", "-c", f"{start} -j 2")

@@ -47,7 +47,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of commands: our programs on the path, nothing of the DVC and MLflow around the tests.
+        """The environment of commands: our programs on the path, nothing of the DVC and MLflow around the tests.
 
         A thread each: other tests run beside them, and on tiny data threads wait for each other.
         """
@@ -127,13 +127,6 @@ def merge(section: dict[str, Any], changed: Mapping[str, Any]) -> None:
             merge(section[key], cast("Mapping[str, Any]", value))
         else:
             section[key] = value
-
-
-def readme(start: str) -> str:
-    """The one command of README.md that begins so, without its comment."""
-    lines = [line.partition("  #")[0].strip() for line in (ROOT / "README.md").read_text().splitlines()]
-    (command,) = {line for line in lines if line.startswith(start)}
-    return command
 
 
 def executed(printed: str) -> set[str]:

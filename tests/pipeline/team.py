@@ -1,4 +1,4 @@
-"""The tracking server of a team, for the tests: PostgreSQL and MLflow, as README.md starts them."""
+"""The tracking server of a team, for the tests: PostgreSQL and MLflow, as docs/tracking.md starts them."""
 
 import os
 import shutil
@@ -129,7 +129,7 @@ class Server:
         return MlflowClient(self.uri)
 
     def runs(self) -> list[Run]:
-        """Of all experiments and stages."""
+        """Return the runs of all experiments and stages."""
         experiment = self.client.get_experiment_by_name("ftlgan")
         return list(self.client.search_runs([experiment.experiment_id])) if experiment else []
 

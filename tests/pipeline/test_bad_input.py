@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from project import ROOT, Project, executed, new_project
+from documentation import documentation
+from project import Project, executed, new_project
 from small_disk import small_disk
 
 
@@ -43,7 +44,7 @@ def test_a_wrong_param_is_one_line(project: Project, settings: list[str], said: 
         ("dataset.path=../a,b", "Sweep overrides can't be used without --queue"),
     ],
 )
-def test_what_dvc_says_of_a_value_is_explained_in_the_readme(tmp_path: Path, setting: str, said: str) -> None:
+def test_what_dvc_says_of_a_value_is_explained_in_the_docs(tmp_path: Path, setting: str, said: str) -> None:
     """DVC reads it before a stage runs, and leaves params.yaml as it was."""
     (tmp_path / "none").mkdir()
     project = new_project(tmp_path / "here", tmp_path / "none")
@@ -51,7 +52,7 @@ def test_what_dvc_says_of_a_value_is_explained_in_the_readme(tmp_path: Path, set
     assert said in printed
     assert "Traceback" not in printed
     assert project.run("git", "status", "--porcelain", "params.yaml") == ""
-    table = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    table = [line for line in documentation().splitlines() if line.startswith("| `")]
     assert [line for line in table if f"`{said}`" in line.split(" | ")[0]]
 
 

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from project import Project, executed, readme
+from documentation import documented
+from project import Project, executed
 
 
 def shown(project: Project) -> list[dict[str, str]]:
@@ -30,7 +31,7 @@ def test_two_workers_of_the_queue_run_what_is_new(experiments: Project) -> None:
 
 def test_a_table_of_experiments_says_who_is_recognised_better_in_100_columns(experiments: Project) -> None:
     """With the default's third method, which is not in this project, it is wider by one column."""
-    table = experiments.run("bash", "-c", readme("dvc exp show --only-changed")).splitlines()
+    table = experiments.run("bash", "-c", documented("dvc exp show --only-changed")).splitlines()
     third_method = len("realesrgan.d'") + 3
     assert max(len(line) for line in table) <= 100 - third_method
     header = next(line for line in table if "Experiment" in line)
@@ -42,7 +43,9 @@ def test_a_table_of_experiments_says_who_is_recognised_better_in_100_columns(exp
 
 def test_metrics_params_and_plots_of_an_experiment_beside_the_commit(experiments: Project, of_28_px: str) -> None:
     def said(what: str) -> str:
-        return experiments.run("bash", "-c", readme(f"dvc {what} diff HEAD EXPERIMENT").replace("EXPERIMENT", of_28_px))
+        return experiments.run(
+            "bash", "-c", documented(f"dvc {what} diff HEAD EXPERIMENT").replace("EXPERIMENT", of_28_px)
+        )
 
     metrics = {line.split()[1]: line.split()[2:4] for line in said("metrics").splitlines()[1:]}
     assert set(metrics) == {"bicubic.d'", "ftlgan.d'"}, "the ceiling is the same at any resolution"
@@ -73,7 +76,7 @@ def test_a_teammate_gets_an_experiment_through_git_and_the_remote(
     project.run("git", "push", "-q", "origin", "HEAD")
 
     def run(where: Project, start: str) -> str:
-        return where.run("bash", "-c", readme(start).replace("EXPERIMENT", of_28_px))
+        return where.run("bash", "-c", documented(start).replace("EXPERIMENT", of_28_px))
 
     run(project, "dvc exp push origin")
     project.run("git", "clone", "-q", str(shared), str(mate.root))

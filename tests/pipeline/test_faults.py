@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from project import ROOT, Project, executed
+from documentation import documentation
+from project import Project, executed
 from remotes import s3_emulator
 from ruamel.yaml import YAML
 from servers import free_port
@@ -101,7 +102,7 @@ def test_killed_while_dvc_writes_its_own_files_there_is_a_way_out(
     """DVC writes them in place. What has been run comes back without a run."""
     kill(project, "dvc", "repro", "--force", "--single-item", "triplets", at=project.root / file)
     assert said in project.dvc("repro", check=False)
-    assert f"`{remedy}`" in (ROOT / "README.md").read_text()
+    assert f"`{remedy}`" in documentation()
     project.run(*remedy.split())
     assert executed(project.dvc("repro")) == set()
     is_as(project, reproduced)
@@ -194,7 +195,7 @@ def spoil(path: Path) -> None:
 def test_a_cache_that_went_bad_is_found_by_reading_it_again_and_mended(project: Project, reproduced: Project) -> None:
     """DVC trusts what is in the cache, is write-protected and looks as before."""
     again = "find data .dvc/cache/files -type f -exec touch {} + -exec chmod u+w {} +"
-    assert again in (ROOT / "README.md").read_text()
+    assert again in documentation()
     spoil(shard(project, "degrade"))
     shutil.rmtree(project.root / "data/degraded")
     project.dvc("checkout")

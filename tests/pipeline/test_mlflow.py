@@ -24,7 +24,7 @@ def all_runs(client: MlflowClient) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def runs(all_runs: list[Run]) -> dict[str, Run]:
-    """Of stages, by name."""
+    """The runs of stages, by name."""
     return {run.info.run_name or "": run for run in all_runs if "mlflow.parentRunId" in run.data.tags}
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from project import Project, executed, readme
+from documentation import documented
+from project import Project, executed
 from remotes import KINDS, Remote
 
-TEAMMATE = readme("dvc pull --run-cache &&")
+TEAMMATE = documented("dvc pull --run-cache &&")
 
 
 @pytest.fixture(params=KINDS)
@@ -24,7 +25,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Remote]:
 
 def share(project: Project, remote: Remote) -> None:
     remote.add_to(project)
-    project.run("bash", "-c", readme("git commit -am").rpartition(" && ")[2])
+    project.run("bash", "-c", documented("git commit -am").rpartition(" && ")[2])
 
 
 def results(project: Project) -> dict[str, bytes]:
@@ -61,7 +62,7 @@ def test_what_a_teammate_has_not_pulled_comes_when_it_is_needed(project: Project
 
 
 def columns(remote: Path) -> set[str]:
-    """Of all tables in a remote or a cache."""
+    """Return the columns of all tables in a remote or a cache."""
     names: set[str] = set()
     for path in (remote / "files").rglob("*"):
         if path.is_file() and path.read_bytes()[:4] == b"PAR1":
@@ -88,7 +89,7 @@ def test_faces_stay_where_they_are_and_a_teammate_gets_the_results(
     assert columns(project.root / ".dvc/cache") >= {"image", "embedding", "identity"}
     assert columns(tmp_path / "remote") & {"image", "embedding", "identity"} == still_shared
     mate = project.clone_to(tmp_path / "mate")
-    assert executed(mate.run("bash", "-c", readme("dvc pull --run-cache --allow-missing"))) == set()
+    assert executed(mate.run("bash", "-c", documented("dvc pull --run-cache --allow-missing"))) == set()
     theirs, ours = results(mate), results(project)
     assert theirs == {name: ours[name] for name in theirs}
     assert {"data/model/ftlgan/generator.safetensors", "metrics/verification.csv"} <= theirs.keys()

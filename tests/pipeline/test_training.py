@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project import Project, executed, readme
+from documentation import documented
+from project import Project, executed
 
 STEPS = 24
 
@@ -101,7 +102,7 @@ def test_options_of_the_training_reach_it(project: Project) -> None:
 
 
 def test_triplets_alone_train_without_any_high_resolution_twin(project: Project) -> None:
-    printed = project.run("bash", "-c", readme("dvc exp run -S losses.ftlgan.pixel=0") + " train@ftlgan")
+    printed = project.run("bash", "-c", documented("dvc exp run -S losses.ftlgan.pixel=0") + " train@ftlgan")
     assert "train@ftlgan" in executed(printed)
     losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
     assert losses["triplet"].notna().to_numpy().all()

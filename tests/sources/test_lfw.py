@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
         self.most = len(ARCHIVE)
         """Bytes of a file after which the connection is cut."""
         self.answers: list[tuple[str, int, int]] = []
-        """Of each file that was asked for: its name, the first byte, and how many bytes were sent."""
+        """For each file that was asked for: its name, the first byte, and how many bytes were sent."""
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documentation import documentation
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import free_port, served
@@ -82,12 +83,12 @@ def all_runs(uri: str) -> list[Any]:
 
 
 def runs(uri: str) -> list[Any]:
-    """Of stages."""
+    """Return the runs of stages."""
     return [run for run in all_runs(uri) if "mlflow.parentRunId" in run.data.tags]
 
 
 def parents(uri: str) -> list[Any]:
-    """Of experiments."""
+    """Return the runs of experiments."""
     return [run for run in all_runs(uri) if "mlflow.parentRunId" not in run.data.tags]
 
 
@@ -438,14 +439,20 @@ def artifacts(root: Path) -> dict[str, Path]:
     return found
 
 
+def begin_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project with one run and its artifact, in which the test works."""
+    folder = root / "old"
+    folder.mkdir()
+    shutil.move(root / "mlflow.db", folder)
+    monkeypatch.chdir(folder)
+    run_with_artifact("first")
+    return folder
+
+
 def test_a_project_that_is_renamed_takes_its_artifacts_along(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old, new = root / "old", root / "a new náme"
-    old.mkdir()
-    shutil.move(root / "mlflow.db", old)
-    monkeypatch.chdir(old)
-    run_with_artifact("first")
+    old, new = begin_project(root, monkeypatch), root / "a new náme"
     with tracking.run("evaluate", PARAMS):  # without artifacts
         pass
     old.rename(new)
@@ -466,11 +473,7 @@ def test_what_was_written_into_the_old_folder_before_is_still_found(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An earlier version made the folder again."""
-    old, new = root / "old", root / "new"
-    old.mkdir()
-    shutil.move(root / "mlflow.db", old)
-    monkeypatch.chdir(old)
-    run_with_artifact("first")
+    old, new = begin_project(root, monkeypatch), root / "new"
     [first] = runs(database(old))
     run_with_artifact("second")
     old.rename(new)
@@ -768,8 +771,9 @@ def test_a_deleted_experiment_is_said_in_mlflow_s_words(root: Path, capsys: pyte
 
 def test_no_documented_command_tells_others_or_listens_to_them() -> None:
     """Faces are personal data."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    commands = [line for line in readme.replace("\\\n", " ").splitlines() if re.search(r"\bmlflow (ui|server)\b", line)]
+    commands = [
+        line for line in documentation().replace("\\\n", " ").splitlines() if re.search(r"\bmlflow (ui|server)\b", line)
+    ]
     assert len(commands) > 1
     for command in commands:
         assert command.startswith("MLFLOW_DISABLE_TELEMETRY=true")

@@ -53,7 +53,7 @@ COLOURS = {
 }
 OTHER_COLOURS = ["#000000", "#882255", "#999933", "#663300"]
 OTHER_LINES: list[Any] = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1))]
-"""Of methods that we do not know, in their order: two of them may have one colour."""
+"""The lines of unknown methods, in their order: two of these may have the same colour."""
 
 
 def colour(method: str) -> str:

@@ -31,11 +31,11 @@ class Photos:
     """The aligned photos of all splits."""
 
     sha256: str
-    """Of names, people, splits and images."""
+    """The digest of names, people, splits and images."""
     people: Mapping[str, int]
-    """Of each split."""
+    """The number of people in each split."""
     photos: Mapping[str, int]
-    """Of each split."""
+    """The number of photos in each split."""
     copies: frozenset[str]
     """face_id of the test photos that are byte-identical to a photo of training or validation, or to an earlier one of
     the test."""

@@ -37,9 +37,9 @@ class LossInputs:
     twin: Tensor | None = None
     """(N, D), embeddings of `hr`."""
     features: Sequence[Tensor] = ()
-    """Of `restored`, a (N, C, H, W) a layer: gradients pass through."""
+    """The features of `restored`, a (N, C, H, W) a layer: gradients pass through."""
     twin_features: Sequence[Tensor] = ()
-    """Of `hr`."""
+    """The features of `hr`."""
     logits: Tensor | None = None
     """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""
 

@@ -78,7 +78,7 @@ def cuda_graphed(
     Returns:
         The same function, for training on the GPU. What it returns is overwritten by its next call.
     """
-    # Of a module the recording takes the place of `forward`: here of one around it, which stays itself.
+    # The recording replaces the `forward` of a module. Here it is a module around the network, which stays as it is.
     recorded = nn.Sequential(function) if isinstance(function, nn.Module) else function
     # Gradients come from the stream of the recording: torch waits for it, and would warn of that.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)

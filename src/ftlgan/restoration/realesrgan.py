@@ -34,7 +34,7 @@ PARAM_SHA256 = "c8a066c12541a1ef01ba90fddd90688278bdc11536847699239be29225015bc8
 BIN_SHA256 = "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"
 
 FACES_PER_CALL = 8
-"""Of torch: a face of 56 px takes 13 MB a layer."""
+"""How many faces torch restores at once: a face of 56 px takes 13 MB a layer."""
 
 
 class RealEsrgan:

@@ -33,7 +33,7 @@ from ftlgan.verification.metrics import d_prime
 from ftlgan.verification.pairs import compare
 
 FACES_PER_PASS = 64
-"""Of a validation."""
+"""How many faces a validation restores at once."""
 
 Log = Callable[[int, Metrics], None]
 """Called with the step, from 1, and its metrics."""

@@ -11,7 +11,7 @@ from ftlgan.verification.binning import Floats, Ranks
 from ftlgan.verification.roc import Roc
 
 RESOLUTION = 1e-7
-"""Of single precision, in which cosines are computed: a smaller relative standard deviation is rounding."""
+"""Cosines are computed in single precision: a smaller relative standard deviation is rounding."""
 LEAST_ERRORS = 10
 """False matches that must be expected at a false match rate: a rate that stands for fewer is noise."""
 

@@ -60,7 +60,7 @@ class FoldAccuracy:
     folds: int
     mean: float
     standard_error: float
-    """Of the mean: standard deviation of the folds (with one degree of freedom less) by the root of their number."""
+    """The standard deviation of the folds (with one degree of freedom less) divided by the root of their number."""
 
 
 def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool = False) -> ScoredList:

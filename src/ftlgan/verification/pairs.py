@@ -40,7 +40,7 @@ class Faces:
     """Faces as one recognizer sees them. A photo has one name, under which it is never compared with itself."""
 
     face_ids: NDArray[np.str_]
-    """Of the photos, all different, (N,)."""
+    """The names of the photos, all different, (N,)."""
     identities: NDArray[np.str_]
     """Who is on them, (N,)."""
     embeddings: NDArray[np.float32]

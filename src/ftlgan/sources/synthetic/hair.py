@@ -57,7 +57,7 @@ class Style:
     """How much locks differ in direction."""
 
     width: float = 0.003
-    """Of a lock, metres."""
+    """The width of a lock, metres."""
 
     locks: int = 2600
     """How many of them."""

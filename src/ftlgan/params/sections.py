@@ -3,28 +3,21 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from ftlgan.errors import ParamsError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 METHODS = tuple(
-    sorted(file.stem for file in Path(__file__).with_name("restoration").glob("[!_]*.py") if file.stem != "trained")
+    sorted(file.stem for file in Path(__file__).parents[1].glob("restoration/[!_]*.py") if file.stem != "trained")
 )
 """What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-"""Of a network that is trained here; it names folders and stages."""
+"""The name of a network that is trained here; it names folders and stages."""
 RecognizerName = Literal["sface", "dlib"]
 """A file in `ftlgan.recognition`."""
 TeacherName = Literal["sface"]
@@ -35,15 +28,12 @@ Distance = Literal["euclidean", "cosine"]
 """Between unit embeddings."""
 AdversarialForm = Literal["hinge", "non-saturating"]
 Precision = Literal["float32", "tf32", "bfloat16"]
-"""Of a training's arithmetic; weights and losses are float32."""
+"""The arithmetic of a training; weights and losses are float32."""
 
 PACKAGED = "packaged"
 """As `weights.METHOD.file`: the weights that come inside an installed package."""
 MOST_SYNTHETIC_PHOTOS = 1_000_000
 """Two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
-
-RENAMED = {"dataset.strangers": "dataset.synthetic_people"}
-"""Params that had another name in an earlier version."""
 
 
 class Section(BaseModel):
@@ -161,9 +151,9 @@ class Discriminator(Section):
     features: Count
     form: AdversarialForm
     r1: Weight
-    """Of the gradient penalty on real photos; 0 switches it off."""
+    """The weight of the gradient penalty on real photos; 0 switches it off."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """Of Adam, at its peak."""
+    """The rate of Adam, at its peak."""
 
 
 class Losses(Section):
@@ -173,7 +163,7 @@ class Losses(Section):
     perceptual: Weight
     adversarial: Weight
     distance: Distance
-    """Of the triplet term."""
+    """The distance in the triplet term."""
     perceptual_network: Literal["teacher", "vgg19"]
 
     @property
@@ -211,7 +201,7 @@ class Train(Section):
     batch: Count
     """Triplets in a step, of all processes together."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """Of Adam, at its peak."""
+    """The rate of Adam, at its peak."""
     warmup: Annotated[int, Field(ge=0)]
     """Steps."""
     clip: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -326,81 +316,3 @@ class Params(Section):
                     f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add it"
                 )
         return self
-
-
-def chosen(arguments: Sequence[str], *known: Sequence[str]) -> list[str]:
-    """Return the arguments with which a stage's script is called, each one of a list of known names.
-
-    Raises:
-        ParamsError: if one is another, or there are too few or too many.
-    """
-    if len(arguments) != len(known) or any(name not in names for name, names in zip(arguments, known, strict=True)):
-        expected = ", then ".join(f"one of {', '.join(names)}" for names in known)
-        raise ParamsError(f"expected {expected}, not {' '.join(arguments) or 'nothing'}")
-    return list(arguments)
-
-
-def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check params.yaml. YAML 1.2, as DVC reads it: `5e-4` is a number.
-
-    Raises:
-        ParamsError: in one line, with the key, the value and what is allowed.
-    """
-    try:
-        tree = YAML(typ="safe", pure=True).load(path)
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: there is no such file here; run from the root of the project") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
-    return check_params(tree, str(path))
-
-
-def check_params(tree: Any, name: str = "params.yaml") -> Params:
-    """Turn the parsed tree of params.yaml into `Params`; see `load_params`."""
-    names = {name for name, _ in leaves(tree)} if isinstance(tree, Mapping) else set[str]()
-    if renamed := sorted(names & RENAMED.keys()):
-        raise ParamsError(f"{name}: {renamed[0]}: is called {RENAMED[renamed[0]]} now; rename the key")
-    try:
-        return Params.model_validate(tree)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=True)
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ParamsError(f"{name}: {_one_line(problems[0])}{more}") from None
-
-
-def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested mappings under dotted names: `{"train": {"steps": 800}}` has `train.steps`, 800."""
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from leaves(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _one_line(problem: ErrorDetails) -> str:
-    """The key, the value and what is allowed."""
-    place, value, kind = problem["loc"], problem["input"], problem["type"]
-    key = ".".join(str(part) for part in place)
-    if kind == "missing":
-        return f"{key}: is missing; known here: {_known_keys(place[:-1])}"
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key (value {value!r}); known here: {_known_keys(place[:-1])}"
-    if kind == "model_type":
-        found = "is empty" if value is None else f"is {value!r}"
-        return f"{key or 'the file'}: {found}; expected the keys {_known_keys(place)}"
-    if kind == "value_error":
-        message = problem["msg"].removeprefix("Value error, ")
-        return f"{key}: {message}" if key else message
-    return f"{key}: {value!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _known_keys(location: tuple[int | str, ...]) -> str:
-    model: Any = Params
-    for part in location:
-        # A mapping by name (losses, weights) has the same keys under every name.
-        model = model.model_fields[str(part)].annotation if isinstance(model, type) else get_args(model)[1]
-        if isinstance(model, UnionType):  # an entry that may be null
-            model = get_args(model)[0]
-    if not isinstance(model, type):
-        return "any name of lower-case letters, digits, - and _"
-    return ", ".join(field.alias or name for name, field in model.model_fields.items())

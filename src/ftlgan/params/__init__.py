@@ -1,0 +1,46 @@
+"""params.yaml, typed: `sections` says what it may hold, `reading` reads it."""
+
+from ftlgan.params.reading import check_params, chosen, leaves, load_params
+from ftlgan.params.sections import (
+    METHODS,
+    MOST_SYNTHETIC_PHOTOS,
+    PACKAGED,
+    AdversarialForm,
+    Align,
+    Dataset,
+    DegradationKind,
+    Distance,
+    Generator,
+    Losses,
+    Params,
+    Precision,
+    PretrainedWeights,
+    RecognizerName,
+    TeacherName,
+    Training,
+    Triplets,
+)
+
+__all__ = [
+    "METHODS",
+    "MOST_SYNTHETIC_PHOTOS",
+    "PACKAGED",
+    "AdversarialForm",
+    "Align",
+    "Dataset",
+    "DegradationKind",
+    "Distance",
+    "Generator",
+    "Losses",
+    "Params",
+    "Precision",
+    "PretrainedWeights",
+    "RecognizerName",
+    "TeacherName",
+    "Training",
+    "Triplets",
+    "check_params",
+    "chosen",
+    "leaves",
+    "load_params",
+]

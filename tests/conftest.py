@@ -1,6 +1,7 @@
 """What tests share: a folder of photos of people who do not exist, drawn once, also where several processes test."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
         folder, done = shared / name, shared / f"{name}.done"
         with FileLock(shared / f"{name}.lock"):
             if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed: its error is to be seen again
                 folder.mkdir()
                 make(folder)
                 done.touch()

@@ -81,7 +81,19 @@ def test_metrics_of_a_stage_are_the_numbers_in_its_files() -> None:
     assert stage_metrics("align") == {}
 
 
-@pytest.mark.parametrize("content", ["", "1", "stages: {", "a: 2026-99-99", "<<<<<<< HEAD\nstages:\n=======\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "1",
+        "stages: {",
+        "stages:",
+        "stages: [a]",
+        "stages: {a: 1}",
+        "a: 2026-99-99",
+        "<<<<<<< HEAD\nstages:\n=======\n",
+    ],
+)
 def test_a_file_that_cannot_be_read_has_no_stages(content: str) -> None:
     assert stages_in(content) == {}
     assert stages_in(Path("missing")) == {}

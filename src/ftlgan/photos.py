@@ -16,8 +16,7 @@ if HEIC_IS_READ:
 Image.init()
 
 FORMATS = tuple(sorted(Image.OPEN.keys() - {"BUFR", "EPS", "GRIB", "HDF5", "IMT", "MCIDAS", "MPEG", "SPIDER", "WMF"}))
-"""What Pillow reads here by itself: not EPS, for which it starts another program, nor what it only identifies, nor what
-has no signature."""
+"""What Pillow reads here by itself: not EPS, for which it starts another program, nor what it only identifies."""
 SUFFIXES = tuple(sorted(suffix for suffix, format_ in Image.registered_extensions().items() if format_ in FORMATS))
 """The suffixes of photos, in lower case."""
 HEIC_SUFFIXES = (".heic", ".heics", ".heif", ".heifs", ".hif")

@@ -32,7 +32,10 @@ def stages_in(source: Path | str) -> Stages:
         content = yaml.load(source)
     except (OSError, YAMLError, ValueError):  # ValueError: 2026-99-99 is no date
         return {}
-    return content.get("stages", {}) if isinstance(content, dict) else {}
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict):
+        return {}
+    return {name: entry for name, entry in stages.items() if isinstance(entry, dict)}
 
 
 def stage_params(stage: str, item: str) -> list[str]:

@@ -5,8 +5,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ftlgan.repository import stages_in
 
 LOCK = Path("dvc.lock")
 
@@ -43,8 +42,7 @@ def remove_stale_outputs(folder: Path, named: Collection[str]) -> None:
 def _locked_outputs() -> Iterator[Path]:
     """Yield the paths of all outputs that dvc.lock lists; none if it is missing or is not a lock file."""
     try:
-        lock = YAML(typ="safe").load(LOCK)
-        paths = [Path(output["path"]) for stage in lock["stages"].values() for output in stage.get("outs", ())]
-    except (OSError, ValueError, YAMLError, AttributeError, KeyError, TypeError):
+        paths = [Path(output["path"]) for stage in stages_in(LOCK).values() for output in stage.get("outs", ())]
+    except (KeyError, TypeError):
         return
     yield from (path for path in paths if ".." not in path.parts)

@@ -84,6 +84,7 @@ def test_an_empty_section_is_one_line(project: Project) -> None:
     params.write_text(head + "align:\n\n" + rest[rest.index("recognition:") :])
     (line,) = error_lines(project.run("python", "stages/align.py", check=False))
     assert line == "ERROR: params.yaml: align: is empty; expected the keys detection_score, face_width, aligned"
+    assert "Traceback" not in project.dvc("repro", check=False)
 
 
 def test_a_folder_that_will_not_do_is_one_line(project: Project) -> None:

@@ -170,6 +170,12 @@ def test_a_method_of_ones_own_is_one_file_and_its_name_and_nothing_need_be_train
     assert list(headline) == ["hr", "bicubic", "nearest"]
 
 
+def test_no_method_is_needed_beside_a_model(project: Project) -> None:
+    project.set_params(methods=[])
+    project.run("python", "stages/evaluate.py")
+    assert list(json.loads((project.root / "metrics/metrics.json").read_text())) == ["hr", "ftlgan"]
+
+
 def test_another_model_is_trained_beside_the_first_and_leaves_no_trace_when_it_is_taken_out_again(
     project: Project,
 ) -> None:

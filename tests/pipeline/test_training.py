@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from documentation import documented
 from project import Project, executed
@@ -90,6 +91,9 @@ def test_two_processes_train_together(project: Project) -> None:
     alone = totals()
     assert executed(project.dvc("exp", "run", "-S", "train.devices=2", "train@ftlgan")) == {"train@ftlgan"}
     assert totals() == pytest.approx(alone, rel=1e-4)
+    triplets = project.root / "data/triplets.parquet"
+    pq.write_table(pq.read_table(triplets).slice(0, 1), triplets)
+    assert "1 triplets for 2 processes" in project.run("python", "stages/train.py", "ftlgan", check=False)
 
 
 def test_options_of_the_training_reach_it(project: Project) -> None:

@@ -1,6 +1,7 @@
 """A checkpoint is what was written, or it is not used and a line says why."""
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,22 +166,60 @@ def test_a_checkpoint_that_can_be_used_again_is_kept_and_a_line_says_how(
     assert list(checkpoint.folder.iterdir()) == [earlier.path]
 
 
-@pytest.mark.parametrize("kind", ["code that was never committed", "an earlier version", "random bytes"])
+@pytest.mark.parametrize("kind", ["another version", "other fields", "random bytes"])
 def test_a_checkpoint_that_can_never_be_used_again_is_removed_and_a_line_says_so(
     checkpoint: Checkpoint, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    earlier = other(checkpoint, files={CODE: "9f"}, commit=None)
+    earlier = other(checkpoint, params={"res": 28})
     earlier.write(TENSORS, {"step": 7})
     path = earlier.path
-    if kind == "an earlier version":
+    if kind == "another version":
         path = earlier.path.rename(checkpoint.folder / f"{os.urandom(8).hex()}.safetensors")
         path.write_bytes(path.read_bytes().replace(b"fingerprint", b"fingerprimt"))
+    if kind == "other fields":
+        path.write_bytes(path.read_bytes().replace(b"platform", b"platforn"))
     if kind == "random bytes":
         path.write_bytes(os.urandom(500))
     (line,) = said(checkpoint, capsys)
-    assert line.startswith(f"{path}: is not used: ")
-    assert line.endswith(": removed, it can never be used again")
+    assert line.startswith(f"{path}: is not used: it is no whole checkpoint of this version (")
+    assert line.endswith("): removed")
     assert list(checkpoint.folder.iterdir()) == []
+
+
+def test_a_checkpoint_of_code_that_was_never_committed_goes_when_the_training_is_done(
+    checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until then the code can be brought back."""
+    earlier = other(checkpoint, files={CODE: "9f", DATA: "2b"}, commit=None)
+    earlier.write(TENSORS, {"step": 7})
+    with pytest.raises(KeyboardInterrupt), checkpoint.in_use():
+        checkpoint.write(TENSORS, {"step": 1})
+        raise KeyboardInterrupt
+    assert earlier.path.exists()
+    capsys.readouterr()
+    with checkpoint.in_use():
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"{earlier.path}: is not used: {CODE} has changed since, and that was never committed")
+        checkpoint.remove()
+    assert list(checkpoint.folder.iterdir()) == []
+
+
+def test_a_second_training_of_the_same_waits_and_says_so(
+    checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    began = threading.Event()
+
+    def second() -> None:
+        with checkpoint.in_use():
+            began.set()
+
+    with checkpoint.in_use():
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not began.wait(0.5)
+    thread.join(30)
+    assert began.is_set()
+    assert "the same training is under way in another process; this one waits" in capfd.readouterr().err
 
 
 def test_the_checkpoint_of_a_training_under_way_is_left_alone(

@@ -159,7 +159,7 @@ def undisturbed(data: TrainingSet) -> Trained:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [1, 3, 4, 9])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 8, 9])
 def test_killed_at_any_step_it_ends_in_the_same_bytes(
     data: TrainingSet, undisturbed: Trained, tmp_path: Path, step: int
 ) -> None:
@@ -217,7 +217,9 @@ from pathlib import Path
 import numpy as np
 from small import small_set, train, faster
 from ftlgan.errors import one_line_errors
+from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.distributed import join_world
+from ftlgan.training.fingerprint import Fingerprint
 
 @one_line_errors
 def main():
@@ -232,7 +234,8 @@ def main():
         if os.environ["TROUBLE"] == "Ctrl-C":
             steps = 100_000
             Path(os.environ["STARTED"]).touch()
-        train(data, faster(steps=steps), world)
+        nowhere = Checkpoint(Path("/dev/null"), "model", Fingerprint({{}}, {{}}, None, {{}}))
+        train(data, faster(steps=steps), world, checkpoint=nowhere if os.environ["TROUBLE"] == "checkpoint" else None)
 
 main()
 """
@@ -254,6 +257,7 @@ def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
     ("trouble", "said"),
     [
         ("validation", "verification needs at least two people"),
+        ("checkpoint", "/dev/null/model-"),
         ("triplets", "1 triplets for 2 processes"),
         ("a kill", "process 1 of 2 was ended by SIGKILL"),
     ],

@@ -82,6 +82,24 @@ def test_latin_1_is_refused_with_its_line(csv: Path) -> None:
     assert message == f"{csv}: line 8: b'\\xfc' is not UTF-8 text; save the file as UTF-8"
 
 
+@pytest.mark.parametrize(
+    ("content", "line", "byte"),
+    [
+        (b"\xef\xbb\xbf\xc3\xa9ab\xff", 1, b"\xff"),  # a byte order mark, and a letter of two bytes before the bad one
+        (b"score,genuine\n.5,1\n\xff,0\n", 3, b"\xff"),  # the first of its line
+    ],
+)
+def test_a_bad_byte_is_named_with_its_line(csv: Path, content: bytes, line: int, byte: bytes) -> None:
+    csv.write_bytes(content)
+    assert refusal(csv) == f"{csv}: line {line}: {byte!r} is not UTF-8 text; save the file as UTF-8"
+
+
+def test_a_name_longer_than_a_file_s_is_no_traceback(csv: Path) -> None:
+    name = "n" * 300
+    message = refusal(text(csv, f"score,probe_identity,reference_identity\n.5,{name},{name} \n"))
+    assert name[:20] in message
+
+
 @pytest.mark.parametrize("labels", [("1.0", "0.0"), (" 1", "0 "), ("TRUE", "False"), ("y", "n"), ("1", "0")])
 def test_genuine_is_understood_as_a_value(csv: Path, labels: tuple[str, str]) -> None:
     rows = "".join(f"{score},{labels[score < 0.5]}\n" for score in (0.9, 0.8, 0.2, 0.6))

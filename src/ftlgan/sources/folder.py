@@ -119,7 +119,8 @@ def _photos(person: Path) -> list[Path]:
     files = sorted(_files(person))
     photos = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
     if len(photos) < len(files):
-        others = [path for path in files if path not in set(photos)]
+        chosen = set(photos)
+        others = [path for path in files if path not in chosen]
         names = ", ".join(repr(str(path.relative_to(person))) for path in others)
         hint = ""
         if not HEIC_IS_READ and any(path.suffix.lower() in HEIC_SUFFIXES for path in others):

@@ -52,7 +52,7 @@ def _counterpart(uri: str, here: Path) -> Path | None:
         return None
     above = len(old.parts) - old.parts[::-1].index(FOLDER)
     new = here.joinpath(*old.parts[above:])
-    return new if new.exists() or not old.exists() else None
+    return new if new.exists() or (here.exists() and not old.exists()) else None
 
 
 def _is_chosen(old: Path, here: Path, database: str) -> bool:

@@ -31,7 +31,7 @@ class Checkpoint:
     """The checkpoint of one training: a file that no other training takes.
 
     Args:
-        folder: of the checkpoints of all trainings; made when one is written.
+        folder: of the checkpoints of all trainings; made when it is needed.
         model: names the file.
         fingerprint: of the training; its key is part of the file's name.
     """
@@ -80,9 +80,9 @@ class Checkpoint:
         """
         try:
             with safe_open(self.path, "pt") as file:
-                content = _read_metadata(file)
+                digest, numbers, theirs = _read_metadata(file)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            if content["sha256"] != _sha256(tensors, content["numbers"]):
+            if digest != _sha256(tensors, numbers):
                 raise DamagedError("its content is not what was written")
         except FileNotFoundError:
             return None
@@ -90,13 +90,13 @@ class Checkpoint:
             self.path.unlink(missing_ok=True)
             _say(f"{self.path}: is no whole checkpoint ({error}): removed, training starts anew", report)
             return None
-        if changed := self.fingerprint.changed_platform(Fingerprint(**content["fingerprint"])):
+        if changed := self.fingerprint.changed_platform(theirs):
             _say(
                 f"{self.path}: was made on another platform ({'; '.join(changed)}); training goes on from it, and the "
                 "result may differ in its last digits",
                 report,
             )
-        return tensors, content["numbers"]
+        return tensors, numbers
 
     def remove(self) -> None:
         """Remove the file, once the training is done."""
@@ -104,64 +104,78 @@ class Checkpoint:
 
     @contextmanager
     def in_use(self) -> Generator[None]:
-        """Keep other trainings from removing the file, and say in a line each why others of the model are not used.
+        """Keep other trainings from the file, and say in a line each why others of the model are not used.
 
-        What can never be used again is removed: a damaged file, one of an earlier version of ftlgan, and one of code
-        that has changed since and was never committed.
+        What can never be used again is removed at once: a damaged file, or one of another version of ftlgan. What is of
+        code that has changed since and was never committed is removed when this training is done, so that the code can
+        be brought back until then.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.with_suffix(".lock"))
-        with lock:
-            self._report_others()
-            try:
-                yield
-            finally:
-                if not self.path.exists():
-                    Path(lock.lock_file).unlink(missing_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _say(f"{self.path}: the same training is under way in another process; this one waits for it to end")
+            lock.acquire()
+        try:
+            superseded = [path for path in self._others() if self._report(path)]
+            yield
+            if not self.path.exists():  # the training is done
+                for path in superseded:
+                    path.unlink(missing_ok=True)
+        finally:
+            if not self.path.exists():
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
-    def _report_others(self) -> None:
-        earlier_version = "[0-9a-f]" * 16
-        for pattern in (f"{self.model}-{earlier_version}.safetensors", f"{earlier_version}.safetensors"):
-            for path in sorted(self.folder.glob(pattern)):
-                if path != self.path:
-                    self._report(path)
+    def _others(self) -> list[Path]:
+        """Return the checkpoints of other trainings of the model, and those of an earlier version of ftlgan."""
+        key = "[0-9a-f]" * 16
+        found = [*self.folder.glob(f"{self.model}-{key}.safetensors"), *self.folder.glob(f"{key}.safetensors")]
+        return sorted(path for path in found if path != self.path)
 
-    def _report(self, path: Path) -> None:
+    def _report(self, path: Path) -> bool:
+        """Say why a checkpoint is not used, and return whether it is to be removed when this training is done."""
         lock = FileLock(path.with_suffix(".lock"), timeout=0)
         try:
             lock.acquire()
         except Timeout:
-            return  # its training is under way
+            return False  # its training is under way
         try:
-            reason, remedy = self._why_not(path)
-            if not remedy:
-                path.unlink(missing_ok=True)
-            _say(f"{path}: is not used: {reason}{remedy or ': removed, it can never be used again'}")
+            with safe_open(path, "pt") as file:
+                _, _, theirs = _read_metadata(file)
+            reason, superseded = self._why_not(theirs)
+            _say(f"{path}: is not used: {reason}")
+            return superseded
+        except FileNotFoundError:
+            return False  # its training has just ended
+        except (SafetensorError, DamagedError) as error:
+            path.unlink(missing_ok=True)
+            _say(f"{path}: is not used: it is no whole checkpoint of this version ({error}): removed")
+            return False
         finally:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
 
-    def _why_not(self, path: Path) -> tuple[str, str]:
-        """Return why a checkpoint is not this training's, and how it can be used; empty: never again."""
-        try:
-            with safe_open(path, "pt") as file:
-                theirs = Fingerprint(**_read_metadata(file)["fingerprint"])
-        except (SafetensorError, DamagedError) as error:
-            return f"it is no whole checkpoint of this version ({error})", ""
+    def _why_not(self, theirs: Fingerprint) -> tuple[str, bool]:
+        """Return why a checkpoint is not this training's and what to do, and whether it is of code that is lost."""
         params, files = self.fingerprint.changed_params(theirs), self.fingerprint.changed_files(theirs)
         code = [file for file in files if Path(file).parts[0] in CODE]
+        if code and theirs.commit:
+            return f"{_shortened(code)} has changed since; check out {theirs.commit} to go on from it", False
         if code:
-            remedy = f"; check out {theirs.commit} to go on from it" if theirs.commit else ""
-            return f"{_shortened(code)} has changed since", remedy
+            remedy = "that was never committed; bring it back, or the checkpoint is removed when this training is done"
+            return f"{_shortened(code)} has changed since, and {remedy}", True
         if params:
-            return _shortened(params), "; set it back to go on from it"
-        return f"{_shortened(files)} has changed since", "; bring it back to go on from it"
+            return f"{_shortened(params)}; set it back to go on from it", False
+        return f"{_shortened(files)} has changed since; bring it back to go on from it", False
 
 
-def _read_metadata(file: Any) -> dict[str, Any]:
+def _read_metadata(file: Any) -> tuple[str, dict[str, Any], Fingerprint]:
+    """Return the digest, the numbers and the fingerprint that a file of ours holds."""
     try:
         content = json.loads((file.metadata() or {})[METADATA])
-        return {name: content[name] for name in ("sha256", "numbers", "fingerprint")}
+        return content["sha256"], content["numbers"], Fingerprint(**content["fingerprint"])
     except (KeyError, ValueError, TypeError):
         raise DamagedError("its metadata is not ours") from None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ftlgan.errors import DataError
 from ftlgan.params import Params
 from ftlgan.repository import git, stage_deps, stage_params
 
@@ -58,13 +59,19 @@ class Fingerprint:
 
 
 def take_fingerprint(params: Params, model: str) -> Fingerprint:
-    """Take the fingerprint of the training of a model, from dvc.yaml in the working directory."""
+    """Take the fingerprint of the training of a model, from dvc.yaml in the working directory.
+
+    Raises:
+        DataError: if dvc.yaml does not say what the stage depends on.
+    """
     tree, on_gpu = params.model_dump(by_alias=True), params.train.device == "cuda"
-    files = stage_deps("train", model)
+    names, files = stage_params("train", model), stage_deps("train", model)
+    if not (names and files):
+        raise DataError("dvc.yaml: has no params or no deps of the stage train; run `git checkout dvc.yaml`")
     code = [str(path) for path in files if path.parts[0] in CODE]
-    is_committed = git("status", "--porcelain", "--", *code) == ""
+    is_committed = git("--no-optional-locks", "status", "--porcelain", "--", *code) == ""
     return Fingerprint(
-        params={name: _find(tree, name) for name in stage_params("train", model)},
+        params={name: _find(tree, name) for name in names},
         files={str(path): _sha256(path) for path in files},
         commit=git("rev-parse", "--short", "HEAD") if is_committed else None,
         platform={

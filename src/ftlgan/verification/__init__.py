@@ -17,7 +17,7 @@ everywhere.
     thresholds.py  the score thresholds at each FMR and at the EER
     text_files.py  text and CSV that anyone made, line by line
     names.py       names that are blank, or one but for their spelling
-    tables.py      embeddings that anyone made; parquet.py and arrays.py (.npy) read the files, parts.py is what they give
+    tables.py      embeddings that anyone made; parquet.py and arrays.py (.npy) read files, parts.py is what they give
     scores.py      scores that anyone computed, in CSV
     command.py     `ftlgan verify`
 """

@@ -56,11 +56,9 @@ def _names_beside(path: Path) -> Path:
     candidates = [path.with_suffix(".csv"), path.with_suffix(".txt")]
     found = [file for file in candidates if file.is_file()]
     if len(found) != 1:
-        state = "both" if found else "neither"
-        raise DataError(
-            f"{path}: whose faces are these? Of {candidates[0].name} and {candidates[1].name} beside it there is {state}; "
-            "name the file by --names"
-        )
+        state = "both are" if found else "neither is"
+        names = " and ".join(file.name for file in candidates)
+        raise DataError(f"{path}: whose faces are these? Of {names} {state} beside it; name the file by --names")
     return found[0]
 
 

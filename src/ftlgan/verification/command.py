@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -100,7 +101,7 @@ def _one_line(file: Path) -> Generator[None, None, None]:
         yield
     except DataError as error:
         message = " ".join(str(error).split())
-        names_a_file = Path(message.partition(": ")[0]).exists() or "there is no such file" in message
+        names_a_file = os.path.exists(message.partition(": ")[0]) or "there is no such file" in message  # noqa: PTH110 - of any length
         raise DataError(message if names_a_file else f"{file}: {message}") from None
 
 

@@ -1,6 +1,5 @@
 """Scores of pairs that anyone computed, in CSV."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +94,7 @@ def _label(cell: str) -> bool | None:
         number = float(word)
     except ValueError:
         return None
-    return bool(number) if number in (0, 1) and not math.isnan(number) else None
+    return bool(number) if number in (0, 1) else None
 
 
 def _check_columns(table: CsvFile) -> str:

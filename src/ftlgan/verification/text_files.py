@@ -1,5 +1,6 @@
 """Text and CSV files that anyone made, with the number of each line as an editor counts it."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable
@@ -43,11 +44,11 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: if it is not UTF-8.
     """
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
-        line = len(text_lines(data[: error.start].decode("utf-8-sig")) or [""])
+        line = len(text_lines(data[: error.start].decode() + "?"))  # the line in which the byte stands
         raise DataError(
             f"{path}: line {line}: {data[error.start : error.start + 1]!r} is not UTF-8 text; save the file as UTF-8"
         ) from None

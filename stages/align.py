@@ -20,7 +20,7 @@ def main() -> None:
     align = load_params().align
     photos = progress((row for batch in stream_faces(RAW) for row in batch.to_pylist()), "align", count_faces(RAW))
     rejects: list[dict[str, str]] = []
-    faces = aligned_rows(photos, align.detection_score, align.face_width, rejects, align.aligned)
+    faces = aligned_rows(photos, align, rejects)
     write_faces(Path("data/aligned"), ALIGNED, faces)
     count = Counter(reject["reason"].split(":")[0] for reject in rejects)
     print(

@@ -24,8 +24,12 @@ from ftlgan.alignment import (
 )
 from ftlgan.errors import DataError
 from ftlgan.faces import ALIGNED, SPLITS, decode_png
+from ftlgan.params import Align
 
 Save = Callable[..., bytes]
+
+
+CONFIG = Align(detection_score=0.7, face_width=30, aligned=False)
 
 
 def encode(image: np.ndarray, format_: str = "png", **options: Any) -> bytes:
@@ -162,7 +166,7 @@ def test_an_aligned_face_is_square() -> None:
 def test_rows_of_aligned_faces_need_no_detection(people: list[dict[str, Any]]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     rows = [{**row, "image": encode(noise)} for row in people]
-    taken = list(aligned_rows(rows, 0.7, 200, [], aligned=True))
+    taken = list(aligned_rows(rows, Align(detection_score=0.7, face_width=200, aligned=True), []))
     assert len(taken) == len(rows)
     np.testing.assert_array_equal(decode_png(taken[0]["image"]), noise)
 
@@ -213,7 +217,7 @@ def test_200_made_up_photos_are_aligned_or_rejected_with_a_reason(
     chance = random.Random(0)
     rows = [row("anybody", str(i), made_up_photo(image, chance)) for i in range(200)] + people
     rejects: list[dict[str, str]] = []
-    used = list(aligned_rows(rows, 0.7, 30, rejects))
+    used = list(aligned_rows(rows, CONFIG, rejects))
     assert len(used) + len(rejects) == len(rows)
     assert len(used) > 20
     assert all(reject["reason"].strip() and "\n" not in reject["reason"] for reject in rejects)
@@ -310,7 +314,7 @@ def people(photo: bytes) -> list[dict[str, Any]]:
 def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes, people: list[dict[str, Any]]) -> None:
     rows = [row("a", str(i), photo if i % 3 else b"nothing") for i in range(30)] + people
     rejects: list[dict[str, str]] = []
-    aligned = list(aligned_rows(rows, 0.7, 30, rejects))
+    aligned = list(aligned_rows(rows, CONFIG, rejects))
     assert [r["face_id"] for r in aligned] == [r["face_id"] for r in rows if r["image"] == photo]
     assert [set(r) for r in aligned] == [set(ALIGNED.names)] * 32
     assert decode_png(aligned[0]["image"]).shape == (112, 112, 3)
@@ -320,7 +324,7 @@ def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes, people: li
 
 def test_who_is_left_with_one_photo_is_rejected(photo: bytes, people: list[dict[str, Any]]) -> None:
     rejects: list[dict[str, str]] = []
-    aligned = list(aligned_rows([row("alone", "0", photo), row("alone", "1", b""), *people], 0.7, 30, rejects))
+    aligned = list(aligned_rows([row("alone", "0", photo), row("alone", "1", b""), *people], CONFIG, rejects))
     assert "alone" not in {r["identity"] for r in aligned}
     assert {r["face_id"]: r["reason"] for r in rejects} == {
         "alone/0": ONLY_PHOTO,
@@ -333,7 +337,7 @@ def test_a_split_with_too_few_people_left_is_one_line(people: list[dict[str, Any
     spoilt = [{**r, "image": b""} if r["identity"] == f"{split} 1" else r for r in people]
     said = rf"1 {split} people are left after 2 rejects \(the first: {split} 1/0, unreadable: not an image\) and 2 are"
     with pytest.raises(DataError, match=said):
-        list(aligned_rows(spoilt, 0.7, 30, []))
+        list(aligned_rows(spoilt, CONFIG, []))
 
 
 def test_the_same_photo_gives_the_same_face(photo: bytes) -> None:

@@ -6,7 +6,7 @@ Sources: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023)
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +18,7 @@ from PIL import Image
 
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
+from ftlgan.params import Align
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
 from ftlgan.weights.packaged import packaged
@@ -146,21 +147,13 @@ def take_aligned(photo: bytes) -> AlignedFace:
     return AlignedFace(image, (arcface_dst * (width / HR)).astype(np.float32), 1.0)
 
 
-def aligned_rows(
-    rows: Iterable[Row],
-    detection_score: float,
-    face_width: int,
-    rejects: list[dict[str, str]],
-    aligned: bool = False,
-) -> Iterator[Row]:
+def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[dict[str, str]]) -> Iterator[Row]:
     """Align the photos of a raw face table, on all cores, in their order.
 
     Args:
         rows: of `ftlgan.faces.FACES`, the photos of a person one after the other.
-        detection_score: least confidence of the detector, 0 to 1.
-        face_width: least width of a face in its photo, pixels.
+        config: what the detector must find, or that the photos are aligned faces already, and nothing is detected.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
-        aligned: take the photos as faces that are aligned already; nothing is detected.
 
     Yields:
         Rows of `ftlgan.faces.ALIGNED`, two at least of each person: one photo makes no pair.
@@ -169,8 +162,7 @@ def aligned_rows(
         DataError: if fewer than two people are left of a split.
     """
     people: Counter[str] = Counter()
-    faces = _align_each(rows, (lambda: take_aligned) if aligned else (lambda: Aligner(detection_score, face_width)))
-    for _, photos in groupby(faces, key=lambda photo: photo[0]["identity"]):
+    for _, photos in groupby(_align_each(rows, config), key=lambda photo: photo[0]["identity"]):
         usable: list[Row] = []
         for row, result in photos:
             if isinstance(result, AlignedFace):
@@ -191,15 +183,13 @@ def aligned_rows(
             )
 
 
-def _align_each(
-    rows: Iterable[Row], make_aligner: Callable[[], Callable[[bytes], AlignedFace]]
-) -> Iterator[tuple[Row, AlignedFace | str]]:
-    """Each row with its face, or with the reason why there is none. Each thread makes an aligner of its own."""
+def _align_each(rows: Iterable[Row], config: Align) -> Iterator[tuple[Row, AlignedFace | str]]:
+    """Yield each row with its face, or with the reason why there is none. Each thread has an aligner of its own."""
     local = threading.local()
 
     def align(row: Row) -> tuple[Row, AlignedFace | str]:
         if not hasattr(local, "aligner"):
-            local.aligner = make_aligner()
+            local.aligner = take_aligned if config.aligned else Aligner(config.detection_score, config.face_width)
         try:
             return row, local.aligner(row["image"])
         except NoFaceError as reason:

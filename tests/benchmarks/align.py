@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ftlgan.alignment import Aligner, NoFaceError, aligned_rows
 from ftlgan.faces import SPLITS, encode_png
+from ftlgan.params import Align
 from ftlgan.sources import folder, synthetic
 
 ROUNDS = 5
@@ -44,7 +45,7 @@ def pipeline(images: list[bytes]) -> None:
         }
         for i, image in enumerate(images)
     ]
-    list(aligned_rows(rows, 0.7, 30, []))
+    list(aligned_rows(rows, Align(detection_score=0.7, face_width=30, aligned=False), []))
 
 
 def seconds(function: Callable[[list[bytes]], None], images: list[bytes]) -> float:

@@ -7,8 +7,9 @@ import pytest
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import read_embedded
-from ftlgan.evaluation.provenance import check_photos
+from ftlgan.evaluation.provenance import check_photos, origin
 from ftlgan.faces import FACES, embeddings_schema, encode_png, write_faces
+from ftlgan.params import load_params
 
 
 def write(folder: Path, faces: list[tuple[str, str, int]], size: int = 4) -> Path:
@@ -57,3 +58,13 @@ def test_copies_under_another_name_another_person_or_in_the_training_are_left_ou
     rows = [{"face_id": f, "identity": f[0], "split": split, **row} for f, split, _ in faces]
     write_faces(tmp_path / "gallery", embeddings_schema(2, "judge", "0"), rows)
     assert read_embedded(tmp_path / "gallery", copies).faces.face_ids.tolist() == ["c/0", "c/2", "d/1"]
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_where_a_crop_comes_from_is_said(tmp_path: Path, aligned: bool) -> None:
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    params = params.model_copy(update={"align": params.align.model_copy(update={"aligned": aligned})})
+    photos = check_photos(write(tmp_path, [("a/0", "test", 1)]))
+    crop = origin(params, photos, {}, {}, [])["crop"]
+    assert ("detector" in crop) != aligned
+    assert ("aligned" in crop) == aligned

@@ -110,7 +110,9 @@ def origin(
             **{name: {"people": photos.people[name], "photos": photos.photos[name]} for name in SPLITS},
         },
         "left_out": {"rejects": dict(rejects), "byte_identical_copies": len(photos.copies)},
-        "crop": {
+        "crop": {"template": f"ArcFace, {HR}x{HR}", "aligned": "before, by whoever made the photos"}
+        if params.align.aligned
+        else {
             "template": f"ArcFace, five landmarks, similarity, {HR}x{HR}",
             "detector": YUNET.removesuffix(".onnx"),
             "detector_sha256": YUNET_SHA256,

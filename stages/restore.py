@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ftlgan import restoration
 from ftlgan.errors import one_line_errors
-from ftlgan.networks.device import prepare_device
 from ftlgan.params import chosen, load_params
 
 
@@ -14,9 +13,12 @@ from ftlgan.params import chosen, load_params
 def main() -> None:
     params = load_params()
     (method,) = chosen(sys.argv[1:], params.methods)
-    prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     weights = params.weights.get(method)
-    if weights:  # a path means the same in the copy of the project in which `exp run --temp` works
+    if weights:
+        from ftlgan.networks.device import prepare_device  # takes seconds, and only a network needs it
+
+        prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
+        # A path means the same in the copy of the project in which `exp run --temp` works.
         weights = weights.seen_from(os.environ.get("DVC_ROOT", ""))
     restorer = restoration.load(method, weights, params.train.device)
     restoration.restore_faces(method, restorer, Path("data/degraded"), Path("data/restored") / method)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors
-from ftlgan.losses.vgg19 import Vgg19
-from ftlgan.networks.device import prepare_device, require_compiler
+from ftlgan.networks.device import prepare_compiler, prepare_device
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.weights import save_generator
@@ -35,8 +34,11 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     generator = Generator(params.res, **size).to(world.device)
     discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
     recognizer = teacher.load(params.recognition.teacher).to(world.device)
-    needs_vgg19 = config.losses.perceptual and config.losses.perceptual_network == "vgg19"
-    perceptual = Vgg19().to(world.device) if needs_vgg19 else None
+    perceptual = None
+    if config.losses.perceptual and config.losses.perceptual_network == "vgg19":
+        from ftlgan.losses.vgg19 import Vgg19  # takes a second
+
+        perceptual = Vgg19().to(world.device)
     checkpoint = Checkpoint(CHECKPOINTS, model, take_fingerprint(params, model))
     with checkpoint.in_use() if run else nullcontext():
         with History(folder) if run else nullcontext() as history:
@@ -76,7 +78,7 @@ def main() -> None:
     (model,) = chosen(sys.argv[1:], params.models)
     settings = params.train
     if settings.compile:
-        require_compiler()
+        prepare_compiler()
     prepare_device(settings.device, settings.seed, settings.devices, settings.precision)
     if settings.devices > 1 and not launched():
         launch(__file__, settings.devices, model)

@@ -23,10 +23,16 @@ settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what uses a slow fixture, and what renders people."""
+    """Mark as slow what uses a slow fixture, and what renders people; and say what comes first.
+
+    One process makes the experiments, upon which most slow tests wait, while the others run those that are
+    not slow.
+    """
+    makers = [item for item in items if "experiments" in getattr(item, "fixturenames", ())][:1]
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or "synthetic" in item.path.parts:
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: (item not in makers, item.get_closest_marker("slow") is not None))
 
 
 @pytest.fixture(scope="session")

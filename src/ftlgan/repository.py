@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,12 +28,18 @@ def git(*command: str) -> str | None:
 
 def stages_in(source: Path | str) -> Stages:
     """Return the stages of a dvc.yaml or dvc.lock, given as a file or as its content; none where it can't be read."""
-    yaml: Any = YAML(typ="safe")
     try:
-        content = yaml.load(source)
+        return _parse_stages(source.read_text(encoding="utf-8") if isinstance(source, Path) else source)
     except (OSError, YAMLError, ValueError):  # ValueError: 2026-99-99 is no date
         return {}
-    stages = content.get("stages") if isinstance(content, dict) else None
+
+
+@cache
+def _parse_stages(content: str) -> Stages:
+    """Parse a dvc.yaml or dvc.lock once: it takes a quarter of a second, and several functions ask."""
+    yaml: Any = YAML(typ="safe")
+    tree = yaml.load(content)
+    stages = tree.get("stages") if isinstance(tree, dict) else None
     if not isinstance(stages, dict):
         return {}
     return {name: entry for name, entry in stages.items() if isinstance(entry, dict)}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+from torchmetrics.functional.image import structural_similarity_index_measure
 from torchvision.models import alexnet
 
 from ftlgan.errors import DataError, WeightsError
 from ftlgan.evaluation import image_quality
-from ftlgan.evaluation.image_quality import load_lpips, measure
+from ftlgan.evaluation.image_quality import Distance, load_lpips, measure
 from ftlgan.faces import FACES, encode_png, write_faces
 from ftlgan.networks.images import to_tensor
 
@@ -46,6 +46,15 @@ def test_ssim_is_one_for_the_same_face_and_less_for_another(aligned: Path, tmp_p
     assert measure(tmp_path / "restored", aligned)["ssim"] < 0.1
 
 
+def test_ssim_is_that_of_another_library(aligned: Path, tmp_path: Path) -> None:
+    restored = (HR + NOISE).astype(np.uint8)
+    write_faces(tmp_path / "restored", FACES, rows(restored))
+    tested = [i for i in range(len(HR)) if i != 3]
+    theirs = structural_similarity_index_measure(to_tensor(restored[tested]), to_tensor(HR[tested]), data_range=1.0)
+    assert isinstance(theirs, torch.Tensor)
+    assert measure(tmp_path / "restored", aligned)["ssim"] == pytest.approx(theirs.item(), abs=1e-5)
+
+
 def test_shards_may_end_where_they_like(aligned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_faces(tmp_path / "whole", FACES, rows(HR + NOISE))
     monkeypatch.setattr("ftlgan.faces.FACES_PER_SHARD", 5)
@@ -62,7 +71,7 @@ def test_other_faces_are_refused(aligned: Path, tmp_path: Path, others: list[dic
 
 
 @pytest.fixture
-def lpips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearnedPerceptualImagePatchSimilarity:
+def lpips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Distance:
     """LPIPS of a random AlexNet, as the weights of the real one do not come with this project."""
     torch.manual_seed(0)
     weights = alexnet().state_dict()
@@ -75,9 +84,7 @@ def lpips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearnedPerceptualI
     return load_lpips()
 
 
-def test_lpips_of_a_face_with_itself_is_0_and_grows_with_noise(
-    aligned: Path, tmp_path: Path, lpips: LearnedPerceptualImagePatchSimilarity
-) -> None:
+def test_lpips_of_a_face_with_itself_is_0_and_grows_with_noise(aligned: Path, tmp_path: Path, lpips: Distance) -> None:
     distances: list[float] = []
     for times in (0, 1, 3):
         write_faces(tmp_path / "restored", FACES, rows((HR + times * NOISE).clip(0, 255)))
@@ -89,7 +96,7 @@ def test_lpips_of_a_face_with_itself_is_0_and_grows_with_noise(
 def test_lpips_is_the_mean_over_the_test_faces(
     aligned: Path,
     tmp_path: Path,
-    lpips: LearnedPerceptualImagePatchSimilarity,
+    lpips: Distance,
     monkeypatch: pytest.MonkeyPatch,
     size: int,
 ) -> None:
@@ -97,7 +104,7 @@ def test_lpips_is_the_mean_over_the_test_faces(
     restored = (HR + NOISE).astype(np.uint8)
     write_faces(tmp_path / "restored", FACES, rows(restored))
     found = measure(tmp_path / "restored", aligned, lpips)["lpips"]
-    naive = [lpips(to_tensor(restored[i : i + 1]), to_tensor(HR[i : i + 1])).item() for i in range(len(HR)) if i != 3]
+    naive = [lpips(restored[i : i + 1], HR[i : i + 1])[0] for i in range(len(HR)) if i != 3]
     assert found == pytest.approx(np.mean(naive), rel=1e-5)
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms.functional import normalize
 from ftlgan.errors import ParamsError, WeightsError
 from ftlgan.losses import vgg19
 from ftlgan.losses.vgg19 import Vgg19
-from ftlgan.networks.device import autocast, prepare_device, require_compiler
+from ftlgan.networks.device import autocast, prepare_compiler, prepare_device
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_short_mantissas_are_allowed_knowingly(precision: str, allowed: bool) ->
 def test_compiling_without_a_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ParamsError, match=r"train.compile: true needs a C.. compiler and no-such-compiler is not here"):
-        require_compiler()
+        prepare_compiler()
 
 
 def test_bfloat16_computes_in_it_and_float32_does_not() -> None:

@@ -3,49 +3,58 @@
 PSNR and SSIM say how faithful the pixels are, LPIPS how alike the two look. That is not how well a face is recognised,
 which these metrics make visible beside those of verification.
 
-Source of LPIPS: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (2018).
+Sources: Wang et al., "Image quality assessment: from error visibility to structural similarity" (2004), for SSIM;
+Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (2018), for LPIPS.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-from torchvision.models import AlexNet_Weights
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ftlgan.errors import DataError
 from ftlgan.faces import count_faces, decode_png, stream_faces
-from ftlgan.networks.images import to_tensor
 from ftlgan.progress import progress
-from ftlgan.weights.imagenet import imagenet_weights
 
 BATCH = 64
 """Pairs of faces that are compared at a time."""
 ALEXNET_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 
 
-def load_lpips() -> LearnedPerceptualImagePatchSimilarity:
+Distance = Callable[[np.ndarray, np.ndarray], list[float]]
+"""Of each of N pairs of faces, both (N, H, W, 3) uint8 RGB."""
+
+
+def load_lpips() -> Distance:
     """Build LPIPS of AlexNet, version 0.1, with the weights that lie where torchvision keeps them.
 
     The digest is checked first, because torchmetrics downloads a missing file and unpickles whatever it holds.
 
-    Returns:
-        A metric of faces, RGB in [0, 1], that keeps the distance of each pair.
-
     Raises:
         WeightsError: if the weights of AlexNet are missing or have another digest.
     """
+    # Few want LPIPS, and these take seconds to import.
+    import torch
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+    from torchvision.models import AlexNet_Weights
+
+    from ftlgan.networks.images import to_tensor
+    from ftlgan.weights.imagenet import imagenet_weights
+
     imagenet_weights(AlexNet_Weights.DEFAULT.url, ALEXNET_SHA256, "quality.lpips", "false")
-    return LearnedPerceptualImagePatchSimilarity(net_type="alex", reduction="none", normalize=True)
+    network = LearnedPerceptualImagePatchSimilarity(net_type="alex", reduction="none", normalize=True)
+
+    def lpips(ours: np.ndarray, theirs: np.ndarray) -> list[float]:
+        with torch.inference_mode():
+            return network(to_tensor(ours), to_tensor(theirs)).double().reshape(-1).tolist()
+
+    return lpips
 
 
-def measure(
-    restored: Path, aligned: Path, lpips: LearnedPerceptualImagePatchSimilarity | None = None
-) -> dict[str, float]:
+def measure(restored: Path, aligned: Path, lpips: Distance | None = None) -> dict[str, float]:
     """Compute the mean of each metric over the test faces.
 
     Args:
@@ -61,24 +70,16 @@ def measure(
     """
     pairs = zip_longest(_test_faces(restored), _test_faces(aligned), fillvalue={})
     pairs = iter(progress(pairs, f"look at {restored.name}", count_faces(restored, ["test"])))
-    rows: list[torch.Tensor] = []
-    if lpips is not None:
-        lpips.reset()  # it may hold the faces of another method
+    found: dict[str, list[float]] = {"psnr": [], "ssim": []} | ({"lpips": []} if lpips else {})
     while batch := list(islice(pairs, BATCH)):
         if any(ours.get("face_id") != theirs.get("face_id") for ours, theirs in batch):
             raise DataError(f"{restored}: its faces are not the test faces of {aligned}; run `dvc repro`")
-        ours, theirs = (
-            to_tensor(np.stack([decode_png(row["image"]) for row in side])) for side in zip(*batch, strict=True)
-        )
-        with torch.inference_mode():
-            rows.append(_psnr_and_ssim(ours, theirs))
-            if lpips is not None:
-                lpips.update(ours, theirs)
-    psnr, ssim = torch.cat(rows).double().mean(dim=0).tolist()
-    metrics: dict[str, float] = {"psnr": psnr, "ssim": ssim}
-    if lpips is not None:
-        metrics["lpips"] = lpips.compute().double().mean().item()
-    return metrics
+        ours, theirs = (np.stack([decode_png(row["image"]) for row in side]) for side in zip(*batch, strict=True))
+        found["psnr"] += [_psnr(face, twin) for face, twin in zip(ours, theirs, strict=True)]
+        found["ssim"] += [_ssim(face, twin) for face, twin in zip(ours, theirs, strict=True)]
+        if lpips:
+            found["lpips"] += lpips(ours, theirs)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _test_faces(folder: Path) -> Iterator[dict[str, Any]]:
@@ -87,9 +88,16 @@ def _test_faces(folder: Path) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _psnr_and_ssim(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
-    """Compare faces, RGB in [0, 1], (N, 3, H, W) each: a row for each face, a column for each metric, (N, 2)."""
-    psnr = peak_signal_noise_ratio(ours, theirs, data_range=1.0, dim=(1, 2, 3), reduction="none")
-    ssim = structural_similarity_index_measure(ours, theirs, data_range=1.0, reduction="none")
-    assert isinstance(ssim, torch.Tensor)
-    return torch.stack([psnr, ssim], dim=1)
+def _psnr(face: np.ndarray, twin: np.ndarray) -> float:
+    """Compute PSNR in decibels; of equal faces it is infinite."""
+    with np.errstate(divide="ignore"):
+        return peak_signal_noise_ratio(twin, face)
+
+
+def _ssim(face: np.ndarray, twin: np.ndarray) -> float:
+    """Compute SSIM in a Gaussian window of 11x11, as its authors do, on faces mirrored at their border."""
+    face, twin = (np.pad(image, ((5, 5), (5, 5), (0, 0)), mode="reflect") for image in (face, twin))
+    ssim: Any = structural_similarity(
+        face, twin, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    return float(ssim)

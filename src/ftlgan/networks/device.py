@@ -33,14 +33,14 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA's matrix products don't repeat
     torch.backends.cudnn.benchmark = False  # it would choose algorithms by the clock
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # what it does not set for the compiler is in `prepare_compiler`
     # Else torch fills every new tensor before it is written to, in case that it is not.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.manual_seed(seed)
 
 
-def require_compiler() -> None:
-    """Look for the C++ compiler that `torch.compile` needs.
+def prepare_compiler() -> None:
+    """Make `torch.compile` choose what repeats, and look for the C++ compiler that it needs.
 
     Raises:
         ParamsError: if there is none.
@@ -50,6 +50,7 @@ def require_compiler() -> None:
         raise ParamsError(
             f"train.compile: true needs a C++ compiler and {named or 'g++'} is not here; install it or set it to false"
         )
+    torch.use_deterministic_algorithms(True)  # takes seconds: it imports the compiler
 
 
 def autocast(device: str, precision: Precision, *, cached: bool = True) -> AbstractContextManager[object]:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from ftlgan.errors import FtlganError
 
 PATIENCE = timedelta(hours=1)
 """How long processes wait for the first one, which validates alone."""
+
+SECONDS_TO_SPEAK = 30
+"""How long a process waits for the first one to meet the same problem and say it, upon which all are ended."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def join_world(device: str) -> Generator[World]:
         yield world
     except FtlganError:
         if not world.is_first:
-            sys.exit(1)  # the first process meets it, too, and says it
+            time.sleep(SECONDS_TO_SPEAK)
         raise
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):

@@ -31,6 +31,7 @@ def test_a_wrong_param_is_one_line(project: Project, settings: list[str], said: 
     assert line.startswith(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -56,9 +57,8 @@ def test_what_dvc_says_of_a_value_is_explained_in_the_docs(tmp_path: Path, setti
     assert [line for line in table if f"`{said}`" in line.split(" | ")[0]]
 
 
-@pytest.mark.parametrize(
-    "name", ["fotografías", "photos (1)", "a,b", "写真", "it's", "a=b", "[x]", "a$b", "a#b", "50%"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fotografías (1)", "a,b=写真", "it's [x]", "a$b#50%"])
 def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: str) -> None:
     (tmp_path / "none").mkdir()
     project = new_project(tmp_path / "here", tmp_path / "none")
@@ -68,6 +68,7 @@ def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: 
     assert located == f"../photos/{name}\n"
 
 
+@pytest.mark.slow
 def test_a_stage_in_a_subfolder_says_where_to_go(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     project = new_project(tmp_path / "here", tmp_path / "none")

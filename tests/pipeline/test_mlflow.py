@@ -91,13 +91,3 @@ def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) 
     tables = {f"{name}.csv" for name in ("verification", "differences", "rejects", "roc", "scores")}
     assert files("evaluate") == {"figures", "metrics.json", "origin.json", *tables}
     assert files("quality") == {"quality.json"}
-
-
-def test_a_server_that_is_away_costs_a_warning_and_the_log_waits(project: Project) -> None:
-    """Nobody listens on port 9 of this machine."""
-    command = "MLFLOW_TRACKING_URI=http://127.0.0.1:9 dvc exp run -S evaluate.sheet=1"
-    printed = project.run("bash", "-c", command)
-    assert printed.count("WARNING: MLflow at http://127.0.0.1:9") == 1
-    assert list((project.root / ".mlflow-pending").glob("*/events.jsonl"))
-    assert "evaluate" in project.run("python", "-m", "ftlgan.tracking")
-    assert not list((project.root / ".mlflow-pending").glob("*/events.jsonl"))

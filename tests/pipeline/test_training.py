@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from documentation import documented
 from project import Project, executed
@@ -48,11 +47,24 @@ def model(project: Project) -> dict[str, bytes]:
 
 
 def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
-    """Also after a change in code that cannot change the result."""
+    """Also after a training by other params and a change in code that cannot change the result.
+
+    What else can be used when is in tests/training/test_checkpoint.py.
+    """
     longer(project)
     undisturbed = project.copy_to(tmp_path / "undisturbed")
     undisturbed.dvc("repro", "train@ftlgan")
     kill_after_a_checkpoint(project)
+    (checkpoint,) = checkpoints(project)
+
+    longer(project, seed=1, steps=2)
+    printed = project.dvc("repro", "train@ftlgan")
+    assert executed(printed) == {"train@ftlgan"}
+    said = f"{checkpoint.relative_to(project.root)}: is not used: train.seed was 0, is 1 (and 1 more); set it back"
+    assert said in printed
+    assert checkpoints(project) == [checkpoint]
+
+    longer(project, seed=0)
     errors = project.root / "src/ftlgan/errors.py"
     errors.write_text(errors.read_text() + "\n# a typo less\n")
     printed = project.dvc("repro", "train@ftlgan")
@@ -62,28 +74,8 @@ def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path
     assert checkpoints(project) == [], "what is done needs none"
 
 
-def test_a_checkpoint_of_other_params_is_kept_for_them_and_random_bytes_are_removed(project: Project) -> None:
-    """What can be used when is in tests/training/test_checkpoint.py."""
-    longer(project)
-    kill_after_a_checkpoint(project)
-    (checkpoint,) = checkpoints(project)
-    longer(project, seed=1, steps=2)
-    printed = project.dvc("repro", "train@ftlgan")
-    assert executed(printed) == {"train@ftlgan"}
-    said = f"{checkpoint.relative_to(project.root)}: is not used: train.seed was 0, is 1 (and 1 more); set it back"
-    assert said in printed
-    assert checkpoints(project) == [checkpoint]
-    checkpoint.write_bytes(os.urandom(5000))
-    longer(project, seed=0)
-    printed = project.dvc("repro", "train@ftlgan")
-    assert "is no whole checkpoint" in printed
-    assert "removed, training starts anew" in printed
-    assert f" 0/{STEPS} " in printed
-    assert checkpoints(project) == []
-
-
 def test_two_processes_train_together(project: Project) -> None:
-    """The losses of all steps; the weights are in tests/training/test_loop.py."""
+    """The losses of all steps; the weights, and what can go wrong, are in tests/training/test_loop.py."""
 
     def totals() -> list[float]:
         return pd.read_csv(project.root / "data/model/ftlgan/losses.csv")["total"].tolist()
@@ -91,23 +83,13 @@ def test_two_processes_train_together(project: Project) -> None:
     alone = totals()
     assert executed(project.dvc("exp", "run", "-S", "train.devices=2", "train@ftlgan")) == {"train@ftlgan"}
     assert totals() == pytest.approx(alone, rel=1e-4)
-    triplets = project.root / "data/triplets.parquet"
-    pq.write_table(pq.read_table(triplets).slice(0, 1), triplets)
-    assert "1 triplets for 2 processes" in project.run("python", "stages/train.py", "ftlgan", check=False)
 
 
-def test_options_of_the_training_reach_it(project: Project) -> None:
-    options = ["degradation.kind=realistic", "losses.ftlgan.adversarial=0.1", "losses.ftlgan.perceptual=0"]
-    settings = [argument for option in options for argument in ("-S", option)]
-    assert executed(project.dvc("exp", "run", *settings, "train@ftlgan")) == {"degrade", "train@ftlgan"}
-    losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
-    assert losses[["adversarial", "discriminator"]].notna().to_numpy().all()
-    assert losses["perceptual"].isna().to_numpy().all()
-
-
-def test_triplets_alone_train_without_any_high_resolution_twin(project: Project) -> None:
-    printed = project.run("bash", "-c", documented("dvc exp run -S losses.ftlgan.pixel=0") + " train@ftlgan")
-    assert "train@ftlgan" in executed(printed)
+def test_triplets_alone_train_without_any_high_resolution_twin_and_options_reach_the_training(project: Project) -> None:
+    """Other terms are in the clone with another model in test_dag.py."""
+    options = " -S degradation.kind=realistic train@ftlgan"
+    printed = project.run("bash", "-c", documented("dvc exp run -S losses.ftlgan.pixel=0") + options)
+    assert executed(printed) == {"degrade", "train@ftlgan"}
     losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
     assert losses["triplet"].notna().to_numpy().all()
     assert losses[["pixel", "identity", "perceptual", "adversarial"]].isna().to_numpy().all()

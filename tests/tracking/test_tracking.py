@@ -359,7 +359,7 @@ BROKEN_STORES: dict[str, tuple[Callable[[Path, bytes], object], str]] = {
 
 @pytest.mark.parametrize("kind", BROKEN_STORES)
 def test_a_store_that_cannot_be_opened_is_looked_at_once_and_the_log_is_kept(
-    root: Path, kind: str, capsys: pytest.CaptureFixture[str]
+    root: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_module("mlflow.store.db.utils")  # takes seconds
     good = (root / "mlflow.db").read_bytes()
@@ -376,13 +376,11 @@ def test_a_store_that_cannot_be_opened_is_looked_at_once_and_the_log_is_kept(
     with pytest.raises(SystemExit, match=reason):
         deliver_pending()
 
-    (root / "mlflow.db").rmdir() if kind == "a folder" else (root / "mlflow.db").unlink()
-    (root / "mlflow.db").write_bytes(good)
-    subprocess.run([sys.executable, "-m", "ftlgan.tracking"], check=True)
-    shutil.copy(root / "mlflow.db", root / "delivered.db")  # in this process MLflow holds on to the broken file
-    delivered = f"sqlite:///{root}/delivered.db"
-    [found] = runs(delivered)
-    assert history(delivered, found, "loss") == [(1, 0.5)]
+    (root / "mended.db").write_bytes(good)  # another file, because in this process MLflow holds on to the broken one
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mended := f"sqlite:///{root}/mended.db")
+    deliver_pending()
+    [found] = runs(mended)
+    assert history(mended, found, "loss") == [(1, 0.5)]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become another user")
@@ -390,22 +388,21 @@ def test_a_store_that_cannot_be_opened_is_looked_at_once_and_the_log_is_kept(
     ("mode", "folder", "reason"),
     [(0o600, 0o777, "unable to open"), (0o444, 0o777, "readonly database"), (0o666, 0o555, "Permission denied")],
 )
-def test_a_store_of_another_user_is_looked_at_once(tmp_path: Path, mode: int, folder: int, reason: str) -> None:
+def test_a_store_of_another_user_is_looked_at_once(root: Path, mode: int, folder: int, reason: str) -> None:
     """As `nobody`, in a process that has imported what it needs as root; MLflow's own error needs its files as well."""
     libraries = Path(sys.prefix)
     if reason == "readonly database" and not all(path.stat().st_mode & 1 for path in [libraries, *libraries.parents]):
         pytest.skip(f"nobody may read {libraries}")
     home = Path(tempfile.mkdtemp())  # pytest's folders let no other user in
     try:
-        (home / "mlflow.db").touch()
-        client(database(home)).search_experiments()
+        shutil.copy(root / "mlflow.db", home)
         (home / ".mlflow-pending").mkdir()
         for path, bits in (("mlflow.db", mode), (".mlflow-pending", 0o777), ("", folder)):
             (home / path).chmod(bits)
         code = f"""
 import os
 from ftlgan import tracking
-os.chdir({str(tmp_path)!r})
+os.chdir({str(root)!r})
 with tracking.run("train", {{}}):  # imports everything: the libraries may lie where nobody may read
     pass
 os.setgid(65534), os.setuid(65534), os.chdir({str(home)!r})

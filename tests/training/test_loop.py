@@ -1,6 +1,7 @@
 """The loop: it learns, repeats, keeps the best, stops when it cannot go on, and goes on after a kill."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,7 +146,7 @@ from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.fingerprint import Fingerprint
 
 def log(step, metrics):
-    if step == int(sys.argv[2]):
+    if step == 4:
         os.kill(os.getpid(), 9)
 
 checkpoint = Checkpoint(Path(sys.argv[1]), "model", Fingerprint({{}}, {{}}, None, {{}}))
@@ -158,17 +159,22 @@ def undisturbed(data: TrainingSet) -> Trained:
     return train(data, faster(steps=9))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 8, 9])
-def test_killed_at_any_step_it_ends_in_the_same_bytes(
-    data: TrainingSet, undisturbed: Trained, tmp_path: Path, step: int
-) -> None:
-    """Before there is a checkpoint, after the first, when one is due, and at the end."""
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(step)], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    checkpoint = Checkpoint(tmp_path, "model", FINGERPRINT)
-    assert checkpoint.path.exists() == (step > 2), "written after the log of every second step"
-    resumed = train(data, faster(steps=9), checkpoint=checkpoint)
+@pytest.fixture(scope="module")
+def at_step(data: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders by the number of a step, each with what is on the disk when that step is logged."""
+    here = tmp_path_factory.mktemp("training")
+    checkpoint = Checkpoint(here / "now", "model", FINGERPRINT)
+
+    def keep(step: int, _: dict[str, float]) -> None:
+        checkpoint.path.parent.mkdir(exist_ok=True)
+        shutil.copytree(checkpoint.path.parent, here / str(step))
+
+    train(data, faster(steps=9), log=keep, checkpoint=checkpoint)
+    return here
+
+
+def goes_on_to_the_same_bytes(folder: Path, data: TrainingSet, undisturbed: Trained) -> None:
+    resumed = train(data, faster(steps=9), checkpoint=Checkpoint(folder, "model", FINGERPRINT))
     assert same(resumed.generator, undisturbed.generator)
     assert resumed.best == undisturbed.best
 
@@ -176,6 +182,24 @@ def test_killed_at_any_step_it_ends_in_the_same_bytes(
         return row[0], {name: value for name, value in row[1].items() if name != "images_per_s"}
 
     assert [*map(repeatable, resumed.history)] == [*map(repeatable, undisturbed.history)]
+
+
+@pytest.mark.slow
+def test_killed_it_ends_in_the_same_bytes(data: TrainingSet, undisturbed: Trained, tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    goes_on_to_the_same_bytes(tmp_path, data, undisturbed)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 8, 9])
+def test_from_any_step_it_ends_in_the_same_bytes(
+    data: TrainingSet, undisturbed: Trained, at_step: Path, step: int
+) -> None:
+    """Before there is a checkpoint, after the first, when one is due, and at the end."""
+    (at_step / str(step)).mkdir(exist_ok=True)
+    written = Checkpoint(at_step / str(step), "model", FINGERPRINT).path.exists()
+    assert written == (step > 2), "written after the log of every second step"
+    goes_on_to_the_same_bytes(at_step / str(step), data, undisturbed)
 
 
 TOGETHER = f"""
@@ -217,9 +241,7 @@ from pathlib import Path
 import numpy as np
 from small import small_set, train, faster
 from ftlgan.errors import one_line_errors
-from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.distributed import join_world
-from ftlgan.training.fingerprint import Fingerprint
 
 @one_line_errors
 def main():
@@ -234,8 +256,7 @@ def main():
         if os.environ["TROUBLE"] == "Ctrl-C":
             steps = 100_000
             Path(os.environ["STARTED"]).touch()
-        nowhere = Checkpoint(Path("/dev/null"), "model", Fingerprint({{}}, {{}}, None, {{}}))
-        train(data, faster(steps=steps), world, checkpoint=nowhere if os.environ["TROUBLE"] == "checkpoint" else None)
+        train(data, faster(steps=steps), world)
 
 main()
 """
@@ -257,7 +278,6 @@ def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
     ("trouble", "said"),
     [
         ("validation", "verification needs at least two people"),
-        ("checkpoint", "/dev/null/model-"),
         ("triplets", "1 triplets for 2 processes"),
         ("a kill", "process 1 of 2 was ended by SIGKILL"),
     ],

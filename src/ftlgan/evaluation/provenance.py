@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ftlgan.alignment import YUNET, YUNET_SHA256
 from ftlgan.degradation import KERNELS
+from ftlgan.detection import YUNET, YUNET_SHA256
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import Embedded, Result
 from ftlgan.faces import HR, SPLITS, stream_faces

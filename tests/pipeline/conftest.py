@@ -14,6 +14,7 @@ def reproduced(made_once: MadeOnce, photos: Path) -> Project:
 
     def make(folder: Path) -> None:
         project = new_project(folder / "here", photos)
+        project.tracking = "on"
         (folder / "printed").write_text(project.dvc("repro"))
         project.commit()
 

@@ -44,6 +44,8 @@ class Project:
     root: Path
     printed: str = ""
     """By the first `dvc repro`."""
+    tracking: str = "off"
+    """FTLGAN_TRACKING of its commands: MLflow takes seconds to start, and few tests look into it."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,7 +56,8 @@ class Project:
         outside = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
         someone = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
-        return {**outside, **someone, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
+        fast = {"DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1", "FTLGAN_TRACKING": self.tracking}
+        return {**outside, **someone, "PATH": path, **fast}
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in the project's root; what it printed."""

@@ -72,8 +72,18 @@ def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: 
 def test_a_stage_in_a_subfolder_says_where_to_go(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     project = new_project(tmp_path / "here", tmp_path / "none")
-    for script in sorted(path.name for path in (project.root / "stages").glob("*.py")):
-        (line,) = error_lines(project.run("bash", "-c", f"cd stages && python {script}", check=False))
+    scripts = sorted(path.name for path in (project.root / "stages").glob("*.py"))
+    program = f"""
+import runpy
+for script in {scripts}:
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as error:
+        print(error)
+"""
+    lines = error_lines(project.run("bash", "-c", f"cd stages && python - <<'END'\n{program}\nEND"))
+    assert len(lines) == len(scripts)
+    for line in lines:
         assert "run from the root of the project" in line or "run `dvc repro`" in line
     assert "dvc.yaml' does not exist" in project.run("bash", "-c", "cd src && dvc repro", check=False)
     assert [path for path in project.root.glob("stages/*") if path.name in ("data", "metrics")] == []

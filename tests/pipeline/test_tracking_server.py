@@ -37,7 +37,7 @@ def server() -> Iterator[Server]:
 
 
 def run(project: Project, server: Server, *command: str) -> str:
-    return project.run("env", f"MLFLOW_TRACKING_URI={server.uri}", *command)
+    return project.run("env", "FTLGAN_TRACKING=on", f"MLFLOW_TRACKING_URI={server.uri}", *command)
 
 
 def start(project: Project, server: Server, *command: str) -> Future[str]:

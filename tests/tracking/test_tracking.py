@@ -785,6 +785,24 @@ def test_a_mended_name_is_one_that_mlflow_takes(name: str) -> None:
     _validate_param_name(mend(name))
 
 
+def test_where_tracking_is_off_nothing_is_kept_and_mlflow_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "roc.png").touch()
+    code = """
+import sys
+from pathlib import Path
+from ftlgan import tracking
+with tracking.run("train", {"res": 14}) as run:
+    run.log(1, {"loss": 0.5})
+    run.log_final({"d_prime": 1.5})
+    run.log_figure(Path("roc.png"))
+    run.log_artifact(Path("roc.png"))
+sys.exit("mlflow" in sys.modules)
+"""
+    environment = os.environ | {"FTLGAN_TRACKING": "off"}
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]
+
+
 def test_importing_tracking_does_not_import_mlflow() -> None:
     code = "import sys; from ftlgan import tracking; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,11 +20,14 @@ drops the points of a metric that it has (same name, value, time and step) and r
 themselves. MLflow cannot be asked to make a run unless there is one, so two processes may make the same parent: each
 looks again after it has made one, and when a stage ends, and whoever sees two leaves the older.
 
+Where FTLGAN_TRACKING is `off` nothing is kept, and MLflow, which takes seconds to start, is not imported.
+
 The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/`. A relative path is seen from the root of
 the DVC repository: under `dvc exp run --temp` the working directory is a copy that is thrown away.
 """
 
 import math
+import os
 import time
 import uuid
 from collections.abc import Generator, Mapping
@@ -49,7 +52,7 @@ def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
         stage: the name of the run, and of its stage in dvc.yaml where DVC does not give it.
         params: what the stage was run with; nested mappings become dotted names (`train.steps`).
     """
-    log = Run(stage, params)
+    log = Untracked() if os.environ.get("FTLGAN_TRACKING") == "off" else Run(stage, params)
     try:
         yield log
     except BaseException as error:
@@ -136,3 +139,25 @@ class Run:
         # A slow server is asked less often, so that deliveries take at most a twentieth of the stage's time.
         self._next_delivery = time.monotonic() + max(SECONDS_BETWEEN_DELIVERIES, 20 * seconds)
         return True
+
+
+class Untracked(Run):
+    """The log of a stage that is executed where FTLGAN_TRACKING is off: nothing is kept."""
+
+    def __init__(self) -> None:
+        pass
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep nothing."""
+
+    def log_final(self, values: Mapping[str, float]) -> None:
+        """Keep nothing."""
+
+    def log_figure(self, path: Path) -> None:
+        """Keep nothing."""
+
+    def log_artifact(self, path: Path) -> None:
+        """Keep nothing."""
+
+    def end(self, status: str) -> None:
+        """Keep nothing."""

@@ -77,6 +77,16 @@ def test_exif_orientation_is_honoured(aligner: Aligner, image: np.ndarray, orien
     np.testing.assert_array_equal(read_photo(encode(np.ascontiguousarray(stored), exif=exif)), image)
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_photo_gives_the_same_face(aligner: Aligner, image: np.ndarray, turns: int) -> None:
+    upright, turned = aligner(encode(image)), aligner(encode(np.ascontiguousarray(np.rot90(image, turns))))
+    np.testing.assert_array_equal(turned.image, upright.image)
+    right, bottom = image.shape[1] - 1, image.shape[0] - 1
+    x, y = upright.landmarks.T
+    places = {1: (y, right - x), 2: (right - x, bottom - y), 3: (bottom - y, x)}
+    np.testing.assert_allclose(turned.landmarks, np.stack(places[turns], axis=1), atol=0.01)
+
+
 def exif_bytes(*tags: tuple[int, int, int, bytes]) -> bytes:
     """EXIF with tags as (number, type, count, value or offset)."""
     entries = b"".join(struct.pack("<HHI", *tag[:3]) + tag[3][:4].ljust(4, b"\0") for tag in tags)

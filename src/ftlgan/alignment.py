@@ -39,7 +39,8 @@ class AlignedFace:
     image: np.ndarray
     """uint8 RGB, (112, 112, 3)."""
     landmarks: np.ndarray
-    """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen, in the photo's pixels."""
+    """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen on the upright face, in pixels of
+    the photo as its EXIF orientation turns it."""
     detection_score: float
 
 

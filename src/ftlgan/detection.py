@@ -2,12 +2,12 @@
 
 YuNet was trained on upright faces. It also finds faces that are turned or tilted, but puts their landmarks wrong:
 upside down, or at a third of the tilt. So where the first look does not convince, the photo is looked at in all four
-orientations, and a face that seems tilted is turned until it is level.
+orientations, and the face closer up in each; and a face that seems tilted is turned until it is level.
 
 Source: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,9 +24,10 @@ CENTRE_OFFSET_WEIGHT = 2.0
 """Box area that a squared pixel off the photo's centre outweighs; the rule of FaceNet's and insightface's alignment."""
 CONVINCING_SCORE = 0.91
 """A face found at once with this score is taken to be upright. Of 150 photos of LFW, 149 reach it as they are, and none
-does when it is turned by 90, 180 or 270 degrees."""
+when it is turned by 90, 180 or 270 degrees; enlarged twice, 1 of 120 does upside down."""
 WEAK_SCORE = 0.5
-"""A detection in one orientation counts against a better one in another from this score on."""
+"""The least score of a look in another orientation than the stored one, and of any look that may become the result
+because the look closer up is surer."""
 OVERLAP = 0.3
 """Detections that share more of their union are of one face; the detector's own threshold."""
 LEVEL = 2.0
@@ -38,9 +39,10 @@ ROUNDS = 4
 UPRIGHT_TILT = 10.0
 """Degrees of a true tilt up to which the landmarks of the first look are kept."""
 SURROUNDINGS, CANVAS = 2.2, 192
-"""What is looked at again: a square so many times as wide as the face's box, brought to so many pixels."""
+"""What is looked at closer up: a square so many times as wide as the face's box, brought to so many pixels."""
 MISFIT = 11.0
-"""Root mean square distance of landmarks to the ArcFace template, pixels of 112. In LFW it is 6 at most."""
+"""Root mean square distance of landmarks to the ArcFace template, pixels of 112. Of 751 photos of LFW the median is 3,
+and two are above: half profiles, which are rejected."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,13 @@ class Detection:
     landmarks: np.ndarray
     """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen."""
     score: float
+    """Confidence of the detector, 0 to 1."""
     turns: int
+    """0 to 3."""
 
     @property
     def width(self) -> float:
+        """Width of the box, pixels."""
         return float(self.box[2])
 
 
@@ -75,7 +80,9 @@ class FaceDetector:
         self._detection_score = detection_score
 
     def main_face(self, image: np.ndarray) -> Detection:
-        """Find the most central face, weighted by size, of those that are as upright as the surest one.
+        """Find the most central face, weighted by size.
+
+        A first look that convinces is believed: the photo is then not searched for turned faces.
 
         Args:
             image: uint8 RGB, (H, W, 3).
@@ -84,26 +91,18 @@ class FaceDetector:
             NoFaceError: if there is no face, or only one whose landmarks can't be trusted.
         """
         photo = _Photo(image)
-        found = self._look(photo, 0)
-        main = self._most_central(found, photo)
-        looks = [main] if main else []
-        if not main or main.score < CONVINCING_SCORE:
-            found += [face for turns in (1, 3, 2) for face in self._look(photo, turns)]
-            surest = _one_for_each_place(found, photo)
-            main = self._most_central([face for face in surest if face.turns == surest[0].turns], photo)
-            if not main:
+        looks = self._look(photo, 0)
+        face = self._most_central(looks, photo)
+        if not face or face.score < CONVINCING_SCORE:
+            looks += [look for turns in (1, 2, 3) for look in self._look(photo, turns) if look.score >= WEAK_SCORE]
+            face = self._most_central(looks, photo)
+            if not face:
                 raise NoFaceError("no face found")
-            looks = sorted(_in_the_place_of(main, found, photo), key=lambda face: -face.score)
-        best: Detection | None = None
-        for look in looks:
-            face = self._levelled(photo, look)
-            if plausible(face.landmarks) and (best is None or face.score > best.score):
-                best = face
-            if best and best.score >= CONVINCING_SCORE:
-                break
-        if best is None or best.score < self._detection_score:
+            face = self._most_upright(photo, _overlapping(face, looks, photo))
+        face = self._levelled(photo, face)
+        if not plausible(face.landmarks):
             raise NoFaceError("landmarks not trusted: eyes, nose and mouth are not where a face has them")
-        return best
+        return face
 
     def _look(self, photo: "_Photo", turns: int) -> list[Detection]:
         """Detect faces in a photo turned by so many quarters."""
@@ -132,6 +131,21 @@ class FaceDetector:
         squared_offset = ((boxes[:, :2] + boxes[:, 2:] / 2 - centre) ** 2).sum(axis=1)
         return faces[int(np.argmax(area - CENTRE_OFFSET_WEIGHT * squared_offset))]
 
+    def _most_upright(self, photo: "_Photo", looks: list[Detection]) -> Detection:
+        """Choose among looks at one face in several orientations: the surest of two looks each, the other closer up.
+
+        Scores of the first look alone are within hundredths where the mouth is hidden. Of 400 photos of LFW cut off
+        below the nose, 18 would come out turned, and 1 does by both looks; turned by a quarter to three, 57 and 6 of
+        1,200.
+        """
+
+        def closer(look: Detection) -> float:
+            again = self._look_tilted(photo, look, 0.0)
+            return again.score if again else 0.0
+
+        look, again = max(((look, closer(look)) for look in looks), key=lambda both: both[0].score + both[1])
+        return replace(look, score=max(look.score, again))
+
     def _levelled(self, photo: "_Photo", face: Detection) -> Detection:
         """Turn a face that seems tilted until it is level. One that turns out to be nearly level stays as it is."""
         seen = tilt(face.landmarks)
@@ -147,7 +161,9 @@ class FaceDetector:
             seen = tilt(level.landmarks) - angle
             if abs(seen) <= LEVEL:
                 break
-        return face if abs(tilt(level.landmarks)) <= UPRIGHT_TILT else level
+        if abs(tilt(level.landmarks)) <= UPRIGHT_TILT or not plausible(level.landmarks):
+            return face
+        return replace(level, score=face.score)
 
     def _look_tilted(self, photo: "_Photo", face: Detection, angle: float) -> Detection | None:
         """Detect a face again in its surroundings, turned back by an angle, in degrees."""
@@ -239,17 +255,8 @@ def unturned(points: np.ndarray, width: int, height: int, turns: int) -> np.ndar
     return np.stack(places[turns], axis=1).astype(np.float32)
 
 
-def _one_for_each_place(faces: list[Detection], photo: _Photo) -> list[Detection]:
-    """Keep the surest of the detections of one face in several orientations. The surest face comes first."""
-    kept: list[Detection] = []
-    for face in sorted(faces, key=lambda face: -face.score):
-        if not _in_the_place_of(face, kept, photo):
-            kept.append(face)
-    return kept
-
-
-def _in_the_place_of(face: Detection, others: list[Detection], photo: _Photo) -> list[Detection]:
-    """Return the detections that overlap with a face."""
+def _overlapping(face: Detection, others: list[Detection], photo: _Photo) -> list[Detection]:
+    """Return the detections that are in the place of a face, itself among them."""
     x, y, width, height = photo.upright_box(face)
     same: list[Detection] = []
     for other in others:

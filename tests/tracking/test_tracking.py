@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from servers import free_port, served
 
 from ftlgan import tracking
+from ftlgan.errors import ParamsError
 from ftlgan.repository import locked_stages, stages_in
 from ftlgan.tracking.__main__ import main as deliver_pending
 from ftlgan.tracking.artifacts import local_path
@@ -598,7 +599,8 @@ stages:
     outs: [data/probes.txt]
   evaluate:
     cmd: >-
-      python -c "import json; from ftlgan.repository import locked_stages; from ftlgan.tracking import tags;
+      python -c "import json; from ftlgan.errors import ParamsError
+from ftlgan.repository import locked_stages; from ftlgan.tracking import tags;
       json.dump(tags.identifying_tags('x', locked_stages({})), open('tags', 'w'))"
     deps: [data/degraded/0.parquet, data/probes]
     outs: [tags]
@@ -801,6 +803,13 @@ sys.exit("mlflow" in sys.modules)
     environment = os.environ | {"FTLGAN_TRACKING": "off"}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]
+
+
+def test_tracking_is_on_or_off(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTLGAN_TRACKING", "no")
+    with pytest.raises(ParamsError, match="FTLGAN_TRACKING: 'no' is neither on nor off"), tracking.run("train", PARAMS):
+        pass
+    assert pending(root) == []
 
 
 def test_importing_tracking_does_not_import_mlflow() -> None:

@@ -10,6 +10,7 @@ import torch
 from filelock import FileLock
 from small import CONFIG
 
+from ftlgan.errors import DataError
 from ftlgan.networks.generator import Generator
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.fingerprint import Fingerprint
@@ -48,6 +49,12 @@ def test_what_was_written_last_is_read(checkpoint: Checkpoint, capsys: pytest.Ca
     assert all(torch.equal(found[0][name], TENSORS[name]) for name in TENSORS)
     assert list(checkpoint.folder.iterdir()) == [checkpoint.path]
     assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_written_is_one_line(checkpoint: Checkpoint) -> None:
+    nowhere = Checkpoint(Path("/dev/null"), "model", checkpoint.fingerprint)
+    with pytest.raises(DataError, match=r"^/dev/null/model-[0-9a-f]+\.safetensors: "):
+        nowhere.write(TENSORS, {"step": 1})
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93random bytes" * 100, b"\xff" * 64])

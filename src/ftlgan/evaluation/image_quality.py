@@ -23,15 +23,17 @@ BATCH = 64
 """Pairs of faces that are compared at a time."""
 ALEXNET_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 
-
 Distance = Callable[[np.ndarray, np.ndarray], list[float]]
-"""Of each of N pairs of faces, both (N, H, W, 3) uint8 RGB."""
+"""Takes N faces and their twins, uint8 RGB, (N, H, W, 3) each; returns the distance of each pair, 0 for equal ones."""
 
 
 def load_lpips() -> Distance:
     """Build LPIPS of AlexNet, version 0.1, with the weights that lie where torchvision keeps them.
 
     The digest is checked first, because torchmetrics downloads a missing file and unpickles whatever it holds.
+
+    Returns:
+        A function that compares faces with their twins.
 
     Raises:
         WeightsError: if the weights of AlexNet are missing or have another digest.

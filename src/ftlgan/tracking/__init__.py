@@ -35,6 +35,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ftlgan.errors import ParamsError
 from ftlgan.repository import locked_stages, stage_metrics
 from ftlgan.tracking.names import flatten, mend, mended
 from ftlgan.tracking.spool import PENDING, Spool, now, repository_root
@@ -51,8 +52,14 @@ def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
     Args:
         stage: the name of the run, and of its stage in dvc.yaml where DVC does not give it.
         params: what the stage was run with; nested mappings become dotted names (`train.steps`).
+
+    Raises:
+        ParamsError: if FTLGAN_TRACKING is neither `on`, which it is unless set, nor `off`.
     """
-    log = Untracked() if os.environ.get("FTLGAN_TRACKING") == "off" else Run(stage, params)
+    switch = os.environ.get("FTLGAN_TRACKING", "on")
+    if switch not in ("on", "off"):
+        raise ParamsError(f"FTLGAN_TRACKING: {switch!r} is neither on nor off; set it to one of them")
+    log = Run(stage, params) if switch == "on" else Untracked()
     try:
         yield log
     except BaseException as error:

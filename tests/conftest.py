@@ -26,13 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what uses a slow fixture, and what renders people; and say what comes first.
 
     One process makes the experiments, upon which most slow tests wait, while the others run those that are
-    not slow.
+    not slow. Then come the groups, which one process runs alone, so that nobody waits for it at the end.
     """
     makers = [item for item in items if "experiments" in getattr(item, "fixturenames", ())][:1]
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or "synthetic" in item.path.parts:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: (item not in makers, item.get_closest_marker("slow") is not None))
+
+    def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+        slow, grouped = (item.get_closest_marker(name) is not None for name in ("slow", "xdist_group"))
+        return (item not in makers, slow, not grouped)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

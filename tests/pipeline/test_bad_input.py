@@ -58,7 +58,7 @@ def test_what_dvc_says_of_a_value_is_explained_in_the_docs(tmp_path: Path, setti
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fotografías (1)", "a,b=写真", "it's [x]", "a$b#50%"])
+@pytest.mark.parametrize("name", ["fotografías (1), a=b", "it's [写真] a$b#50%"])
 def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: str) -> None:
     (tmp_path / "none").mkdir()
     project = new_project(tmp_path / "here", tmp_path / "none")

@@ -65,7 +65,7 @@ def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: 
     commit = reproduced.run("git", "rev-list", "--max-parents=0", "HEAD").strip()
     for name, run in runs.items():
         assert run.data.params["res"] == "14"
-        assert run.data.params["train.steps"] == "4"
+        assert run.data.params["train.steps"] == "2"
         assert run.data.tags["git.commit"] == commit
         read = "data/aligned" if name == "quality" else "data/degraded"
         assert run.data.tags[f"dvc.{read}"] == outs[read]
@@ -76,9 +76,9 @@ def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: 
 def test_losses_of_every_step_and_final_figures_are_there(client: MlflowClient, runs: dict[str, Run]) -> None:
     for name in ("total", "pixel", "identity", "triplet"):
         history = client.get_metric_history(runs["train@ftlgan"].info.run_id, name)
-        assert [metric.step for metric in history] == [1, 2, 3, 4]
+        assert [metric.step for metric in history] == [1, 2]
     validations = client.get_metric_history(runs["train@ftlgan"].info.run_id, "val_d_prime")
-    assert [metric.step for metric in validations] == [0, 2, 4]
+    assert [metric.step for metric in validations] == [0, 2]
     assert runs["evaluate"].data.metrics["dlib.lr-hr.ftlgan.d_prime"] > 0
 
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from documentation import documented
 from project import Project, executed
 
@@ -47,24 +46,11 @@ def model(project: Project) -> dict[str, bytes]:
 
 
 def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
-    """Also after a training by other params and a change in code that cannot change the result.
-
-    What else can be used when is in tests/training/test_checkpoint.py.
-    """
+    """Also after a change in code that cannot change the result. When it begins anew is in test_checkpoint.py."""
     longer(project)
     undisturbed = project.copy_to(tmp_path / "undisturbed")
     undisturbed.dvc("repro", "train@ftlgan")
     kill_after_a_checkpoint(project)
-    (checkpoint,) = checkpoints(project)
-
-    longer(project, seed=1, steps=2)
-    printed = project.dvc("repro", "train@ftlgan")
-    assert executed(printed) == {"train@ftlgan"}
-    said = f"{checkpoint.relative_to(project.root)}: is not used: train.seed was 0, is 1 (and 1 more); set it back"
-    assert said in printed
-    assert checkpoints(project) == [checkpoint]
-
-    longer(project, seed=0)
     errors = project.root / "src/ftlgan/errors.py"
     errors.write_text(errors.read_text() + "\n# a typo less\n")
     printed = project.dvc("repro", "train@ftlgan")
@@ -74,20 +60,9 @@ def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path
     assert checkpoints(project) == [], "what is done needs none"
 
 
-def test_two_processes_train_together(project: Project) -> None:
-    """The losses of all steps; the weights, and what can go wrong, are in tests/training/test_loop.py."""
-
-    def totals() -> list[float]:
-        return pd.read_csv(project.root / "data/model/ftlgan/losses.csv")["total"].tolist()
-
-    alone = totals()
-    assert executed(project.dvc("exp", "run", "-S", "train.devices=2", "train@ftlgan")) == {"train@ftlgan"}
-    assert totals() == pytest.approx(alone, rel=1e-4)
-
-
-def test_triplets_alone_train_without_any_high_resolution_twin_and_options_reach_the_training(project: Project) -> None:
-    """Other terms are in the clone with another model in test_dag.py."""
-    options = " -S degradation.kind=realistic train@ftlgan"
+def test_two_processes_train_by_triplets_alone_without_any_high_resolution_twin(project: Project) -> None:
+    """Other terms are in the clone with another model in test_dag.py, the weights in tests/training/test_loop.py."""
+    options = " -S degradation.kind=realistic -S train.devices=2 train@ftlgan"
     printed = project.run("bash", "-c", documented("dvc exp run -S losses.ftlgan.pixel=0") + options)
     assert executed(printed) == {"degrade", "train@ftlgan"}
     losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")

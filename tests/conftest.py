@@ -17,6 +17,8 @@ if WORKER:  # before torch is imported: as many processes as cores, and a thread
 from ftlgan.sources import synthetic  # noqa: E402 - see above
 
 PEOPLE, PHOTOS = 12, 4
+LONGEST = ("pipeline", "training")
+"""Folders of tests that take 10 seconds or more."""
 
 settings.register_profile("ours", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("ours")
@@ -25,17 +27,17 @@ settings.load_profile("ours")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what uses a slow fixture, and what renders people; and say what comes first.
 
-    One process makes the experiments, upon which most slow tests wait, while the others run those that are
-    not slow. Then come the groups, which one process runs alone, so that nobody waits for it at the end.
+    One process makes the experiments, upon which most slow tests wait, while the others run those that are not slow.
+    The longest of the slow ones come next, so that at the end nobody waits long for another.
     """
     makers = [item for item in items if "experiments" in getattr(item, "fixturenames", ())][:1]
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or "synthetic" in item.path.parts:
             item.add_marker(pytest.mark.slow)
 
-    def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+    def place(item: pytest.Item) -> tuple[bool, bool, bool, bool]:
         slow, grouped = (item.get_closest_marker(name) is not None for name in ("slow", "xdist_group"))
-        return (item not in makers, slow, not grouped)
+        return (item not in makers, slow, not grouped, item.path.parent.name not in LONGEST)
 
     items.sort(key=place)
 

@@ -1,11 +1,13 @@
 """A clone of the project with a tiny configuration, and the real commands in it."""
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +37,37 @@ TINY = {
     "train": {"steps": 2, "batch": 4, "validate": 2, "warmup": 1},
     "evaluate": {"replicates": 100, "sheet": 2},
 }
+
+FORKS = multiprocessing.get_context("forkserver")
+"""Starts processes that have imported DVC already: it takes a second, and the tests run `dvc` two hundred times."""
+FORKS.set_forkserver_preload(
+    [
+        *(
+            "dvc.cli.parser",
+            "dvc.data_cloud",
+            "dvc.repo.graph",
+            "dvc.repo.index",
+            "dvc.repo.plots",
+            "dvc.repo.reproduce",
+        ),
+        *("dvc.repo.experiments.run", "dvc.repo.experiments.queue.celery", "dvc.stage.cache", "dvc.utils.strictyaml"),
+        *("dulwich.porcelain", "hydra.core.override_parser.overrides_parser", "hydra.utils", "networkx", "ruamel.yaml"),
+    ]
+)
+
+
+def dvc_command(arguments: list[str], folder: Path, environment: dict[str, str], printed: str) -> None:
+    """Be `dvc` in a process of its own, as the program of that name is."""
+    from dvc.cli import main
+
+    file = os.open(printed, os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["dvc", *arguments]
+    sys.exit(main(arguments))
 
 
 @dataclass
@@ -79,7 +112,14 @@ class Project:
         )
 
     def dvc(self, *arguments: str, check: bool = True) -> str:
-        return self.run("dvc", *arguments, check=check)
+        """Run `dvc` in the project's root; what it printed."""
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
+            process = FORKS.Process(target=dvc_command, args=(list(arguments), self.root, self.environment, file.name))
+            process.start()
+            process.join()
+            printed = file.read()
+        assert process.exitcode == 0 or not check, printed
+        return printed
 
     def set_params(self, **changed: object) -> None:
         """Write some values into params.yaml; of a section, those that are given."""

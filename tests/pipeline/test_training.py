@@ -10,7 +10,7 @@ import pandas as pd
 from documentation import documented
 from project import Project, executed
 
-STEPS = 24
+STEPS = 12
 
 
 def longer(project: Project, **train: int) -> None:

@@ -14,8 +14,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER:  # before torch is imported: as many processes as cores, and a thread each
     os.environ["OMP_NUM_THREADS"] = "1"
 
-from ftlgan.processes import available_cores  # noqa: E402 - see above
-from ftlgan.sources import synthetic  # noqa: E402
+from ftlgan.sources import synthetic  # noqa: E402 - see above
 
 PEOPLE, PHOTOS = 12, 4
 LONGEST = ("pipeline", "training")
@@ -23,11 +22,6 @@ LONGEST = ("pipeline", "training")
 
 settings.register_profile("ours", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("ours")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than cores: a test often waits for a server, a queue or the disk."""
-    return available_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -42,16 +42,21 @@ FORKS = multiprocessing.get_context("forkserver")
 """Starts processes that have imported DVC already: it takes a second, and the tests run `dvc` two hundred times."""
 FORKS.set_forkserver_preload(
     [
-        *(
-            "dvc.cli.parser",
-            "dvc.data_cloud",
-            "dvc.repo.graph",
-            "dvc.repo.index",
-            "dvc.repo.plots",
-            "dvc.repo.reproduce",
-        ),
-        *("dvc.repo.experiments.run", "dvc.repo.experiments.queue.celery", "dvc.stage.cache", "dvc.utils.strictyaml"),
-        *("dulwich.porcelain", "hydra.core.override_parser.overrides_parser", "hydra.utils", "networkx", "ruamel.yaml"),
+        "dvc.cli.parser",
+        "dvc.data_cloud",
+        "dvc.repo.experiments.queue.celery",
+        "dvc.repo.experiments.run",
+        "dvc.repo.graph",
+        "dvc.repo.index",
+        "dvc.repo.plots",
+        "dvc.repo.reproduce",
+        "dvc.stage.cache",
+        "dvc.utils.strictyaml",
+        "dulwich.porcelain",
+        "hydra.core.override_parser.overrides_parser",
+        "hydra.utils",
+        "networkx",
+        "ruamel.yaml",
     ]
 )
 

@@ -13,9 +13,9 @@ def test_one_command_puts_the_resolutions_of_the_queue_side_by_side(experiments:
         rows = [row for row in csv.DictReader(file) if row["judge"] == "dlib"]
     found = [(row["res"], row["method"]) for row in rows]
     methods = ("hr", "bicubic", "ftlgan")
-    assert found == [(res, method) for res in ("14", "56", "mean") for method in methods]
+    assert found == [(res, method) for res in ("14", "28", "56", "mean") for method in methods]
     d_prime = {row["res"]: float(row["d_prime"]) for row in rows if row["method"] == "bicubic"}
     assert d_prime["14"] < d_prime["56"]
     assert all(row["psnr"] for row in rows if row["method"] == "bicubic")
     assert (project.root / "metrics/comparison/d_prime.png").stat().st_size > 10_000
-    assert "| 56 " in (project.root / "metrics/comparison/comparison.md").read_text()
+    assert "| 28 " in (project.root / "metrics/comparison/comparison.md").read_text()

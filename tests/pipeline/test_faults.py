@@ -24,6 +24,7 @@ from small_disk import small_disk
 SUDDEN_DEATH = Path(__file__).with_name("sudden_death")
 
 HALF_WAY = {
+    "locate": "data/located.txt",
     "align": "data/rejects.parquet",
     "evaluate": "metrics/scores.png",
 }

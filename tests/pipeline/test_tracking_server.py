@@ -139,7 +139,7 @@ def test_many_who_start_an_experiment_at_once_make_one_parent(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_EXP_NAME", "crowded")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # where nobody listens
-    for number in range(4):
+    for number in range(8):
         with tracking.run(f"validate@{number}", {"res": 14}):
             pass
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
@@ -154,9 +154,9 @@ def test_many_who_start_an_experiment_at_once_make_one_parent(
     with ThreadPoolExecutor(len(logs)) as pool:
         list(pool.map(deliver, logs))
     [parent] = server.parents("crowded")
-    names = [f"validate@{number}" for number in range(4)]
+    names = [f"validate@{number}" for number in range(8)]
     assert sorted(child.info.run_name or "" for child in server.children(parent)) == names
-    assert states(parent) == {f"stage.validate_{number}": "executed" for number in range(4)}
+    assert states(parent) == {f"stage.validate_{number}": "executed" for number in range(8)}
 
 
 @pytest.mark.parametrize("gone", ["server", "database of the server", "database"])

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from documentation import documented
 from project import Project, executed
 
@@ -41,6 +42,10 @@ def kill_after_a_checkpoint(project: Project) -> None:
     running.wait()
 
 
+def read_losses(project: Project) -> pd.DataFrame:
+    return pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
+
+
 def model(project: Project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (project.root / "data/model/ftlgan").iterdir()}
 
@@ -60,11 +65,16 @@ def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path
     assert checkpoints(project) == [], "what is done needs none"
 
 
-def test_two_processes_train_by_triplets_alone_without_any_high_resolution_twin(project: Project) -> None:
+def test_triplets_alone_train_without_any_high_resolution_twin_and_two_processes_have_the_losses_of_one(
+    project: Project,
+) -> None:
     """Other terms are in the clone with another model in test_dag.py, the weights in tests/training/test_loop.py."""
     options = " -S degradation.kind=realistic -S train.devices=2 train@ftlgan"
     printed = project.run("bash", "-c", documented("dvc exp run -S losses.ftlgan.pixel=0") + options)
     assert executed(printed) == {"degrade", "train@ftlgan"}
-    losses = pd.read_csv(project.root / "data/model/ftlgan/losses.csv")
+    losses = read_losses(project)
     assert losses["triplet"].notna().to_numpy().all()
     assert losses[["pixel", "identity", "perceptual", "adversarial"]].isna().to_numpy().all()
+
+    assert executed(project.dvc("exp", "run", "-S", "train.devices=1", "train@ftlgan")) == {"train@ftlgan"}
+    assert losses["total"].tolist() == pytest.approx(read_losses(project)["total"].tolist(), rel=1e-4)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from insightface.utils.face_align import arcface_dst
 
-from ftlgan.detection import FaceDetector, plausible, tilt, unturned
+from ftlgan.detection import Detection, FaceDetector, plausible, tilt, unturned
 from ftlgan.photos import NoFaceError, read_photo
 
 
@@ -72,11 +72,39 @@ def test_a_small_turned_face_beside_does_not_turn_the_main_one(
         assert detector.main_face(beside).turns == 0
 
 
-def test_the_score_is_the_detector_s_and_a_low_threshold_is_no_slower(people: list[np.ndarray]) -> None:
+def test_a_face_of_which_either_way_may_be_up_is_a_reject_unless_the_photo_is_stored_so(
+    detector: FaceDetector, people: list[np.ndarray]
+) -> None:
+    """Like the king on a playing card."""
+    for image in people:
+        top = image[: len(image) // 2]
+        card = np.concatenate([top, np.rot90(top, 2)])
+        assert detector.main_face(card).turns == 0
+        with pytest.raises(NoFaceError, match="not clear which way up"):
+            detector.main_face(np.rot90(card))
+
+
+def test_the_score_is_the_detector_s(people: list[np.ndarray]) -> None:
     assert 0.7 <= FaceDetector(0.7).main_face(people[0]).score <= 1
-    assert FaceDetector(0.0).main_face(np.rot90(people[0])).turns == 3
     with pytest.raises(NoFaceError, match="no face found"):
         FaceDetector(1.0).main_face(people[0])
+
+
+def test_at_a_low_threshold_no_more_than_a_look_in_each_orientation_is_looked_at_again(
+    people: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of noise, where the detector finds hundreds."""
+    levelled: list[Detection] = []
+
+    def level(self: FaceDetector, photo: object, face: Detection) -> Detection:
+        levelled.append(face)
+        return face
+
+    detector = FaceDetector(0.0)
+    assert detector.main_face(np.rot90(people[0])).turns == 3
+    monkeypatch.setattr(FaceDetector, "_levelled", level)
+    detector.main_face(np.random.default_rng(0).integers(0, 256, (250, 250, 3), np.uint8))
+    assert len({face.turns for face in levelled}) == len(levelled)
 
 
 def test_landmarks_have_the_order_and_proportions_of_a_face() -> None:

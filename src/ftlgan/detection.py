@@ -305,8 +305,9 @@ def _in_one_place(face: Detection, others: list[Detection], photo: _Photo) -> np
 
 def _contains(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Tell which boxes, (N, 4), hold the centres of others, (N, 4) or one for all or of all: bool (N,)."""
-    offset = others[:, :2] + others[:, 2:] / 2 - boxes[:, :2]
-    return ((offset >= 0) & (offset <= boxes[:, 2:])).all(axis=1)
+    x, y = (others[:, :2] + others[:, 2:] / 2 - boxes[:, :2]).T
+    width, height = boxes[:, 2:].T
+    return (x >= 0) & (y >= 0) & (x <= width) & (y <= height)
 
 
 def _complex(points: np.ndarray) -> np.ndarray:

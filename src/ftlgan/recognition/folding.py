@@ -4,7 +4,7 @@ Files hold weights that are quantised, reshaped or transposed before they are us
 number by number. The shapes of a single face are known, so that all of this is constant.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -71,8 +71,7 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
                 }
             if all(name in known for name in node.input if name):
                 values = {name: known[name] for name in node.input if name}
-                results: list[Any] = ReferenceEvaluator(node, opsets=opsets).run(None, values)
-                constants.update(zip(node.output, results, strict=True))
+                constants.update(_evaluate(node, values, opsets))
             else:
                 nodes.append(node)
                 types |= _infer(node, constants, types, opsets)
@@ -95,16 +94,35 @@ def _input(model: onnx.ModelProto, constants: dict[str, np.ndarray], file: str, 
     return faces.name
 
 
+def _evaluate(
+    node: onnx.NodeProto, values: dict[str, np.ndarray], opsets: dict[str, int]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Compute a node, as its version defines it, by ONNX's reference implementation."""
+    inputs = [helper.make_value_info(name, _type(values[name])) for name in values]
+    outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
+    model = helper.make_model(helper.make_graph([node], "constant", inputs, outputs), opset_imports=_imports(opsets))
+    results: Any = ReferenceEvaluator(model).run(None, values)
+    return zip(node.output, results, strict=True)
+
+
 def _infer(
     node: onnx.NodeProto, constants: dict[str, np.ndarray], types: dict[str, onnx.TypeProto], opsets: dict[str, int]
 ) -> dict[str, onnx.TypeProto]:
     """Infer the types and shapes of what a node returns."""
-    arrays = {name: numpy_helper.from_array(constants[name], name) for name in node.input if name in constants}
-    known = {name: helper.make_tensor_type_proto(array.data_type, array.dims) for name, array in arrays.items()}
-    known |= {name: types[name] for name in node.input if name in types}
+    arrays = {name: constants[name] for name in node.input if name in constants}
+    tensors = {name: numpy_helper.from_array(array, name) for name, array in arrays.items()}
+    inputs = {name: types[name] for name in node.input if name in types}
+    inputs |= {name: _type(array) for name, array in arrays.items()}
     schema = defs.get_schema(node.op_type, opsets[node.domain], node.domain)
-    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    return infer_node_outputs(schema, node, known, arrays, opset_imports=imports)
+    return infer_node_outputs(schema, node, inputs, tensors, opset_imports=_imports(opsets))
+
+
+def _imports(opsets: dict[str, int]) -> list[onnx.OperatorSetIdProto]:
+    return [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+
+
+def _type(array: np.ndarray) -> onnx.TypeProto:
+    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
 
 
 def _shape(value: onnx.TypeProto) -> tuple[int, ...]:

@@ -2,12 +2,14 @@
 
 import io
 import warnings
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,7 +32,7 @@ def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, fol
         torch.onnx.export(
             network,
             (torch.zeros(1, 3, 112, 112),),
-            file,
+            file,  # pyright: ignore[reportArgumentType] - torch writes to files that are open, too
             input_names=["faces"],
             output_names=["embeddings"],
             opset_version=opset,
@@ -39,6 +41,21 @@ def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, fol
             dynamo=False,
         )
     return onnx.load_from_string(file.getvalue())
+
+
+def assemble(
+    nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray] | None = None, opset: int = 17, size: int = 112
+) -> onnx.ModelProto:
+    """Put together a file by hand: nodes from `faces`, (N, 3, size, size), to `embeddings`, (N, D)."""
+    graph = helper.make_graph(
+        nodes,
+        "recognizer",
+        [helper.make_tensor_value_info("faces", onnx.TensorProto.FLOAT, ["N", 3, size, size])],
+        [helper.make_tensor_value_info("embeddings", onnx.TensorProto.FLOAT, ["N", "D"])],
+        [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
+    )
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("elsewhere", 1)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
 
 
 def run(model: onnx.ModelProto, faces: np.ndarray) -> np.ndarray:
@@ -51,27 +68,23 @@ def run(model: onnx.ModelProto, faces: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(session.run(None, {name: face[None]})[0]) for face in faces])
 
 
-def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Draw what torch initialises with constants, and switch to evaluation."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def uniform(tensor: Tensor, low: float, high: float) -> None:
-        tensor.data.uniform_(low, high, generator=generator)
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            bound = (3 / module.weight[0].numel()) ** 0.5
-            uniform(module.weight, -bound, bound)
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            uniform(module.running_mean, -0.2, 0.2)
-            uniform(module.running_var, 0.3, 2)
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | nn.LayerNorm):
-            uniform(module.weight, 0.5, 1.5)
-            uniform(module.bias, -0.2, 0.2)
-        if isinstance(module, nn.PReLU):
-            uniform(module.weight, -0.1, 0.6)
+def build(name: str) -> nn.Module:
+    """Build one of `ARCHITECTURES`, the same each time, its batch normalisations as if they had been trained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = ARCHITECTURES[name]()
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                bound = (3 / module.weight[0].numel()) ** 0.5
+                module.weight.data.uniform_(-bound, bound)
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+                module.running_mean = torch.empty(module.num_features).uniform_(-0.2, 0.2)
+                module.running_var = torch.empty(module.num_features).uniform_(0.3, 2)
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d | nn.LayerNorm):
+                module.weight.data.uniform_(0.5, 1.5)
+                module.bias.data.uniform_(-0.2, 0.2)
+            if isinstance(module, nn.PReLU):
+                module.weight.data.uniform_(-0.1, 0.6)
     return network.eval()
 
 
@@ -103,7 +116,7 @@ def iresnet18(width: int = 8, dimension: int = 512) -> nn.Module:
         layers += [ResidualBlock(channels, to, 2), ResidualBlock(to, to, 1)]
         channels = to
     layers += [nn.BatchNorm2d(channels), nn.Flatten(), nn.Dropout(0.4), nn.Linear(channels * 7 * 7, dimension)]
-    return randomised(nn.Sequential(*layers, nn.BatchNorm1d(dimension)))
+    return nn.Sequential(*layers, nn.BatchNorm1d(dimension))
 
 
 def convolution(channels: int, to: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
@@ -142,9 +155,8 @@ def mobilefacenet(width: int = 8, dimension: int = 128) -> nn.Module:
         layers += [DepthWise(to, to, 1, 2 * to) for _ in range(blocks)]
         channels = to
     layers += [*convolution(channels, 8 * width, 1), *convolution(8 * width, 8 * width, 7, 1, 8 * width)[:2]]
-    return randomised(
-        nn.Sequential(*layers, Head(), nn.Linear(8 * width, dimension, bias=False), nn.BatchNorm1d(dimension))
-    )
+    head = nn.Linear(8 * width, dimension, bias=False)
+    return nn.Sequential(*layers, Head(), head, nn.BatchNorm1d(dimension))
 
 
 class Attention(nn.Module):
@@ -238,13 +250,13 @@ def edgenext(width: int = 8, dimension: int = 64) -> nn.Module:
         layers += [ChannelsFirst(nn.LayerNorm(channels)), nn.Conv2d(channels, 2 * channels, 2, 2)]
         layers.append(EdgeBlock(2 * channels))
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(4 * width), nn.Linear(4 * width, dimension)]
-    return randomised(nn.Sequential(*layers))
+    return nn.Sequential(*layers)
 
 
-ARCHITECTURES: dict[str, Any] = {
+ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
     "iresnet": iresnet18,
     "mobilefacenet": mobilefacenet,
-    "vit": lambda: randomised(VisionTransformer()),
+    "vit": VisionTransformer,
     "edgenext": edgenext,
 }
 """What builds a network, by its name."""

@@ -109,8 +109,8 @@ def transpose(x: Tensor, *, perm: Sequence[int]) -> Tensor:
 
 def concat(*tensors: Tensor, axis: int) -> Tensor:
     """Concatenate. A batch of 1 among larger ones, such as a token that is the same for each face, is repeated."""
-    batch = max(len(tensor) for tensor in tensors)
-    return torch.cat([x if len(x) == batch else x.expand(batch, *x.shape[1:]) for x in tensors], axis)
+    (batch,) = torch.broadcast_shapes(*(x.shape[:1] for x in tensors))
+    return torch.cat([x.expand(batch, *x.shape[1:]) for x in tensors], axis)
 
 
 def split(

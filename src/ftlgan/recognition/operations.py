@@ -57,7 +57,7 @@ def scale_shift(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 def prelu(x: Tensor, slope: Tensor) -> Tensor:
     shape = (*(1,) * (x.ndim - slope.ndim), *slope.shape)
-    if max(*shape[:1], *shape[2:]) > 1:
+    if slope.numel() != shape[1]:
         raise NotImplementedError(f"slopes of shape {list(slope.shape)} for {list(x.shape)}, not one a channel")
     return FrozenPReLU.apply(x, slope.flatten().expand(x.shape[1]))  # pyright: ignore[reportReturnType] - untyped
 
@@ -141,7 +141,12 @@ def reduction(function: Callable[..., Tensor]) -> Operation:
     """Reduce along axes, an input in later versions and an attribute in earlier ones."""
 
     def reduced(
-        x: Tensor, chosen: list[int] | None = None, *, axes: list[int] | None = None, keepdims: int = 1
+        x: Tensor,
+        chosen: list[int] | None = None,
+        *,
+        axes: list[int] | None = None,
+        keepdims: int = 1,
+        noop_with_empty_axes: int = 0,
     ) -> Tensor:
         dims = chosen or axes
         if not dims:

@@ -18,7 +18,11 @@ from ftlgan.recognition.network import RecognizerNetwork
 from ftlgan.recognition.preprocessing import Preprocessing
 
 FILE = "recognizer.onnx"
-exported = cache(lambda name, opset=17, batch="dynamic", folded=True: export(build(name), opset, batch, folded=folded))
+
+
+@cache
+def exported(name: str, opset: int = 17, batch: Batch = "dynamic", folded: bool = True) -> onnx.ModelProto:
+    return export(build(name), opset, batch, folded=folded)
 
 
 def recognizer(model: onnx.ModelProto, preprocessing: Preprocessing = Preprocessing()) -> RecognizerNetwork:  # noqa: B008 - frozen
@@ -133,15 +137,14 @@ def test_no_parent_can_change_or_store_the_weights(network: RecognizerNetwork, f
     torch.testing.assert_close(after, before, atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("size", [112, 64])
-def test_all_that_a_network_computes_with_follows_it_to_a_device(size: int) -> None:
+def test_all_that_a_network_computes_with_follows_it_to_a_device() -> None:
     nodes = [
         helper.make_node("Conv", ["faces", "kernel"], ["x"], strides=[8, 8]),
         helper.make_node("Mul", ["x", "two"], ["y"]),
         helper.make_node("ReduceMean", ["y"], ["embeddings"], axes=[2, 3], keepdims=0),
     ]
     constants = {"kernel": np.ones((4, 3, 8, 8), np.float32), "two": np.array(2, np.float32)}
-    network = recognizer(assemble(nodes, constants, size=size), Preprocessing(size)).to("meta")
+    network = recognizer(assemble(nodes, constants, size=64), Preprocessing(64)).to("meta")
     embeddings = network(torch.empty(2, 3, 112, 112, device="meta"))
     assert embeddings.device.type == "meta"
     assert embeddings.shape == (2, 4)

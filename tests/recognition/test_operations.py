@@ -60,7 +60,12 @@ def constant(operation: str, *values: np.ndarray, opset: int = 17, **attributes:
 
 def convolution(*pads: int, to: int = 6, group: int = 1, stride: int = 1, dilation: int = 1, bias: bool = True) -> Case:
     weights = [normal(to, 3 // group, 3, 3), normal(to)][: 1 + bias]
-    options = {"pads": pads, "group": group, "strides": [stride, stride], "dilations": [dilation, dilation]}
+    options: dict[str, Any] = {
+        "pads": pads,
+        "group": group,
+        "strides": [stride, stride],
+        "dilations": [dilation, dilation],
+    }
     return constant("Conv", *weights, kernel_shape=[3, 3], **options)
 
 

@@ -19,17 +19,17 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 
 
 @pytest.fixture(params=ARCHITECTURES)
-def network(request: pytest.FixtureRequest) -> Generator[RecognizerNetwork]:
+def teacher(request: pytest.FixtureRequest) -> Generator[RecognizerNetwork]:
     prepare_device("cuda", 0)
     yield RecognizerNetwork(export(build(request.param)), Preprocessing(color="bgr"), "recognizer.onnx")
     torch.set_deterministic_debug_mode("default")
 
 
-def recognised(network: RecognizerNetwork, faces: Tensor, precision: Precision = "float32") -> list[Tensor]:
+def recognised(teacher: RecognizerNetwork, faces: Tensor, precision: Precision = "float32") -> list[Tensor]:
     """Embeddings, features and a gradient."""
     faces = faces.detach().clone().requires_grad_()
     with autocast(faces.device.type, precision):
-        embeddings, features = network.features(faces)
+        embeddings, features = teacher.features(faces)
     return [embeddings, *features, gradient(embeddings, features, faces)]
 
 
@@ -42,10 +42,10 @@ def as_tensor(faces: np.ndarray) -> Tensor:
     return torch.tensor(faces).permute(0, 3, 1, 2) / 255
 
 
-def test_embeddings_features_and_gradients_are_those_of_a_cpu(network: RecognizerNetwork, faces: np.ndarray) -> None:
+def test_embeddings_features_and_gradients_are_those_of_a_cpu(teacher: RecognizerNetwork, faces: np.ndarray) -> None:
     batch = as_tensor(faces)
-    on_cpu = recognised(network, batch)
-    on_gpu = recognised(network.to("cuda"), batch.cuda())
+    on_cpu = recognised(teacher, batch)
+    on_gpu = recognised(teacher.to("cuda"), batch.cuda())
     for cpu, gpu in zip(on_cpu, on_gpu, strict=True):
         torch.testing.assert_close(gpu.cpu(), cpu, atol=1e-4, rtol=1e-3)
 
@@ -63,26 +63,26 @@ def test_resized_faces_are_those_of_a_cpu_and_repeat(faces: np.ndarray) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_replayed_it_is_what_it_is_kernel_by_kernel(
-    network: RecognizerNetwork, precision: Precision, faces: np.ndarray
+    teacher: RecognizerNetwork, precision: Precision, faces: np.ndarray
 ) -> None:
-    network.to("cuda")
+    teacher.to("cuda")
     batch = as_tensor(faces).cuda()
-    replayed = cuda_graphed(network.features, torch.zeros_like(batch, requires_grad=True), precision)
+    replayed = cuda_graphed(teacher.features, torch.zeros_like(batch, requires_grad=True), precision)
     for turned in (batch, batch.flip(3)):
         anchor = turned.clone().requires_grad_()
         embeddings, features = replayed(anchor)
         found = [layer.detach().clone() for layer in (embeddings, *features)]
         found.append(gradient(embeddings, features, anchor))
-        for replay, expected in zip(found, recognised(network, turned, precision), strict=True):
+        for replay, expected in zip(found, recognised(teacher, turned, precision), strict=True):
             similarity = functional.cosine_similarity(replay.float().flatten(1), expected.float().flatten(1))
             assert similarity.min() > (0.9999 if precision == "float32" else 0.99)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_same_faces_give_the_same_bytes(
-    network: RecognizerNetwork, precision: Precision, faces: np.ndarray
+    teacher: RecognizerNetwork, precision: Precision, faces: np.ndarray
 ) -> None:
-    network.to("cuda")
+    teacher.to("cuda")
     batch = as_tensor(faces).cuda()
-    for first, second in zip(recognised(network, batch, precision), recognised(network, batch, precision), strict=True):
+    for first, second in zip(recognised(teacher, batch, precision), recognised(teacher, batch, precision), strict=True):
         torch.testing.assert_close(first, second, atol=0, rtol=0)

@@ -14,7 +14,7 @@ def sface() -> SFace:
 
 
 @pytest.fixture
-def network() -> RecognizerNetwork:
+def teacher() -> RecognizerNetwork:
     return RecognizerNetwork(packaged_model(), PREPROCESSING, FILE)
 
 
@@ -34,37 +34,37 @@ def test_undoing_the_quantisation_changes_nothing(sface: SFace, faces: np.ndarra
         np.testing.assert_allclose(embedding, feature[0] / np.linalg.norm(feature), atol=1e-5)
 
 
-def test_both_forms_give_the_same_embeddings(sface: SFace, network: RecognizerNetwork, faces: np.ndarray) -> None:
-    np.testing.assert_allclose(network(as_tensor(faces)).numpy(), sface.embed(faces), atol=1e-5)
+def test_both_forms_give_the_same_embeddings(sface: SFace, teacher: RecognizerNetwork, faces: np.ndarray) -> None:
+    np.testing.assert_allclose(teacher(as_tensor(faces)).numpy(), sface.embed(faces), atol=1e-5)
 
 
-def test_a_batch_is_its_faces_one_by_one(network: RecognizerNetwork, faces: np.ndarray) -> None:
+def test_a_batch_is_its_faces_one_by_one(teacher: RecognizerNetwork, faces: np.ndarray) -> None:
     batch = as_tensor(faces)
-    alone = torch.cat([network(face[None]) for face in batch])
-    torch.testing.assert_close(network(batch), alone, atol=1e-5, rtol=0)
+    alone = torch.cat([teacher(face[None]) for face in batch])
+    torch.testing.assert_close(teacher(batch), alone, atol=1e-5, rtol=0)
 
 
-def test_the_gradient_reaches_every_face_and_no_weight(network: RecognizerNetwork, faces: np.ndarray) -> None:
+def test_the_gradient_reaches_every_face_and_no_weight(teacher: RecognizerNetwork, faces: np.ndarray) -> None:
     batch = as_tensor(faces).requires_grad_()
-    network(batch)[:, 0].sum().backward()
+    teacher(batch)[:, 0].sum().backward()
     assert batch.grad is not None
     assert batch.grad.isfinite().all()
     assert batch.grad.flatten(1).norm(dim=1).min() > 0
-    assert not any(weight.requires_grad for weight in network.buffers())
+    assert not any(weight.requires_grad for weight in teacher.buffers())
 
 
-def test_all_that_the_network_computes_with_follows_it_to_a_device(network: RecognizerNetwork) -> None:
-    embeddings = network.to("meta")(torch.empty(2, 3, 112, 112, device="meta"))
+def test_all_that_the_network_computes_with_follows_it_to_a_device(teacher: RecognizerNetwork) -> None:
+    embeddings = teacher.to("meta")(torch.empty(2, 3, 112, 112, device="meta"))
     assert embeddings.device.type == "meta"
     assert embeddings.shape == (2, 128)
 
 
-def test_bfloat16_points_the_gradient_where_float32_does(network: RecognizerNetwork, faces: np.ndarray) -> None:
+def test_bfloat16_points_the_gradient_where_float32_does(teacher: RecognizerNetwork, faces: np.ndarray) -> None:
     gradients: list[torch.Tensor] = []
     for enabled in (False, True):
         batch = as_tensor(faces).requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            embeddings = network(batch)
+            embeddings = teacher(batch)
         (embeddings @ embeddings.detach()[0]).sum().backward()
         assert batch.grad is not None
         gradients.append(batch.grad.flatten(1))
@@ -73,14 +73,14 @@ def test_bfloat16_points_the_gradient_where_float32_does(network: RecognizerNetw
 
 
 def test_features_are_the_last_ones_at_each_resolution_that_is_halved(
-    network: RecognizerNetwork, faces: np.ndarray
+    teacher: RecognizerNetwork, faces: np.ndarray
 ) -> None:
     names = ["conv_2_relu", "conv_4_relu", "conv_6_relu", "conv_12_relu"]
     model = float_model()
     model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     expected = session.run(names, {"data": faces.transpose(0, 3, 1, 2).astype(np.float32)})
-    found = network.features(as_tensor(faces))[1]
+    found = teacher.features(as_tensor(faces))[1]
     assert [layer.shape[2:] for layer in found] == [(112, 112), (56, 56), (28, 28), (14, 14)]
     for layer, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(layer.numpy(), np.asarray(wanted), atol=1e-4, rtol=1e-4)

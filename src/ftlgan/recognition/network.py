@@ -122,10 +122,12 @@ class RecognizerNetwork(nn.Module):
             with supported(file, step.node.operation, step.node.name):
                 step.compute(values)
         together = values[self._output]
-        if together.ndim != 2 or len(together) != 2:
+        if together.ndim != 2:
             raise WeightsError(f"{file}: gives {list(together.shape)} for two faces, not (2, D); name another output")
-        if not torch.allclose(_unit_length(together)[1:], self(faces[1:]), atol=1e-4):
-            raise WeightsError(f"{file}: does not embed each face by itself; export it with a dynamic batch")
+        if len(together) != 2 or not torch.allclose(_unit_length(together)[1:], self(faces[1:]), atol=1e-4):
+            raise WeightsError(
+                f"{file}: here faces of a batch would be mixed, which is not supported; use it as a judge"
+            )
 
 
 @dataclass(frozen=True)

@@ -241,3 +241,15 @@ class Torchs(nn.Module):
 def test_what_would_mix_faces_is_refused(mixing: Callable[[], nn.Module], batch: Batch) -> None:
     with pytest.raises(WeightsError, match=f"^{FILE}: here faces of a batch would be mixed"):
         recognizer(export(mixing().eval(), batch=batch))
+
+
+def test_faces_that_the_file_scales_itself_are_no_feature(faces: np.ndarray) -> None:
+    nodes = [
+        helper.make_node("Sub", ["faces", "half"], ["scaled"]),
+        helper.make_node("Conv", ["scaled", "kernel"], ["x"], strides=[2, 2]),
+        helper.make_node("Conv", ["x", "kernel"], ["y"], strides=[2, 2]),
+        helper.make_node("Flatten", ["y"], ["embeddings"]),
+    ]
+    constants = {"kernel": np.ones((3, 3, 2, 2), np.float32), "half": np.array(0.5, np.float32)}
+    features = recognizer(assemble(nodes, constants)).features(as_tensor(faces))[1]
+    assert [layer.shape for layer in features] == [(len(faces), 3, 56, 56)]

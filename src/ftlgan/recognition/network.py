@@ -1,0 +1,183 @@
+"""A recognizer's ONNX file as a frozen torch module, through which a gradient reaches the faces."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ftlgan.errors import WeightsError
+from ftlgan.faces import HR
+from ftlgan.recognition.folding import supported
+from ftlgan.recognition.graph import SCALE_SHIFT, Graph, Node, read_graph
+from ftlgan.recognition.operations import OPERATIONS, without_autocast
+from ftlgan.recognition.preprocessing import Preprocessing
+
+PIXELS, INTERPOLATION = "pixels", "interpolation"
+"""Names, among the values of a graph, of faces before they are scaled to what the file takes, and of a matrix that
+resizes them."""
+
+
+class RecognizerNetwork(nn.Module):
+    """The operations of a file, one after another.
+
+    Nothing here has a mode: `train()` on a parent changes no output. The weights are buffers, not parameters, so that
+    no optimiser and no `requires_grad_()` on a parent can move them, and they stay out of its `state_dict`: they
+    belong to the file.
+    """
+
+    def __init__(
+        self, model: onnx.ModelProto, preprocessing: Preprocessing, file: str, output: str | None = None
+    ) -> None:
+        """Build the network, and try it on two faces.
+
+        Args:
+            model: what the file holds. It takes faces of shape (N, 3, size, size) and gives embeddings of shape (N, D);
+                N may be fixed at 1, and is free here all the same.
+            preprocessing: what it expects of faces.
+            file: its name, for messages.
+            output: the name of the output with the embeddings; None for the only one.
+
+        Raises:
+            WeightsError: if an operation is not known, or not in this form, or the file is no recognizer.
+        """
+        super().__init__()
+        graph = _with_preprocessing(read_graph(model, file, preprocessing.size, output), preprocessing)
+        self._output, self._taps, self._color = graph.output, graph.taps, preprocessing.color
+        self._numbers: dict[str, Any] = {"": None}
+        """Numbers and lists of integers, as Python's; an optional input that is not given has no name."""
+        self._weights: list[str] = []
+        """Names of the other constants, in the order of the buffers."""
+        for name, constant in graph.constants.items():
+            if constant.ndim == 0 or np.issubdtype(constant.dtype, np.integer):
+                self._numbers[name] = constant.tolist()
+            else:
+                self._add_weight(name, torch.tensor(constant, dtype=torch.float32))
+        if preprocessing.size != HR:
+            self._add_weight(INTERPOLATION, _interpolation(HR, preprocessing.size))
+        self._steps = _compile(graph, file)
+        self._try_out(file)
+
+    def _add_weight(self, name: str, weight: Tensor) -> None:
+        self.register_buffer(f"weight{len(self._weights)}", weight, persistent=False)
+        self._weights.append(name)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Embed faces.
+
+        Args:
+            faces: RGB in [0, 1], aligned to the ArcFace template, float32, shape (N, 3, 112, 112).
+
+        Returns:
+            Embeddings of unit length, float32, shape (N, D).
+        """
+        return _unit_length(self._compute(faces, [self._output])[0])
+
+    def features(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Embed faces, and keep what the layers before each halving of the resolution made of them.
+
+        Args:
+            faces: see `forward`.
+
+        Returns:
+            Embeddings of unit length, float32 (N, D), and features, a (N, C, S, S) a layer; none for a network that
+            halves no resolution, such as a vision transformer.
+        """
+        *features, embeddings = self._compute(faces, [*self._taps, self._output])
+        return _unit_length(embeddings), features
+
+    def _compute(self, faces: Tensor, wanted: Sequence[str]) -> list[Tensor]:
+        """Return some values of the graph, in their order; the others are forgotten as soon as nobody reads them."""
+        values, found = self._values(faces), dict[str, Tensor]()
+        for step in self._steps:
+            step.compute(values)
+            found |= {name: values[name] for name in step.node.outputs if name in wanted}
+            for name in step.last_read:
+                del values[name]
+        return [found[name] for name in wanted]
+
+    def _values(self, faces: Tensor) -> dict[str, Any]:
+        """Return the values that there are before the first step."""
+        values = self._numbers | dict(zip(self._weights, self.buffers(), strict=True))
+        if INTERPOLATION in values:
+            matrix = values[INTERPOLATION]
+            with without_autocast(faces.device.type):
+                faces = matrix @ faces.to(matrix.dtype) @ matrix.T
+        return values | {PIXELS: faces.flip(1) if self._color == "bgr" else faces}
+
+    @torch.no_grad()
+    def _try_out(self, file: str) -> None:
+        """See to it that every operation works, and that each face is embedded by itself.
+
+        Raises:
+            WeightsError: otherwise.
+        """
+        faces = torch.linspace(0, 1, 2 * 3 * HR * HR).view(2, 3, HR, HR)
+        values = self._values(faces)
+        for step in self._steps:
+            with supported(file, step.node.operation, step.node.name):
+                step.compute(values)
+        together = values[self._output]
+        if together.ndim != 2:
+            raise WeightsError(f"{file}: gives {list(together.shape)} for two faces, not (2, D); name another output")
+        if len(together) != 2 or not torch.allclose(_unit_length(together)[1:], self(faces[1:]), atol=1e-4):
+            raise WeightsError(
+                f"{file}: here faces of a batch would be mixed, which is not supported; use it as a judge"
+            )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A node that is ready to compute."""
+
+    node: Node
+    function: Callable[..., Tensor | Sequence[Tensor]]
+    last_read: tuple[str, ...]
+    """Values that no later step reads."""
+
+    def compute(self, values: dict[str, Any]) -> None:
+        """Add the node's outputs to the values."""
+        results = self.function(*(values[name] for name in self.node.inputs), **self.node.attributes)
+        values.update(zip(self.node.outputs, [results] if isinstance(results, Tensor) else results, strict=True))
+
+
+def _compile(graph: Graph, file: str) -> list[_Step]:
+    """Look up what computes each node.
+
+    Raises:
+        WeightsError: if an operation is not known.
+    """
+    last_use = {name: index for index, node in enumerate(graph.nodes) for name in (*node.outputs, *node.inputs)}
+    steps: list[_Step] = []
+    for index, node in enumerate(graph.nodes):
+        with supported(file, node.operation, node.name):
+            if node.operation not in OPERATIONS:
+                raise NotImplementedError("unknown operation")
+        last_read = {name for name in (*node.inputs, *node.outputs) if last_use[name] == index}
+        steps.append(_Step(node, OPERATIONS[node.operation], tuple(last_read - graph.constants.keys() - {""})))
+    return steps
+
+
+def _with_preprocessing(graph: Graph, preprocessing: Preprocessing) -> Graph:
+    """Put before a graph what scales faces in [0, 1] as it expects them."""
+    std, mean = np.array(preprocessing.std), np.array(preprocessing.mean)
+    constants = {"preprocessing.scale": 255 / std, "preprocessing.shift": -mean / std}
+    node = Node(SCALE_SHIFT, "preprocessing", (PIXELS, *constants), (graph.input,))
+    return replace(graph, nodes=(node, *graph.nodes), constants=constants | graph.constants)
+
+
+def _interpolation(size: int, to: int) -> Tensor:
+    """Return the matrix, (to, size), that resizes a column as OpenCV's INTER_LINEAR does.
+
+    A matrix, because the gradient of torch's interpolation does not repeat on a GPU.
+    """
+    return functional.interpolate(torch.eye(size)[None], to, mode="linear", align_corners=False)[0].T
+
+
+def _unit_length(embeddings: Tensor) -> Tensor:
+    """Divide each row by its Euclidean length, in float32 at least."""
+    return functional.normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))

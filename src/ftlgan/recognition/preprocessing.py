@@ -1,0 +1,19 @@
+"""What the network of a recognizer's file expects of a face."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The way from an aligned face to the input of a network: resized, its channels ordered, (pixel - mean) / std.
+
+    Pixels are 0 to 255. `mean` and `std` are one number a channel, in the order in which the network takes its
+    channels: with color "bgr" the first is that of blue. The defaults are those of InsightFace.
+    """
+
+    size: int = 112
+    """Height and width in pixels; a face that is aligned to 112x112 is resized bilinearly."""
+    color: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    std: tuple[float, float, float] = (127.5, 127.5, 127.5)

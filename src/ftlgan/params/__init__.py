@@ -2,6 +2,7 @@
 
 from ftlgan.params.reading import check_params, chosen, leaves, load_params
 from ftlgan.params.sections import (
+    BUILT_IN,
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
     PACKAGED,
@@ -15,13 +16,13 @@ from ftlgan.params.sections import (
     Params,
     Precision,
     PretrainedWeights,
-    RecognizerName,
-    TeacherName,
+    RecognizerFile,
     Training,
     Triplets,
 )
 
 __all__ = [
+    "BUILT_IN",
     "METHODS",
     "MOST_SYNTHETIC_PHOTOS",
     "PACKAGED",
@@ -35,8 +36,7 @@ __all__ = [
     "Params",
     "Precision",
     "PretrainedWeights",
-    "RecognizerName",
-    "TeacherName",
+    "RecognizerFile",
     "Training",
     "Triplets",
     "check_params",

@@ -13,7 +13,10 @@ from ruamel.yaml.error import YAMLError
 from ftlgan.errors import ParamsError
 from ftlgan.params.sections import Params
 
-RENAMED = {"dataset.strangers": "dataset.synthetic_people"}
+RENAMED = {
+    "dataset.strangers": "dataset.synthetic_people",
+    "recognition.teacher": "recognition.teachers (a list, of which losses.MODEL.teacher names one or more)",
+}
 """Params that had another name in an earlier version."""
 
 

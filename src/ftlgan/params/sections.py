@@ -18,10 +18,12 @@ METHODS = tuple(
 """What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """The name of a network that is trained here; it names folders and stages."""
-RecognizerName = Literal["sface", "dlib"]
-"""A file in `ftlgan.recognition`."""
-TeacherName = Literal["sface"]
-"""A recognizer with a differentiable form."""
+RecognizerName = ModelName
+"""The name of a recognizer; it names folders and stages."""
+BUILT_IN = ("sface", "dlib")
+"""The recognizers whose weights come inside an installed package: each is a module in `ftlgan.recognition`."""
+NOT_DIFFERENTIABLE = ("dlib",)
+"""Recognizers that can judge, but not teach."""
 DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
 """A kernel, or a chain that is drawn: `ftlgan.degradation`."""
 Distance = Literal["euclidean", "cosine"]
@@ -29,6 +31,10 @@ Distance = Literal["euclidean", "cosine"]
 AdversarialForm = Literal["hinge", "non-saturating"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 """The arithmetic of a training; weights and losses are float32."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PACK = "insightface:"
+"""What `recognizers.NAME.file` begins with where it names a pack of models of insightface."""
 
 PACKAGED = "packaged"
 """As `weights.METHOD.file`: the weights that come inside an installed package."""
@@ -105,14 +111,67 @@ class Align(Section):
     """Photos are aligned faces: they are taken as they are, and the other params of this section are not used."""
 
 
+class RecognizerFile(Section):
+    """A recognizer's ONNX file, and what it expects of a face. null stands for what insightface does, or for the default."""
+
+    file: Annotated[str, Field(min_length=1)]
+    """A path, seen from the project's root, an address, or `insightface:PACK`."""
+    sha256: Sha256
+    """Of the ONNX file; of a pack, of the recognizer in it."""
+    size: Annotated[int, Field(ge=16, le=1024)] | None = None
+    """Width and height of the input, pixels; 112 unless given."""
+    color: Literal["rgb", "bgr"] | None = None
+    """The order of the input's channels; rgb unless given."""
+    mean: float | list[float] | None = None
+    """Of pixels of 0 to 255, one for all channels or one each, in the order of the input's; 127.5 unless given."""
+    std: float | list[float] | None = None
+    """By which the difference to the mean is divided; 127.5 unless given."""
+    output: str | None = None
+    """The name of the output with the embeddings, where the file has several."""
+    license: Annotated[str, Field(min_length=1)]
+    """What the weights may be used for, in the user's words."""
+
+    @property
+    def is_address(self) -> bool:
+        return "://" in self.file
+
+    @property
+    def pack(self) -> str | None:
+        """The name of the pack of insightface, or None."""
+        return self.file.removeprefix(PACK) if self.file.startswith(PACK) else None
+
+    @model_validator(mode="after")
+    def there_is_a_number_for_each_channel(self) -> Self:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if isinstance(values, list) and len(values) != 3:
+                raise ValueError(f"{name}: {values}: give one number for all channels, or one for each of the three")
+        if min(self.std if isinstance(self.std, list) else [1 if self.std is None else self.std]) <= 0:
+            raise ValueError(f"std: {self.std}: must be above 0")
+        return self
+
+    @model_validator(mode="after")
+    def insightface_knows_its_packs(self) -> Self:
+        given = [name for name in ("size", "color", "mean", "std") if getattr(self, name) is not None]
+        if self.pack is not None and given:
+            raise ValueError(f"{given[0]}: insightface says what its packs take; leave {', '.join(given)} out")
+        return self
+
+    def seen_from(self, root: str) -> "RecognizerFile":
+        """The same, with a relative path made one that is seen from `root`."""
+        if self.is_address or self.pack is not None:
+            return self
+        return self.model_copy(update={"file": str(Path(root, self.file))})
+
+
 class Recognition(Section):
-    teacher: TeacherName
+    teachers: Annotated[list[RecognizerName], Field(min_length=1)]
+    """Those that `losses.MODEL.teacher` may name."""
     judges: Annotated[list[RecognizerName], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def has_a_black_box(self) -> Self:
-        if not set(self.judges) - {self.teacher}:
-            raise ValueError(f"judges: {self.judges} has none but the teacher; add one that is in no loss, e.g. dlib")
+    def teachers_are_differentiable(self) -> Self:
+        if wrong := [name for name in self.teachers if name in NOT_DIFFERENTIABLE]:
+            raise ValueError(f"teachers: {wrong[0]!r} has no differentiable form, as a loss needs; it can be a judge")
         return self
 
 
@@ -162,9 +221,16 @@ class Losses(Section):
     triplet: Weight
     perceptual: Weight
     adversarial: Weight
+    teacher: RecognizerName | Annotated[list[RecognizerName], Field(min_length=1)]
+    """The recognizers in the loss, whose terms are averaged. Triplets are mined by the first."""
     distance: Distance
     """The distance in the triplet term."""
     perceptual_network: Literal["teacher", "vgg19"]
+
+    @property
+    def teachers(self) -> list[str]:
+        """The recognizers in the loss, one or more."""
+        return [self.teacher] if isinstance(self.teacher, str) else self.teacher
 
     @property
     def terms_with_twins(self) -> list[str]:
@@ -183,7 +249,7 @@ class PretrainedWeights(Section):
 
     file: Annotated[str, Field(min_length=1)]
     """A path, seen from the project's root, an address, or `PACKAGED` where the method has such."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
     @property
     def is_address(self) -> bool:
@@ -259,6 +325,8 @@ class Params(Section):
     models: list[ModelName]
     dataset: Dataset
     align: Align
+    recognizers: dict[RecognizerName, RecognizerFile | None]
+    """An entry for each recognizer; null for one that is built in."""
     recognition: Recognition
     triplets: Triplets
     degradation: Degradation
@@ -291,8 +359,12 @@ class Params(Section):
 
     @model_validator(mode="after")
     def lists_name_each_thing_once(self) -> Self:
-        lists = (("methods", self.methods), ("models", self.models), ("recognition.judges", self.recognition.judges))
-        for key, names in lists:
+        lists = {
+            **{"methods": self.methods, "models": self.models},
+            **{"recognition.teachers": self.recognition.teachers, "recognition.judges": self.recognition.judges},
+            **{f"losses.{model}.teacher": losses.teachers for model, losses in self.losses.items()},
+        }
+        for key, names in lists.items():
             if len(set(names)) < len(names):
                 raise ValueError(f"{key}: {names} names one of them twice")
         return self
@@ -316,3 +388,37 @@ class Params(Section):
                     f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add it"
                 )
         return self
+
+    @model_validator(mode="after")
+    def recognizers_are_known(self) -> Self:
+        for name, file in self.recognizers.items():
+            if file is None and name not in BUILT_IN:
+                raise ValueError(
+                    f"recognizers.{name}: null, but only {' and '.join(BUILT_IN)} are built in; say which file it is"
+                )
+            if file is not None and name in BUILT_IN:
+                raise ValueError(f"recognizers.{name}: is built in and takes null; choose another name for your file")
+        for role, names in (("teachers", self.recognition.teachers), ("judges", self.recognition.judges)):
+            if unknown := [name for name in names if name not in self.recognizers]:
+                known = ", ".join(self.recognizers)
+                raise ValueError(f"recognition.{role}: {unknown[0]!r} is not in recognizers ({known}); add it there")
+        return self
+
+    @model_validator(mode="after")
+    def models_have_a_teacher_and_a_black_box(self) -> Self:
+        teachers, judges = self.recognition.teachers, self.recognition.judges
+        for model in self.models:
+            if missing := [name for name in self.losses[model].teachers if name not in teachers]:
+                raise ValueError(
+                    f"losses.{model}.teacher: {missing[0]!r} is not in recognition.teachers {teachers}; add it there"
+                )
+        if not set(judges) - self.teachers_of_models:
+            raise ValueError(
+                f"recognition.judges: {judges} has none but teachers; add one that is in no loss, e.g. dlib"
+            )
+        return self
+
+    @property
+    def teachers_of_models(self) -> set[str]:
+        """The recognizers that the loss of a compared model has seen."""
+        return {name for model in self.models for name in self.losses[model].teachers}

@@ -13,7 +13,8 @@ from ftlgan.recognition.embedding import embed_faces
 def main() -> None:
     params = load_params()
     method, name = chosen(sys.argv[1:], params.compared, params.recognition.judges)
-    embed_faces(recognizers.load(name), Path("data/restored") / method, Path("data/probes") / method / name)
+    judge = recognizers.load(name, params.recognizers[name])
+    embed_faces(judge, Path("data/restored") / method, Path("data/probes") / method / name)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,23 @@
-"""Embed the high-resolution faces of training and validation people by the teacher, which the loss compares with."""
+"""Embed the high-resolution faces of training and validation people by one teacher.
 
+`python stages/embed_teacher.py TEACHER`
+"""
+
+import sys
 from pathlib import Path
 
 from ftlgan.errors import one_line_errors
-from ftlgan.params import load_params
+from ftlgan.params import chosen, load_params
 from ftlgan.recognition import recognizers
 from ftlgan.recognition.embedding import embed_faces
 
 
 @one_line_errors
 def main() -> None:
-    teacher = recognizers.load(load_params().recognition.teacher)
-    embed_faces(teacher, Path("data/aligned"), Path("data/teacher"), ["train", "val"])
+    params = load_params()
+    (name,) = chosen(sys.argv[1:], params.recognition.teachers)
+    teacher = recognizers.load(name, params.recognizers[name])
+    embed_faces(teacher, Path("data/aligned"), Path("data/teacher") / name, ["train", "val"])
 
 
 if __name__ == "__main__":

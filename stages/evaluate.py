@@ -36,12 +36,13 @@ def evaluate(params: Params, run: tracking.Run) -> None:
             params.seed,
         )
     ]
-    black_box = judging.headline_judge(judges, params.recognition.teacher)
+    teachers = judging.read_teachers(DATA / "targets", params.models)
+    black_box = judging.headline_judge(judges, teachers)
     reasons = read_table(DATA / "rejects.parquet")["reason"].to_pandas().str.split(":").str[0]
     rejects = reasons.value_counts().rename_axis("reason").rename("photos")
-    provenance = origin(params, photos, {str(k): int(n) for k, n in rejects.items()}, galleries, results)
-    table = pd.DataFrame(judging.verification_table(results, params.res))
-    differences = pd.DataFrame(judging.difference_table(results, params.res, settings.confidence))
+    provenance = origin(params, photos, {str(k): int(n) for k, n in rejects.items()}, galleries, results, teachers)
+    table = pd.DataFrame(judging.verification_table(results, params.res, teachers))
+    differences = pd.DataFrame(judging.difference_table(results, params.res, settings.confidence, teachers))
     reports = {result.method: result.report for result in judging.primary(results, black_box)}
     title = f"{params.res} px, judged by {black_box}"
     pictures = {
@@ -61,7 +62,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         for name, picture in pictures.items():
             plots.save(picture, METRICS / f"{name}.png")
 
-    shown = table[table.protocol != judging.LR_LR].filter(regex="^(method|judge|people|d_prime|auc|eer)")
+    shown = table[table.protocol != judging.LR_LR].filter(regex="^(method|judge|box|people|d_prime|auc|eer)")
     print(shown.to_string(index=False, float_format="%.3f"))
     run.log_final(judging.scalars(results))
     for name in pictures:
@@ -74,6 +75,7 @@ def remove_stale(params: Params) -> None:
     """Remove what methods, models and judges left that params.yaml does not name any more."""
     judges = params.recognition.judges
     remove_stale_outputs(DATA / "gallery", judges)
+    remove_stale_outputs(DATA / "targets", params.models)
     remove_stale_outputs(DATA / "restored", params.compared)
     remove_stale_outputs(DATA / "probes", params.compared)
     for name in params.compared:

@@ -11,8 +11,10 @@ from ftlgan.recognition.embedding import embed_faces
 
 @one_line_errors
 def main() -> None:
-    (name,) = chosen(sys.argv[1:], load_params().recognition.judges)
-    embed_faces(recognizers.load(name), Path("data/aligned"), Path("data/gallery") / name, ["val", "test"])
+    params = load_params()
+    (name,) = chosen(sys.argv[1:], params.recognition.judges)
+    judge = recognizers.load(name, params.recognizers[name])
+    embed_faces(judge, Path("data/aligned"), Path("data/gallery") / name, ["val", "test"])
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from ftlgan.training.fingerprint import params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
 
-DEGRADED, ALIGNED, TEACHER = Path("data/degraded"), Path("data/aligned"), Path("data/teacher")
-TRIPLETS, MODELS = Path("data/triplets.parquet"), Path("data/model")
+DEGRADED, ALIGNED, TARGETS = Path("data/degraded"), Path("data/aligned"), Path("data/targets")
+MODELS = Path("data/model")
 CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
 """Outside the stage's outputs, which DVC deletes first, and outside the copy in which `exp run --temp` works."""
 
@@ -29,11 +29,11 @@ CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
 def train(params: Params, model: str, world: World, run: tracking.Run | None) -> None:
     """Train a model; the first process, which has a run to log to, writes the result."""
     config, folder = params.training(model), MODELS / model
-    data = read_training_set(DEGRADED, ALIGNED, TEACHER, TRIPLETS, config)
+    data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
     size = generator_size(params.generator)
     generator = Generator(params.res, **size).to(world.device)
     discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
-    recognizer = teacher.load(params.recognition.teacher).to(world.device)
+    teachers = [teacher.load(name, params.recognizers[name]).to(world.device) for name in config.losses.teachers]
     perceptual = None
     if config.losses.perceptual and config.losses.perceptual_network == "vgg19":
         from ftlgan.losses.vgg19 import Vgg19  # takes a second
@@ -51,7 +51,7 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
             best = fit(
                 generator,
                 discriminator,
-                recognizer,
+                teachers,
                 data,
                 config,
                 log,
@@ -63,7 +63,7 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
             description = {
                 "res": params.res,
                 **size,
-                "teacher": data.references.recognizer,
+                "teachers": [references.recognizer for references in data.references],
                 "params": params_digest(params, model),
             }
             save_generator(folder / "generator.safetensors", generator, description)

@@ -32,7 +32,8 @@ def validate(params: Params, model: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for name in params.recognition.judges:
         photos = embeddings_of(read_faces(GALLERY / name, splits=["val"]))
-        scores = compare(recognizers.load(name).embed(restored), photos, faces["identity"].to_numpy())
+        judge = recognizers.load(name, params.recognizers[name])
+        scores = compare(judge.embed(restored), photos, faces["identity"].to_numpy())
         found[name] = round(d_prime(scores.genuine, scores.impostor), 4)
     return found
 

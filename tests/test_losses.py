@@ -1,12 +1,13 @@
 """Each loss against a naive loop, and what each must not do."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from ftlgan.losses import TERMS, LossInputs, total_loss
+from ftlgan.losses import TERMS, Embedded, LossInputs, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from ftlgan.losses.identity import identity_loss
 from ftlgan.losses.perceptual import perceptual_loss
@@ -18,24 +19,28 @@ from ftlgan.recognition.teacher import load
 
 def weights(**given: float) -> Losses:
     """Return the weights of some terms; those of all others are 0."""
-    return Losses(**{**dict.fromkeys(TERMS, 0.0), **given}, distance="euclidean", perceptual_network="teacher")
+    return Losses(
+        **{**dict.fromkeys(TERMS, 0.0), **given}, teacher="sface", distance="euclidean", perceptual_network="teacher"
+    )
 
 
 @pytest.fixture
 def batch() -> LossInputs:
     torch.manual_seed(0)
-    anchor, positive, negative, twin = (F.normalize(torch.randn(5, 16), dim=1) for _ in range(4))
     return LossInputs(
         restored=torch.rand(5, 3, 8, 8),
-        anchor=anchor,
-        positive=positive,
-        negative=negative,
+        embedded=[Embedded(*(F.normalize(torch.randn(5, 16), dim=1) for _ in range(4)))],
         hr=torch.rand(5, 3, 8, 8),
-        twin=twin,
-        features=[torch.randn(5, 4, 3, 3), torch.randn(5, 8, 2, 2)],
-        twin_features=[torch.randn(5, 4, 3, 3), torch.randn(5, 8, 2, 2)],
+        features=[
+            ([torch.randn(5, 4, 3, 3), torch.randn(5, 8, 2, 2)], [torch.randn(5, 4, 3, 3), torch.randn(5, 8, 2, 2)])
+        ],
         logits=torch.randn(5, 1, 8, 8),
     )
+
+
+@pytest.fixture
+def faces(batch: LossInputs) -> Embedded:
+    return batch.embedded[0]
 
 
 def dot(a: list[float], b: list[float]) -> float:
@@ -49,27 +54,27 @@ def test_pixel_is_the_mean_absolute_difference(batch: LossInputs) -> None:
     assert pixel_loss(batch.restored, batch.hr).item() == pytest.approx(sum(naive) / len(naive), rel=1e-5)
 
 
-def test_identity_is_one_minus_the_cosine(batch: LossInputs) -> None:
-    assert batch.twin is not None
-    naive = [1 - dot(a, b) for a, b in zip(batch.anchor.tolist(), batch.twin.tolist(), strict=True)]
-    assert identity_loss(batch.anchor, batch.twin).item() == pytest.approx(sum(naive) / 5, rel=1e-5)
+def test_identity_is_one_minus_the_cosine(faces: Embedded) -> None:
+    assert faces.twin is not None
+    naive = [1 - dot(a, b) for a, b in zip(faces.anchor.tolist(), faces.twin.tolist(), strict=True)]
+    assert identity_loss(faces.anchor, faces.twin).item() == pytest.approx(sum(naive) / 5, rel=1e-5)
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
-def test_triplet_is_the_hinge_of_the_distances(batch: LossInputs, margin: float, distance: Distance) -> None:
+def test_triplet_is_the_hinge_of_the_distances(faces: Embedded, margin: float, distance: Distance) -> None:
     def measure(a: list[float], b: list[float]) -> float:
         return math.dist(a, b) if distance == "euclidean" else 1 - dot(a, b)
 
-    rows = zip(batch.anchor.tolist(), batch.positive.tolist(), batch.negative.tolist(), strict=True)
+    rows = zip(faces.anchor.tolist(), faces.positive.tolist(), faces.negative.tolist(), strict=True)
     naive = [max(0, measure(a, p) - measure(a, n) + margin) for a, p, n in rows]
-    found = triplet_loss(batch.anchor, batch.positive, batch.negative, margin, distance).item()
+    found = triplet_loss(faces.anchor, faces.positive, faces.negative, margin, distance).item()
     assert found == pytest.approx(sum(naive) / 5, rel=1e-5)
 
 
 def test_perceptual_is_the_cosine_distance_of_each_place_then_of_each_layer(batch: LossInputs) -> None:
     layers: list[float] = []
-    for restored, twin in zip(batch.features, batch.twin_features, strict=True):
+    for restored, twin in zip(*batch.features[0], strict=True):
         places: list[float] = []
         for n in range(restored.shape[0]):
             for y in range(restored.shape[2]):
@@ -77,7 +82,7 @@ def test_perceptual_is_the_cosine_distance_of_each_place_then_of_each_layer(batc
                     a, b = restored[n, :, y, x].tolist(), twin[n, :, y, x].tolist()
                     places.append(1 - dot(a, b) / math.hypot(*a) / math.hypot(*b))
         layers.append(sum(places) / len(places))
-    assert perceptual_loss(batch.features, batch.twin_features).item() == pytest.approx(sum(layers) / 2, rel=1e-5)
+    assert perceptual_loss(*batch.features[0]).item() == pytest.approx(sum(layers) / 2, rel=1e-5)
 
 
 def test_adversarial_losses_are_those_of_the_papers(batch: LossInputs) -> None:
@@ -130,8 +135,28 @@ def test_the_total_is_the_weighted_sum(batch: LossInputs) -> None:
     assert total.item() == pytest.approx(sum(weight * terms[name].item() for name, weight in given.items()))
 
 
+def test_a_term_is_the_mean_over_teachers(batch: LossInputs) -> None:
+    given = weights(identity=1.0, triplet=1.0, perceptual=1.0)
+    torch.manual_seed(1)
+    second = replace(
+        batch,
+        embedded=[Embedded(*(F.normalize(torch.randn(5, 7), dim=1) for _ in range(4)))],
+        features=[([torch.randn(5, 2, 4, 4)], [torch.randn(5, 2, 4, 4)])],
+    )
+    together = replace(
+        batch, embedded=[*batch.embedded, *second.embedded], features=[*batch.features, *second.features]
+    )
+    _, one = total_loss(batch, given, 0.5, "hinge")
+    _, other = total_loss(second, given, 0.5, "hinge")
+    _, both = total_loss(together, given, 0.5, "hinge")
+    assert both.keys() == {"identity", "triplet", "perceptual"}
+    for name, term in both.items():
+        assert one[name].item() != pytest.approx(other[name].item())
+        assert term.item() == pytest.approx((one[name] + other[name]).item() / 2)
+
+
 def test_a_term_of_weight_zero_is_not_computed(batch: LossInputs) -> None:
-    blind = LossInputs(restored=batch.restored, anchor=batch.anchor, positive=batch.positive, negative=batch.negative)
+    blind = LossInputs(batch.restored, [replace(face, twin=None) for face in batch.embedded])
     _, terms = total_loss(blind, weights(triplet=1.0), 0.5, "hinge")
     assert set(terms) == {"triplet"}
 
@@ -143,7 +168,8 @@ def test_gradients_reach_the_restored_face_through_its_embedding() -> None:
     assert isinstance(frozen, torch.nn.Module)
     others = F.normalize(torch.randn(4, 128), dim=1)
     anchor = frozen(restored)
-    total_loss(LossInputs(restored, anchor, others[:2], others[2:]), weights(triplet=1.0), 2.0, "hinge")[0].backward()
+    inputs = LossInputs(restored, [Embedded(anchor, others[:2], others[2:])])
+    total_loss(inputs, weights(triplet=1.0), 2.0, "hinge")[0].backward()
     assert restored.grad is not None
     assert (restored.grad.flatten(1).abs().sum(dim=1) > 0).all()
     assert not any(parameter.requires_grad for parameter in frozen.parameters())

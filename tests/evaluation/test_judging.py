@@ -15,6 +15,7 @@ from ftlgan.evaluation.judging import (
     evaluate,
     headline,
     headline_judge,
+    read_teachers,
     roc_table,
     score_table,
     verification_table,
@@ -61,7 +62,7 @@ def test_metrics_are_those_of_a_naive_loop(results: list[Result]) -> None:
 
 
 def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:
-    rows = difference_table(results, 14, 0.95)
+    rows = difference_table(results, 14, 0.95, {})
     assert [(row["method"], row["baseline"], row["protocol"]) for row in rows] == [
         ("ftlgan", "bicubic", "lr-hr"),
         ("ftlgan", "bicubic", "lr-lr"),
@@ -71,13 +72,13 @@ def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:
 
 def test_each_two_methods_are_compared_and_bicubic_is_always_the_baseline() -> None:
     probes = {"gfpgan": embedded(0.7), "bicubic": embedded(1.0), "ftlgan": embedded(0.5)}
-    rows = difference_table(evaluate("judge", embedded(0.2), probes, 100, 0.95, 0), 14, 0.95)
+    rows = difference_table(evaluate("judge", embedded(0.2), probes, 100, 0.95, 0), 14, 0.95, {})
     pairs = [(row["method"], row["baseline"]) for row in rows if row["protocol"] == "lr-hr"]
     assert pairs == [("gfpgan", "bicubic"), ("ftlgan", "bicubic"), ("ftlgan", "gfpgan")]
 
 
 def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None:
-    table = {(row["method"], row["protocol"]): row for row in verification_table(results, 14)}
+    table = {(row["method"], row["protocol"]): row for row in verification_table(results, 14, {})}
     top = headline(results, "judge")
     assert list(top) == ["hr", "bicubic", "ftlgan"]
     assert top["ftlgan"]["d'"] == pytest.approx(table["ftlgan", "lr-hr"]["d_prime"], abs=1e-4)
@@ -86,7 +87,26 @@ def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None
 
 
 def test_the_headline_judge_is_in_no_loss() -> None:
-    assert headline_judge(["sface", "dlib"], "sface") == "dlib"
+    assert headline_judge(["sface", "mine", "dlib"], {"ftlgan": ["sface"], "other": ["mine", "sface"]}) == "dlib"
+    assert headline_judge(["sface", "mine", "dlib"], {"ftlgan": ["sface"]}) == "mine"
+    assert headline_judge(["sface"], {}) == "sface", "where nothing is trained"
+
+
+def test_a_judge_is_a_white_box_for_models_whose_loss_has_seen_it_and_for_differences_to_them(
+    results: list[Result],
+) -> None:
+    teachers = {"ftlgan": {"judge", "sface"}, "esrgan-like": {"sface"}}
+    rows = verification_table(results, 14, teachers)
+    assert {row["method"]: row["box"] for row in rows} == {"hr": "black", "bicubic": "black", "ftlgan": "white"}
+    assert {row["box"] for row in difference_table(results, 14, 0.95, teachers)} == {"white"}
+    assert {row["box"] for row in verification_table(results, 14, {"ftlgan": {"sface"}})} == {"black"}
+
+
+def test_teachers_are_read_from_what_the_models_were_compared_with(tmp_path: Path) -> None:
+    for folder in ("ftlgan/sface", "ftlgan/mine", "other/sface"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "ftlgan/triplets.parquet").touch()
+    assert read_teachers(tmp_path, ["ftlgan", "other"]) == {"ftlgan": {"sface", "mine"}, "other": {"sface"}}
 
 
 def test_curves_have_every_method(results: list[Result]) -> None:

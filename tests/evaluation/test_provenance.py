@@ -65,6 +65,6 @@ def test_where_a_crop_comes_from_is_said(tmp_path: Path, aligned: bool) -> None:
     params = load_params(Path(__file__).parents[2] / "params.yaml")
     params = params.model_copy(update={"align": params.align.model_copy(update={"aligned": aligned})})
     photos = check_photos(write(tmp_path, [("a/0", "test", 1)]))
-    crop = origin(params, photos, {}, {}, [])["crop"]
+    crop = origin(params, photos, {}, {}, [], {})["crop"]
     assert ("detector" in crop) != aligned
     assert ("aligned" in crop) == aligned

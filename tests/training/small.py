@@ -97,7 +97,9 @@ def patterns() -> tuple[Faces, References, pa.Table]:
     face_ids, identities = np.array([f"{i}" for i in range(24)]), np.array([f"p{i}" for i in who])
     faces = Faces(face_ids, identities, np.stack([degrade(face, 14) for face in hr]), hr)
     embeddings = Colours()(to_tensor(hr)).numpy()
-    references = References(Path("data/teacher"), face_ids, identities, embeddings, {"recognizer": "c", "sha256": "0"})
+    references = References(
+        Path("data/targets/ftlgan/c"), face_ids, identities, embeddings, {"recognizer": "c", "sha256": "0"}
+    )
     config = PARAMS.triplets.model_copy(update={"positives": 2, "negatives": 2, "hardest": 4, "margin": 0.5})
     return faces, references, mine(face_ids, identities, embeddings, config, seed=0)
 
@@ -106,7 +108,7 @@ def small_set() -> TrainingSet:
     """Return a training set of the patterns, validated on the same people."""
     faces, references, triplets = patterns()
     index = triplet_index(triplets, faces, references)
-    return TrainingSet(faces, references, index, twin_index(faces, references), faces.hr, faces, references)
+    return TrainingSet(faces, [references], index, twin_index(faces, references), faces.hr, faces, [references])
 
 
 def train(data: TrainingSet, config: Training = CONFIG, world: World | None = None, **options: Any) -> Trained:
@@ -120,8 +122,8 @@ def train(data: TrainingSet, config: Training = CONFIG, world: World | None = No
         trained.history.append((step, dict(metrics)))
 
     options.setdefault("log", log)
-    teacher = Colours().to(world.device)
-    trained.best = fit(trained.generator, discriminator, teacher, data, config, world=world, **options)
+    teachers = [Colours().to(world.device) for _ in data.references]
+    trained.best = fit(trained.generator, discriminator, teachers, data, config, world=world, **options)
     return trained
 
 

@@ -1,5 +1,6 @@
 """What a training reads, and what it says when something is not there."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,19 +36,18 @@ def tables(tmp_path: Path) -> Path:
     write("degraded", faces.lr)
     write("aligned", faces.hr)
     write_faces(
-        tmp_path / "teacher",
+        tmp_path / "targets/sface",
         embeddings_schema(16, "sface", "ab12"),
         ({**row, "embedding": embedding} for row, embedding in zip(about, references.embeddings, strict=True)),
     )
     people = {f"p{i}" for i in range(4)}
     trained = [row["identity"] in people and row["negative_identity"] in people for row in triplets.to_pylist()]
-    write_table(tmp_path / "triplets.parquet", triplets.filter(trained))
+    write_table(tmp_path / "targets/triplets.parquet", triplets.filter(trained))
     return tmp_path
 
 
 def read(folder: Path, config: Training = IDENTITY) -> TrainingSet:
-    tables = (folder / "degraded", folder / "aligned", folder / "teacher", folder / "triplets.parquet")
-    return read_training_set(*tables, config)
+    return read_training_set(folder / "degraded", folder / "aligned", folder / "targets", config)
 
 
 def remove_faces(folder: Path, name: str, faces: Sequence[str]) -> None:
@@ -62,10 +62,11 @@ def test_triplets_point_at_the_people_that_they_name(tables: Path) -> None:
     who = data.train.identities[anchor]
     assert len(data.train.lr) == 16
     assert len(data.val.lr) == 8
-    assert (data.references.identities[positive] == who).all()
-    assert (data.references.identities[negative] != who).all()
+    (references,) = data.references
+    assert (references.identities[positive] == who).all()
+    assert (references.identities[negative] != who).all()
     assert data.twins is not None
-    assert (data.references.face_ids[data.twins] == data.train.face_ids).all()
+    assert (references.face_ids[data.twins] == data.train.face_ids).all()
 
 
 def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
@@ -97,7 +98,8 @@ def test_an_embedding_of_a_twin_that_is_not_there_is_named() -> None:
     faces, references, _ = patterns()
     fewer = replace(references, face_ids=references.face_ids[1:])
     with pytest.raises(
-        DataError, match=r"^data/teacher: 1 of 24 training faces have no .* first is 0\), which losses.identity"
+        DataError,
+        match=r"^data/targets/ftlgan/c: 1 of 24 training faces have no .* first is 0\), which losses.identity",
     ):
         twin_index(faces, fewer)
 
@@ -114,12 +116,21 @@ def test_a_triplet_of_a_face_that_is_not_there_is_named(role: str) -> None:
         triplets = triplets.slice(0, 1)
     with pytest.raises(
         DataError,
-        match=rf"{role} '{face_id}' is not (among the training faces|in data/teacher); run `dvc repro triplets`",
+        match=rf"{role} '{face_id}' is not (among the training faces|in data/targets/ftlgan/c); run `dvc repro triplets`",
     ):
         triplet_index(triplets, faces, references)
 
 
 def test_teacher_embeddings_of_other_val_faces_are_refused(tables: Path) -> None:
-    remove_faces(tables, "teacher", ["23"])
-    with pytest.raises(DataError, match="teacher: does not hold the val faces"):
+    remove_faces(tables, "targets/sface", ["23"])
+    with pytest.raises(DataError, match="targets/sface: does not hold the val faces"):
         read(tables)
+
+
+def test_teachers_that_have_not_seen_the_same_faces_are_refused(tables: Path) -> None:
+    both = losing(IDENTITY, identity=1.0, teacher=["sface", "other"])
+    shutil.copytree(tables / "targets/sface", tables / "targets/other")
+    assert [references.table.name for references in read(tables, both).references] == ["sface", "other"]
+    remove_faces(tables, "targets/other", ["3"])
+    with pytest.raises(DataError, match="targets/other: does not hold the train faces of .*targets/sface in the same"):
+        read(tables, both)

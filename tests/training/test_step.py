@@ -31,7 +31,7 @@ def new_trainer(data: TrainingSet, config: Training) -> _Trainer:
     nn.init.normal_(generator.tail.weight, std=0.05)
     state = State(generator, Discriminator(4) if config.losses.adversarial else None, config)
     state.step = 1
-    return _Trainer(state, Colours(), data, None, World())
+    return _Trainer(state, [Colours()], data, None, World())
 
 
 def image(face: np.ndarray) -> Tensor:
@@ -62,10 +62,11 @@ def naive_step(
     restored, embeddings, features, twin_features = (
         found.float() for found in (restored, embeddings, features, twin_features)
     )
-    photos = torch.from_numpy(data.references.embeddings)
+    (references,) = data.references
+    photos = torch.from_numpy(references.embeddings)
     sums = dict.fromkeys(TERMS, torch.zeros(()))
     for i, (anchor, positive, negative) in enumerate(triplets):
-        own = int(np.flatnonzero(data.references.face_ids == data.train.face_ids[anchor])[0])
+        own = int(np.flatnonzero(references.face_ids == data.train.face_ids[anchor])[0])
         nearer = (embeddings[i] - photos[positive]).norm() - (embeddings[i] - photos[negative]).norm()
         sums["triplet"] = sums["triplet"] + (nearer + config.triplets.margin).clamp(min=0)
         sums["pixel"] = sums["pixel"] + (restored[i] - twins[i]).abs().mean()

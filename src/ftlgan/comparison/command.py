@@ -8,7 +8,6 @@ from ftlgan.comparison.runs import find_runs
 from ftlgan.comparison.table import compare_runs, write_csv
 from ftlgan.errors import writing
 from ftlgan.evaluation.plots import save
-from ftlgan.params import load_params
 
 
 def compare(runs: list[str], folder: Path) -> None:
@@ -21,10 +20,9 @@ def compare(runs: list[str], folder: Path) -> None:
 
     Raises:
         DataError: if a run does not exist, or the runs can't be compared.
-        ParamsError: if this is not the root of a project.
     """
     found = find_runs(runs)
-    rows = compare_runs(found, load_params().recognition.teacher)
+    rows = compare_runs(found)
     text, plot = to_markdown(rows, found), resolution_plot(rows)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import CEILING
@@ -66,12 +66,29 @@ class Degradation(BaseModel):
     kernel: str
 
 
+class Judge(BaseModel):
+    """A recognizer that scored the result."""
+
+    sha256: str
+    white_for: Sequence[str] = ()
+    """The models whose loss has seen it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_earlier_form(cls, values: Any) -> Any:
+        """Take what runs of an earlier version say: `box`, of all models at once."""
+        if isinstance(values, dict) and "box" in values:
+            white = str(values.pop("box")).startswith("white")
+            return {**values, "white_for": ["every model"] if white else []}
+        return values
+
+
 class Origin(BaseModel):
     """The keys of metrics/origin.json that tell whether runs can be compared."""
 
     dataset: Photos
     split: Mapping[str, Any]
-    judges: Mapping[str, Any]
+    judges: Mapping[str, Judge]
     degradation: Degradation
     software: Mapping[str, str] = {}
     """The versions of the libraries that computed the results; empty for runs made before they were recorded."""

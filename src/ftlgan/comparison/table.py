@@ -55,14 +55,13 @@ class Row:
     lpips: float | None = None
 
 
-def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
-    """Return the rows of each judge, the teacher last, and then the paper's own.
+def compare_runs(runs: Sequence[Run]) -> list[Row]:
+    """Return the rows of each judge, teachers last, and then the paper's own.
 
     The rows of a judge are in the order of resolution; the means over resolutions follow them.
 
     Args:
         runs: one run for each resolution, with the same test people.
-        teacher: the recognizer that was in the loss.
 
     Raises:
         DataError: if photos, split, judges or degradation of the runs differ.
@@ -70,8 +69,9 @@ def compare_runs(runs: Sequence[Run], teacher: str) -> list[Row]:
     _require_same_question(runs)
     rows: list[Row] = []
     judges = dict.fromkeys(row.judge for run in runs for row in run.verification)
-    for judge in sorted(judges, key=lambda judge: judge == teacher):
-        role = TEACHER if judge == teacher else BLACK_BOX
+    teachers = {judge for run in runs for judge, found in run.origin.judges.items() if found.white_for}
+    for judge in sorted(judges, key=lambda judge: judge in teachers):
+        role = TEACHER if judge in teachers else BLACK_BOX
         groups = [_run_rows(run, judge, role) for run in runs]
         rows += [row for group in groups for row in group] + _means(groups)
     return rows + _paper_rows()
@@ -94,11 +94,15 @@ def _require_same_question(runs: Sequence[Run]) -> None:
         for what, one, other in (
             ("photos", first.origin.dataset.aligned_sha256, run.origin.dataset.aligned_sha256),
             ("split of the people", first.origin.split, run.origin.split),
-            ("judges", first.origin.judges, run.origin.judges),
+            ("judges", _digests(first), _digests(run)),
             ("degradation", first.origin.degradation.kernel, run.origin.degradation.kernel),
         ):
             if one != other:
                 raise DataError(f"{first.name} and {run.name}: {what}: {one} and {other}; compare runs of the same")
+
+
+def _digests(run: Run) -> dict[str, str]:
+    return {name: judge.sha256 for name, judge in run.origin.judges.items()}
 
 
 def _run_rows(run: Run, judge: str, role: str) -> list[Row]:

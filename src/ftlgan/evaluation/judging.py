@@ -19,8 +19,13 @@ CEILING = "hr"
 """The name under which the high-resolution faces stand beside the methods: the ceiling."""
 LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
 """Protocols: probe and reference."""
+WHITE, BLACK = "white", "black"
+"""What a judge is to a model: a recognizer that the model's loss has seen, or one that is in no way fooled by it."""
 BASELINE = "bicubic"
 """The method that the others are held against."""
+
+Teachers = Mapping[str, Collection[str]]
+"""The recognizers that the loss of each model has seen. A method that is not trained here has seen none."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,19 @@ def evaluate(
     return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]
 
 
-def headline_judge(judges: Sequence[str], teacher: str) -> str:
+def read_teachers(targets: Path, models: Iterable[str]) -> Teachers:
+    """Find which recognizers the losses of models have seen, by the folders of what they were compared with."""
+    return {model: frozenset(path.name for path in (targets / model).iterdir() if path.is_dir()) for model in models}
+
+
+def box(judge: str, methods: Iterable[str], teachers: Teachers) -> str:
+    """Tell what a judge is to methods or models: `WHITE` if the loss of one of them has seen it, else `BLACK`."""
+    return WHITE if any(judge in teachers.get(method, ()) for method in methods) else BLACK
+
+
+def headline_judge(judges: Sequence[str], teachers: Teachers) -> str:
     """Return the first judge that no loss has seen: a gain that only the teacher sees is an adversarial pattern."""
-    return next(judge for judge in judges if judge != teacher)
+    return next(judge for judge in judges if box(judge, teachers, teachers) == BLACK)
 
 
 def primary(results: Iterable[Result], judge: str) -> list[Result]:
@@ -111,15 +126,24 @@ def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float
     return {r.method: {"d'": round(r.report.metrics["d_prime"].value, 4)} for r in primary(results, judge)}
 
 
-def verification_table(results: Iterable[Result], res: int) -> list[dict[str, Any]]:
+def verification_table(results: Iterable[Result], res: int, teachers: Teachers) -> list[dict[str, Any]]:
     """Return a row for each method, judge and protocol, with all metrics and their intervals."""
     return [
-        {"res": res, "method": r.method, "judge": r.judge, "protocol": r.protocol, **r.report.scalars()}
+        {
+            "res": res,
+            "method": r.method,
+            "judge": r.judge,
+            "box": box(r.judge, [r.method], teachers),
+            "protocol": r.protocol,
+            **r.report.scalars(),
+        }
         for r in results
     ]
 
 
-def difference_table(results: Sequence[Result], res: int, confidence: float) -> list[dict[str, Any]]:
+def difference_table(
+    results: Sequence[Result], res: int, confidence: float, teachers: Teachers
+) -> list[dict[str, Any]]:
     """Return a row for each two methods, judge and protocol: their paired differences.
 
     The second is the baseline, or else the method that is named first.
@@ -131,6 +155,7 @@ def difference_table(results: Sequence[Result], res: int, confidence: float) -> 
             "method": ours.method,
             "baseline": theirs.method,
             "judge": ours.judge,
+            "box": box(ours.judge, [ours.method, theirs.method], teachers),
             "protocol": ours.protocol,
             **columns(paired_difference(ours.report, theirs.report, confidence), ours.report.absent),
         }

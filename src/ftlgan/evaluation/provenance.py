@@ -11,7 +11,7 @@ from typing import Any
 from ftlgan.degradation import KERNELS
 from ftlgan.detection import YUNET, YUNET_SHA256
 from ftlgan.errors import DataError
-from ftlgan.evaluation.judging import Embedded, Result
+from ftlgan.evaluation.judging import WHITE, Embedded, Result, Teachers, box
 from ftlgan.faces import HR, SPLITS, stream_faces
 from ftlgan.params import Params
 
@@ -88,6 +88,7 @@ def origin(
     rejects: Mapping[str, int],
     galleries: Mapping[str, Embedded],
     results: Sequence[Result],
+    teachers: Teachers,
 ) -> dict[str, Any]:
     """Return all that a result of the stage `evaluate` rests on, as JSON.
 
@@ -99,6 +100,7 @@ def origin(
         rejects: photos that could not be used, by reason.
         galleries: the high-resolution test faces as each judge sees them.
         results: of all methods, judges and protocols.
+        teachers: the recognizers in the loss of each model.
     """
     kind, settings = params.degradation.kind, params.evaluate
     return {
@@ -126,9 +128,7 @@ def origin(
         "judges": {
             judge: {
                 "sha256": gallery.recognizer["sha256"],
-                "box": "white: the teacher in the loss"
-                if judge == params.recognition.teacher
-                else "black: never in a loss",
+                "white_for": [model for model in params.models if box(judge, [model], teachers) == WHITE],
             }
             for judge, gallery in galleries.items()
         },

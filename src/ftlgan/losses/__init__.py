@@ -21,25 +21,32 @@ TERMS = ("pixel", "identity", "triplet", "perceptual", "adversarial")
 
 
 @dataclass(frozen=True)
-class LossInputs:
-    """What the terms compare, as far as terms in use need it; embeddings are unit length, images RGB in [0, 1]."""
+class Embedded:
+    """The faces of a batch as one teacher sees them, by embeddings of unit length."""
 
-    restored: Tensor
-    """(N, 3, 112, 112), the generator's output."""
     anchor: Tensor
-    """(N, D), the teacher's embeddings of `restored`: gradients pass through."""
+    """(N, D), of the restored faces: gradients pass through."""
     positive: Tensor
     """(N, D), of another photo of the same person."""
     negative: Tensor
     """(N, D), of somebody else."""
+    twin: Tensor | None = None
+    """(N, D), of the anchors' high-resolution twins."""
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What the terms compare, as far as terms in use need it; images are RGB in [0, 1]."""
+
+    restored: Tensor
+    """(N, 3, 112, 112), the generator's output."""
+    embedded: Sequence[Embedded]
+    """The same faces by each teacher."""
     hr: Tensor | None = None
     """(N, 3, 112, 112), the anchors' high-resolution twins."""
-    twin: Tensor | None = None
-    """(N, D), embeddings of `hr`."""
-    features: Sequence[Tensor] = ()
-    """The features of `restored`, a (N, C, H, W) a layer: gradients pass through."""
-    twin_features: Sequence[Tensor] = ()
-    """The features of `hr`."""
+    features: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]] = ()
+    """Of each network of the perceptual term: its features of `restored`, a (N, C, H, W) a layer, through which
+    gradients pass, and those of `hr`."""
     logits: Tensor | None = None
     """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""
 
@@ -48,6 +55,8 @@ def total_loss(
     inputs: LossInputs, weights: Losses, margin: float, form: AdversarialForm
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum, and each term before weighting. A term of weight 0 is not computed.
+
+    A term for which there are several networks is the mean over them.
 
     Args:
         inputs: what the terms compare.
@@ -60,14 +69,19 @@ def total_loss(
         assert inputs.hr is not None
         terms["pixel"] = pixel_loss(inputs.restored, inputs.hr)
     if weights.identity:
-        assert inputs.twin is not None
-        terms["identity"] = identity_loss(inputs.anchor, inputs.twin)
+        terms["identity"] = _mean([identity_loss(e.anchor, e.twin) for e in inputs.embedded if e.twin is not None])
     if weights.triplet:
-        terms["triplet"] = triplet_loss(inputs.anchor, inputs.positive, inputs.negative, margin, weights.distance)
+        terms["triplet"] = _mean(
+            [triplet_loss(e.anchor, e.positive, e.negative, margin, weights.distance) for e in inputs.embedded]
+        )
     if weights.perceptual:
-        terms["perceptual"] = perceptual_loss(inputs.features, inputs.twin_features)
+        terms["perceptual"] = _mean([perceptual_loss(restored, twin) for restored, twin in inputs.features])
     if weights.adversarial:
         assert inputs.logits is not None
         terms["adversarial"] = generator_loss(inputs.logits, form)
     total = sum((getattr(weights, name) * term for name, term in terms.items()), inputs.restored.new_zeros(()))
     return total, terms
+
+
+def _mean(terms: Sequence[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0]) / len(terms)

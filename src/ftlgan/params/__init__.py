@@ -1,24 +1,26 @@
-"""params.yaml, typed: `sections` says what it may hold, `reading` reads it."""
+"""params.yaml, typed: `sections` says what it may hold, `values` what each value may be, `reading` reads it."""
 
 from ftlgan.params.reading import check_params, chosen, leaves, load_params
 from ftlgan.params.sections import (
+    Align,
+    Dataset,
+    Generator,
+    Losses,
+    Params,
+    PretrainedWeights,
+    RecognizerFile,
+    Training,
+    Triplets,
+)
+from ftlgan.params.values import (
     BUILT_IN,
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
     PACKAGED,
     AdversarialForm,
-    Align,
-    Dataset,
     DegradationKind,
     Distance,
-    Generator,
-    Losses,
-    Params,
     Precision,
-    PretrainedWeights,
-    RecognizerFile,
-    Training,
-    Triplets,
 )
 
 __all__ = [

@@ -6,46 +6,27 @@ The comments in params.yaml say what each value means to a user; the docstrings 
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-METHODS = tuple(
-    sorted(file.stem for file in Path(__file__).parents[1].glob("restoration/[!_]*.py") if file.stem != "trained")
+from ftlgan.params.values import (
+    BUILT_IN,
+    METHODS,
+    MOST_SYNTHETIC_PHOTOS,
+    NOT_DIFFERENTIABLE,
+    PACK,
+    PACKAGED,
+    AdversarialForm,
+    Count,
+    DegradationKind,
+    Distance,
+    ModelName,
+    Precision,
+    RecognizerName,
+    Section,
+    Seed,
+    Sha256,
+    Weight,
 )
-"""What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
-ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-"""The name of a network that is trained here; it names folders and stages."""
-RecognizerName = ModelName
-"""The name of a recognizer; it names folders and stages."""
-BUILT_IN = ("sface", "dlib")
-"""The recognizers whose weights come inside an installed package: each is a module in `ftlgan.recognition`."""
-NOT_DIFFERENTIABLE = ("dlib",)
-"""Recognizers that can judge, but not teach."""
-DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
-"""A kernel, or a chain that is drawn: `ftlgan.degradation`."""
-Distance = Literal["euclidean", "cosine"]
-"""Between unit embeddings."""
-AdversarialForm = Literal["hinge", "non-saturating"]
-Precision = Literal["float32", "tf32", "bfloat16"]
-"""The arithmetic of a training; weights and losses are float32."""
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PACK = "insightface:"
-"""What `recognizers.NAME.file` begins with where it names a pack of models of insightface."""
-
-PACKAGED = "packaged"
-"""As `weights.METHOD.file`: the weights that come inside an installed package."""
-MOST_SYNTHETIC_PHOTOS = 1_000_000
-"""Two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
-
-
-class Section(BaseModel):
-    """Rejects unknown keys and values of another type (`"3"` is not 3)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Dataset(Section):
@@ -112,7 +93,7 @@ class Align(Section):
 
 
 class RecognizerFile(Section):
-    """A recognizer's ONNX file, and what it expects of a face. null stands for what insightface does, or for the default."""
+    """A recognizer's ONNX file, and what it expects of a face."""
 
     file: Annotated[str, Field(min_length=1)]
     """A path, seen from the project's root, an address, or `insightface:PACK`."""

@@ -1,15 +1,13 @@
 """Recognizers by name, for extraction: judges and the teacher. Each is imported when it is asked for."""
 
-from typing import get_args
-
 from ftlgan.errors import ParamsError
-from ftlgan.params import RecognizerName
+from ftlgan.params import BUILT_IN, RecognizerFile
 from ftlgan.recognition import Recognizer
 
-NAMES: tuple[str, ...] = get_args(RecognizerName)
+NAMES = BUILT_IN
 
 
-def load(name: str) -> Recognizer:
+def load(name: str, file: RecognizerFile | None = None) -> Recognizer:
     """Load a recognizer for extraction.
 
     Raises:

@@ -1,13 +1,13 @@
 """Recognizers by name, for a loss. Apart from `recognizers`, so that a new judge makes no training stale."""
 
-from typing import Protocol, Self, get_args
+from typing import Protocol, Self
 
 from torch import Tensor
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import TeacherName
+from ftlgan.params import RecognizerFile
 
-NAMES: tuple[str, ...] = get_args(TeacherName)
+NAMES = ("sface",)
 
 
 class Teacher(Protocol):
@@ -26,7 +26,7 @@ class Teacher(Protocol):
         ...
 
 
-def load(name: str) -> Teacher:
+def load(name: str, file: RecognizerFile | None = None) -> Teacher:
     """Load a recognizer for a loss: the weights of `recognizers.load(name)`, frozen, with a gradient for the faces.
 
     Returns:

@@ -12,10 +12,13 @@ from ftlgan.faces import decode_images, embeddings_of, read_faces, recognizer_of
 from ftlgan.params import Training
 from ftlgan.triplets import read_triplets
 
+TRIPLETS = "triplets.parquet"
+"""The table of triplets, beside the teachers' tables."""
+
 
 @dataclass(frozen=True)
 class References:
-    """High-resolution photos by their embeddings."""
+    """High-resolution photos by one teacher's embeddings."""
 
     table: Path
     """The folder of the table from which they were read, for messages."""
@@ -24,7 +27,7 @@ class References:
     identities: np.ndarray
     """str (M,)."""
     embeddings: np.ndarray
-    """float32 (M, D), unit length: the teacher's."""
+    """float32 (M, D), unit length."""
     recognizer: dict[str, str]
     """Name and SHA-256 of the teacher."""
 
@@ -49,50 +52,56 @@ class TrainingSet:
 
     train: Faces
     """Faces of the training people."""
-    references: References
-    """Photos of the training people."""
+    references: Sequence[References]
+    """Photos of the training people, the same and in the same order by each teacher."""
     triplets: np.ndarray
-    """int64 (T, 3): anchor as row of `train`, positive and negative as rows of `references`; see `triplet_index`."""
+    """int64 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
     twins: np.ndarray | None
-    """int64 (N,): the row of `references` that is the twin of each row of `train`, for the identity term."""
+    """int64 (N,): the row of references that is the twin of each row of `train`, for the identity term."""
     real: np.ndarray | None
     """uint8 RGB, (R, 112, 112, 3): photos of the training people, for the discriminator."""
     val: Faces
     """Faces of other people."""
-    val_references: References
-    """Their photos, row by row those of `val`."""
+    val_references: Sequence[References]
+    """Their photos by each teacher, row by row those of `val`."""
 
 
-def read_training_set(degraded: Path, aligned: Path, teacher: Path, triplets: Path, config: Training) -> TrainingSet:
+def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Training) -> TrainingSet:
     """Read what a training needs and nothing else: no high-resolution photo that no term or augmentation uses.
 
     Args:
         degraded: folder of the table of low-resolution faces.
         aligned: folder of the table of their high-resolution twins.
-        teacher: folder of the table of the teacher's embeddings of those twins.
-        triplets: the table of triplets.
+        targets: folder of a table of embeddings of those twins for each teacher, and of the table of triplets.
         config: its losses and its augmentation decide what is needed.
 
     Raises:
-        DataError: if a table is missing, or a face that is needed.
+        DataError: if a table is missing, or a face that is needed, or teachers have not seen the same faces.
     """
     losses = config.losses
     needing = [f"losses.{name}" for name in losses.terms_with_twins]
     if config.augmentation.shift:
         needing.append("augmentation.shift")
     train = read_training_faces(degraded, "train", aligned if needing else None, needing)
-    references = read_references(teacher, "train")
-    val, val_references = read_training_faces(degraded, "val"), read_references(teacher, "val")
-    if not np.array_equal(val.face_ids, val_references.face_ids):
-        raise DataError(f"{teacher}: does not hold the val faces of {degraded} in the same order; run `dvc repro`")
+    references = [read_references(targets / name, "train") for name in losses.teachers]
+    val, val_references = (
+        read_training_faces(degraded, "val"),
+        [read_references(targets / name, "val") for name in losses.teachers],
+    )
+    for seen, wanted, what in (
+        *((one, references[0].face_ids, f"train faces of {references[0].table}") for one in references),
+        *((one, val.face_ids, f"val faces of {degraded}") for one in val_references),
+    ):
+        if not np.array_equal(seen.face_ids, wanted):
+            raise DataError(f"{seen.table}: does not hold the {what} in the same order; run `dvc repro`")
     real = None
     if losses.adversarial:
         real = decode_images(read_faces(aligned, splits=["train"])["image"]) if train.hr is None else train.hr
     return TrainingSet(
         train=train,
         references=references,
-        triplets=triplet_index(read_triplets(triplets), train, references),
-        twins=twin_index(train, references) if losses.identity else None,
+        triplets=triplet_index(read_triplets(targets / TRIPLETS), train, references[0]),
+        twins=twin_index(train, references[0]) if losses.identity else None,
         real=real,
         val=val,
         val_references=val_references,
@@ -100,7 +109,7 @@ def read_training_set(degraded: Path, aligned: Path, teacher: Path, triplets: Pa
 
 
 def read_references(teacher: Path, split: str) -> References:
-    """Read the teacher's embeddings of one split."""
+    """Read a teacher's embeddings of one split."""
     table = read_faces(teacher, splits=[split])
     return References(
         table=teacher,

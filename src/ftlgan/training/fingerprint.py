@@ -90,7 +90,6 @@ def params_digest(params: Params, model: str) -> str:
             **params.model_dump(include=sections),
             "losses": params.losses[model].model_dump(),
             "train": params.train.model_dump(exclude={"checkpoint"}),
-            "teacher": params.recognition.teacher,
             "margin": params.triplets.margin,
         }
     )

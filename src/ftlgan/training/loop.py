@@ -1,13 +1,13 @@
 """The loop: step, validate, keep the best, and go on after a kill as if there had been none.
 
-A step costs one forward pass of the frozen teacher, not three: positives and negatives are constants, looked up among
+A step costs one forward pass of each frozen teacher, not three: positives and negatives are constants, looked up among
 the references. Whatever is drawn depends on seed and step alone, so that a step is the same whatever came before it in
 this process.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ftlgan.errors import DataError
 from ftlgan.faces import HR
-from ftlgan.losses import LossInputs, total_loss
+from ftlgan.losses import Embedded, LossInputs, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, r1_penalty
 from ftlgan.networks.device import autocast, cuda_graphed, enough_memory
 from ftlgan.networks.discriminator import Discriminator
@@ -39,13 +39,15 @@ Log = Callable[[int, Metrics], None]
 """Called with the step, from 1, and its metrics."""
 Features = Callable[[Tensor], list[Tensor]]
 """Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
+Recognise = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
+"""Faces, RGB in [0, 1] -> embeddings, (N, D), and features where the perceptual term compares them."""
 
 
 @enough_memory()
 def fit(
     generator: Generator,
     discriminator: Discriminator | None,
-    teacher: Teacher,
+    teachers: Sequence[Teacher],
     data: TrainingSet,
     config: Training,
     log: Log,
@@ -59,15 +61,15 @@ def fit(
     The untrained network is never selected.
 
     Args:
-        generator: on the device of `world`, as are the discriminator and the teacher.
+        generator: on the device of `world`, as are the discriminator and the teachers.
         discriminator: None without an adversarial term.
-        teacher: the frozen recogniser of the loss.
+        teachers: the frozen recognisers of the loss, in the order of the references.
         data: what to learn from and what to validate on.
         config: by what the model is trained.
         log: receives each step's losses and images a second, and at each validation `val_d_prime`; step 0 is the
             untrained network. A training that goes on after a kill logs all steps again.
         checkpoint: where it is kept from which a killed training goes on.
-        perceptual: features for the perceptual term, in place of the teacher's.
+        perceptual: features for the perceptual term, in place of the teachers'.
         world: the processes that train together, and the device of this one.
 
     Returns:
@@ -77,7 +79,7 @@ def fit(
         DataError: if a loss is not finite, the GPU's memory is full, or there are fewer triplets than processes.
     """
     state, train = State(generator, discriminator, config), config.train
-    with _Trainer(state, teacher, data, perceptual, world) as trainer:
+    with _Trainer(state, teachers, data, perceptual, world) as trainer:
         found = checkpoint.read(report=world.is_first) if checkpoint else None
         if found:
             state.restore(*found)
@@ -112,11 +114,12 @@ class _Trainer:
     """One step of a training, and its validation. A context: what runs beside the steps ends with the block."""
 
     def __init__(
-        self, state: State, teacher: Teacher, data: TrainingSet, perceptual: Features | None, world: World
+        self, state: State, teachers: Sequence[Teacher], data: TrainingSet, perceptual: Features | None, world: World
     ) -> None:
         self.state, self.data, self.world = state, data, world
         self.config = config = state.config
-        self.teacher, self.perceptual = teacher, perceptual
+        self.teachers, self.perceptual = teachers, perceptual
+        self.perceptual_by_teachers = config.losses.perceptual > 0 and perceptual is None
         size = min(config.train.batch, len(data.triplets))
         self.batch_size = size - size % world.size
         """Triplets in a step: fewer than asked for, where there are not so many."""
@@ -129,12 +132,10 @@ class _Trainer:
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's types
             return world.wrap(torch.compile(network) if compiled else network)  # pyright: ignore[reportArgumentType]
 
-        def recognise(faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-            """Return the teacher's embeddings, and its features where the perceptual term compares them."""
-            with_features = config.losses.perceptual and not perceptual
-            return teacher.features(faces) if with_features else (teacher(faces), [])
+        def recogniser(teacher: Teacher) -> Recognise:
+            return teacher.features if self.perceptual_by_teachers else lambda faces: (teacher(faces), [])
 
-        self.recognise = recognise
+        self.recognise = [recogniser(teacher) for teacher in teachers]
         self.generator: Callable[[Tensor], Tensor] = prepared(state.generator, compiled)
         self.discriminator = None
         if state.discriminator is not None:  # compiled code lacks the second derivative that R1 takes
@@ -150,12 +151,13 @@ class _Trainer:
         self.batches.__exit__(None, None, None)
 
     def _capture_graphs(self) -> None:
-        """Capture generator and teacher as CUDA graphs: they start most of the kernels of a step."""
+        """Capture generator and teachers as CUDA graphs: they start most of the kernels of a step."""
         precision, size, (res, *_) = self.config.train.precision, self.batch_size, self.data.train.lr.shape[1:]
         small, faces = (torch.zeros(size, 3, side, side, device=self.world.device) for side in (res, HR))
         small = small.contiguous(memory_format=torch.channels_last)
         self.generator = cuda_graphed(self.generator, small, precision)
-        self.recognise = cuda_graphed(self.recognise, faces.requires_grad_(True), precision)
+        faces.requires_grad_(True)
+        self.recognise = [cuda_graphed(recognise, faces, precision) for recognise in self.recognise]
         # In the memory format of the weights: the update in one kernel needs it.
         self.state.ema.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
@@ -196,30 +198,50 @@ class _Trainer:
         share, losses, device = self.world.share(self.batch_size), self.config.losses, self.world.device
         small = to_tensor(drawn.lr[share], device).contiguous(memory_format=torch.channels_last)
         twins = to_tensor(drawn.hr[share], device) if drawn.hr is not None and losses.terms_with_twins else None
-        features: list[Tensor] = []
-        twin_features: list[Tensor] = []
         with autocast(device, self.config.train.precision):
             restored = self.generator(small)
             seen = restored
             if drawn.noise is not None:
                 seen = restored + torch.from_numpy(drawn.noise[share]).to(device)
-            embeddings, features = self.recognise(seen)
-            if losses.perceptual:
-                assert twins is not None
-                features = self.perceptual(restored) if self.perceptual else features
-                with torch.no_grad():
-                    twin_features = self.perceptual(twins) if self.perceptual else self.teacher.features(twins)[1]
+            recognised = [recognise(seen) for recognise in self.recognise]
+            features = [features for _, features in recognised] if self.perceptual_by_teachers else []
+            if self.perceptual:
+                features = [self.perceptual(restored)]
+            twin_features = self._twin_features(twins)
             logits = self._discriminate(restored) if self.discriminator is not None else None
         return LossInputs(
             restored=restored.float(),
-            anchor=embeddings.float(),
-            positive=self._embeddings(drawn.positive[share]),
-            negative=self._embeddings(drawn.negative[share]),
+            embedded=[
+                self._embedded(embeddings.float(), references, drawn, share)
+                for (embeddings, _), references in zip(recognised, self.data.references, strict=True)
+            ],
             hr=twins,
-            twin=self._embeddings(self.data.twins[drawn.anchor[share]]) if self.data.twins is not None else None,
-            features=[layer.float() for layer in features],
-            twin_features=[layer.float() for layer in twin_features],
+            features=[(_float(ours), _float(theirs)) for ours, theirs in zip(features, twin_features, strict=True)],
             logits=logits.float() if logits is not None else None,
+        )
+
+    @torch.no_grad()
+    def _twin_features(self, twins: Tensor | None) -> list[list[Tensor]]:
+        """Return the features of the twins by each network of the perceptual term; none where there is no such term."""
+        if self.config.losses.perceptual == 0:
+            return []
+        assert twins is not None
+        if self.perceptual:
+            return [self.perceptual(twins)]
+        return [teacher.features(twins)[1] for teacher in self.teachers]
+
+    def _embedded(self, anchor: Tensor, references: References, drawn: TrainingBatch, share: slice) -> Embedded:
+        """Put beside the embeddings of restored faces what they are compared with, by one teacher."""
+
+        def look_up(rows: np.ndarray) -> Tensor:
+            return torch.from_numpy(references.embeddings[rows]).to(self.world.device)
+
+        twins = self.data.twins
+        return Embedded(
+            anchor=anchor,
+            positive=look_up(drawn.positive[share]),
+            negative=look_up(drawn.negative[share]),
+            twin=look_up(twins[drawn.anchor[share]]) if twins is not None else None,
         )
 
     def _discriminate(self, restored: Tensor) -> Tensor:
@@ -247,9 +269,6 @@ class _Trainer:
         self._minimise("discriminator", self.state.discriminator, total)
         return metrics
 
-    def _embeddings(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.data.references.embeddings[rows]).to(self.world.device)
-
     def validate_and_log(self, metrics: Metrics, log: Log) -> None:
         """Log the metrics of a step, and where a validation is due, the d' of the EMA weights."""
         step, train = self.state.step, self.config.train
@@ -257,7 +276,7 @@ class _Trainer:
             return  # the first process validates, and the others wait for it at their next gradient
         if step % train.validate_every == 0 or step == train.steps:
             value = validation_d_prime(
-                self.state.ema_generator, self.teacher, self.data.val, self.data.val_references, self.world.device
+                self.state.ema_generator, self.teachers, self.data.val, self.data.val_references, self.world.device
             )
             self.state.keep_best(value)
             metrics["val_d_prime"] = value
@@ -266,18 +285,27 @@ class _Trainer:
 
 
 def validation_d_prime(
-    generator: Generator, teacher: Teacher, val: Faces, references: References, device: str
+    generator: Generator, teachers: Sequence[Teacher], val: Faces, references: Sequence[References], device: str
 ) -> float:
-    """Return the lr-hr d' by the teacher, of faces rounded to 8 bits as they would be stored."""
+    """Return the lr-hr d', the mean over teachers, of faces rounded to 8 bits as they would be stored."""
     probes = [
-        _restore_and_embed(generator, teacher, val.lr[i : i + FACES_PER_PASS], device)
+        _restore_and_embed(generator, teachers, val.lr[i : i + FACES_PER_PASS], device)
         for i in range(0, len(val.lr), FACES_PER_PASS)
     ]
-    scores = compare(np.concatenate(probes), references.embeddings, val.identities)
-    return d_prime(scores.genuine, scores.impostor)
+    found: list[float] = []
+    for embeddings, seen in zip(zip(*probes, strict=True), references, strict=True):
+        scores = compare(np.concatenate(embeddings), seen.embeddings, val.identities)
+        found.append(d_prime(scores.genuine, scores.impostor))
+    return sum(found) / len(found)
 
 
 @torch.no_grad()
-def _restore_and_embed(generator: Generator, teacher: Teacher, lr: np.ndarray, device: str) -> np.ndarray:
-    stored = to_faces(generator(to_tensor(lr, device)))
-    return teacher(to_tensor(stored, device)).cpu().numpy()
+def _restore_and_embed(
+    generator: Generator, teachers: Sequence[Teacher], lr: np.ndarray, device: str
+) -> list[np.ndarray]:
+    stored = to_tensor(to_faces(generator(to_tensor(lr, device))), device)
+    return [teacher(stored).cpu().numpy() for teacher in teachers]
+
+
+def _float(layers: Sequence[Tensor]) -> list[Tensor]:
+    return [layer.float() for layer in layers]

@@ -1,0 +1,45 @@
+"""The types of single values in params.yaml, and what all its sections have in common."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+METHODS = tuple(
+    sorted(file.stem for file in Path(__file__).parents[1].glob("restoration/[!_]*.py") if file.stem != "trained")
+)
+"""What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""The name of a network that is trained here; it names folders and stages."""
+RecognizerName = ModelName
+"""The name of a recognizer; it names folders and stages."""
+BUILT_IN = ("sface", "dlib")
+"""The recognizers whose weights come inside an installed package: each is a module in `ftlgan.recognition`."""
+NOT_DIFFERENTIABLE = ("dlib",)
+"""Recognizers that can judge, but not teach."""
+DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
+"""A kernel, or a chain that is drawn: `ftlgan.degradation`."""
+Distance = Literal["euclidean", "cosine"]
+"""Between unit embeddings."""
+AdversarialForm = Literal["hinge", "non-saturating"]
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""The arithmetic of a training; weights and losses are float32."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PACK = "insightface:"
+"""What `recognizers.NAME.file` begins with where it names a pack of models of insightface."""
+
+PACKAGED = "packaged"
+"""As `weights.METHOD.file`: the weights that come inside an installed package."""
+MOST_SYNTHETIC_PHOTOS = 1_000_000
+"""Two days' work of two cores, and names that fit in memory. More is a slip of the pen."""
+
+
+class Section(BaseModel):
+    """Rejects unknown keys and values of another type (`"3"` is not 3)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

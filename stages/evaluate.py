@@ -36,7 +36,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
             params.seed,
         )
     ]
-    teachers = judging.read_teachers(DATA / "targets", params.models)
+    teachers = judging.read_teachers(DATA / "restored", params.models)
     black_box = judging.headline_judge(judges, teachers)
     reasons = read_table(DATA / "rejects.parquet")["reason"].to_pandas().str.split(":").str[0]
     rejects = reasons.value_counts().rename_axis("reason").rename("photos")
@@ -75,7 +75,6 @@ def remove_stale(params: Params) -> None:
     """Remove what methods, models and judges left that params.yaml does not name any more."""
     judges = params.recognition.judges
     remove_stale_outputs(DATA / "gallery", judges)
-    remove_stale_outputs(DATA / "targets", params.models)
     remove_stale_outputs(DATA / "restored", params.compared)
     remove_stale_outputs(DATA / "probes", params.compared)
     for name in params.compared:

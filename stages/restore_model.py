@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from ftlgan.errors import one_line_errors
+from ftlgan.faces import restored_schema
 from ftlgan.networks.device import prepare_device
 from ftlgan.params import chosen, load_params
 from ftlgan.restoration import restore_faces
@@ -16,7 +17,8 @@ def main() -> None:
     (model,) = chosen(sys.argv[1:], params.models)
     prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     generator = Trained(Path("data/model") / model / "generator.safetensors", params.res, params.train.device)
-    restore_faces(model, generator, Path("data/degraded"), Path("data/restored") / model)
+    schema = restored_schema(params.losses[model].teachers)
+    restore_faces(model, generator, Path("data/degraded"), Path("data/restored") / model, schema)
 
 
 if __name__ == "__main__":

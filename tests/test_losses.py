@@ -19,9 +19,8 @@ from ftlgan.recognition.teacher import load
 
 def weights(**given: float) -> Losses:
     """Return the weights of some terms; those of all others are 0."""
-    return Losses(
-        **{**dict.fromkeys(TERMS, 0.0), **given}, teacher="sface", distance="euclidean", perceptual_network="teacher"
-    )
+    others = {"teacher": "sface", "distance": "euclidean", "perceptual_network": "teacher"}
+    return Losses.model_validate({**dict.fromkeys(TERMS, 0.0), **given, **others})
 
 
 @pytest.fixture

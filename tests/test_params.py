@@ -13,6 +13,10 @@ from ftlgan.params import check_params, chosen, load_params
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
+MINE: dict[str, Any] = {"file": "mine.onnx", "sha256": "0" * 64, "license": "mine"}
+PACK = MINE | {"file": "insightface:buffalo_l"}
+
+
 @pytest.fixture
 def tree() -> dict[str, Any]:
     return YAML(typ="safe", pure=True).load(PARAMS)
@@ -73,7 +77,21 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
         ("dataset", None, ["dataset", "empty", "source, path, people, photos, synthetic_people, val, test"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
-        ("recognition.teacher", "dlib", ["recognition.teacher", "dlib", "'sface'"]),
+        ("recognition.teachers", ["dlib"], ["recognition", "teachers", "'dlib'", "no differentiable form"]),
+        ("recognition.teachers", ["mine"], ["recognition.teachers", "'mine'", "not in recognizers (sface, dlib)"]),
+        ("recognition.judges", ["sface", "mine"], ["recognition.judges", "'mine'", "not in recognizers"]),
+        ("losses.ftlgan.teacher", "mine", ["losses.ftlgan.teacher", "'mine'", "recognition.teachers ['sface']"]),
+        ("losses.ftlgan.teacher", [], ["losses.ftlgan.teacher", "[]", "at least 1"]),
+        ("losses.ftlgan.teacher", ["sface", "sface"], ["losses.ftlgan.teacher", "twice"]),
+        ("recognizers.mine", None, ["recognizers.mine", "only sface and dlib are built in"]),
+        ("recognizers.dlib", MINE, ["recognizers.dlib", "built in", "another name"]),
+        ("recognizers.Mine", MINE, ["recognizers.Mine"]),
+        ("recognizers.mine", MINE | {"sha256": "abc"}, ["recognizers.mine.sha256", "'abc'"]),
+        ("recognizers.mine", MINE | {"mean": [1.0, 2.0]}, ["recognizers.mine", "mean", "[1.0, 2.0]", "at least 3"]),
+        ("recognizers.mine", MINE | {"std": 0}, ["recognizers.mine", "std", "above 0"]),
+        ("recognizers.mine", MINE | {"color": "grey"}, ["recognizers.mine.color", "'grey'", "'rgb' or 'bgr'"]),
+        ("recognizers.mine", MINE | {"sise": 112}, ["recognizers.mine.sise", "unknown key", "size, color, mean, std"]),
+        ("recognizers.mine", PACK | {"size": 112}, ["recognizers.mine", "insightface says", "leave size out"]),
         ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
         ("losses.ftlgan.pixel", -1, ["losses.ftlgan.pixel", "-1", "greater than or equal to 0"]),
         ("losses.ftlgan.perceptual_network", "alexnet", ["losses.ftlgan.perceptual_network", "'alexnet'", "vgg19"]),
@@ -141,7 +159,7 @@ def test_a_missing_key_is_named(tree: dict[str, Any]) -> None:
 
 
 def test_every_key_that_is_missing_is_missed(tree: dict[str, Any]) -> None:
-    by_name = ("losses", "weights")
+    by_name = ("losses", "weights", "recognizers")
     sections = [(name,) for name, value in tree.items() if isinstance(value, dict) and name not in by_name]
     for *parents, section in [
         *sections,

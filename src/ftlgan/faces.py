@@ -153,6 +153,24 @@ def recognizer_of(table: pa.Table) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
 
 
+def restored_schema(teachers: Sequence[str]) -> pa.Schema:
+    """Schema of faces that a network restored; its metadata names the recognizers that the network's loss has seen."""
+    return FACES.with_metadata({"teachers": " ".join(teachers)})
+
+
+def teachers_of(folder: Path) -> list[str]:
+    """The recognizers that the loss of the network behind a table of restored faces has seen.
+
+    Raises:
+        DataError: if the table is missing, or does not say it.
+    """
+    path = shards(folder)[0]
+    metadata = read_table(path, ["face_id"]).schema.metadata or {}
+    if b"teachers" not in metadata:
+        raise DataError(f"{path}: does not say what the loss has seen; run `dvc repro` to write it anew")
+    return metadata[b"teachers"].decode().split()
+
+
 def embeddings_of(table: pa.Table) -> np.ndarray:
     """The column `embedding` as a float32 array (N, D)."""
     column = table.column("embedding")

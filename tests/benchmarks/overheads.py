@@ -68,7 +68,8 @@ def nothing_to_do(project: Project) -> None:
 
 def stages(project: Project) -> None:
     """Each script's start, and all of it on 48 photos."""
-    scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "embed_teacher", "triplets", "degrade")]
+    scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "degrade")]
+    scripts += [[f"stages/{name}.py", "sface"] for name in ("embed_teacher", "triplets")]
     scripts += [["stages/gallery.py", "dlib"]]
     scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("train", "validate", "restore_model")]
     scripts += [["stages/restore.py", "bicubic"], ["stages/embed.py", "bicubic", "dlib"]]

@@ -62,7 +62,7 @@ def faces_of_noise(res: int = RES) -> TrainingSet:
     own = [replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s]) for s in (train, val)]
     theirs = [replace(photos, face_ids=ids[s], identities=who[s], embeddings=embeddings[s]) for s in (train, val)]
     triplets = np.stack([np.arange(64), np.arange(64) ^ 1, (np.arange(64) + 4) % 64], axis=1).repeat(2, axis=0)
-    return TrainingSet(own[0], theirs[0], triplets, np.arange(64), hr[:64], own[1], theirs[1])
+    return TrainingSet(own[0], theirs[:1], triplets, np.arange(64), hr[:64], own[1], theirs[1:])
 
 
 def moved(hr: np.ndarray, res: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +82,7 @@ def ours(data: TrainingSet, network: Generator, config: Training = CONFIG) -> li
             found.append(metrics["images_per_s"])
 
     device = config.train.device
-    fit(network, None, teacher.load("sface").to(device), data, config, log, world=World(device=device))
+    fit(network, None, [teacher.load("sface").to(device)], data, config, log, world=World(device=device))
     return found
 
 
@@ -108,7 +108,7 @@ def naive(data: TrainingSet) -> float:
         restored, twin = network(to_tensor(small)), to_tensor(hr)
         photos = [embed(to_tensor(data.train.hr[rows])) for rows in (positive, negative)]
         own = embed(restored)
-        others = torch.from_numpy(data.references.embeddings[anchor])
+        others = torch.from_numpy(data.references[0].embeddings[anchor])
         loss = (
             pixel_loss(restored, twin)
             + CONFIG.losses.identity * identity_loss(own, others)

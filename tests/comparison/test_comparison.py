@@ -60,7 +60,7 @@ def write_origin(
     origin = {
         "dataset": {"source": "folder", "aligned_sha256": photos},
         "split": {"test": {"people": 45}},
-        "judges": {"dlib": {"sha256": judge}},
+        "judges": {"dlib": {"sha256": judge, "white_for": []}, "sface": {"sha256": "5fac", "white_for": ["ftlgan"]}},
         "degradation": {"res": res, "kernel": kernel},
     }
     (root / "metrics/origin.json").write_text(json.dumps(origin | ({"software": software} if software else {})))
@@ -74,7 +74,7 @@ def runs(tmp_path: Path) -> list[Run]:
 
 @pytest.fixture
 def rows(runs: list[Run]) -> list[Row]:
-    return compare_runs(runs, "sface")
+    return compare_runs(runs)
 
 
 def row(rows: list[Row], method: str, res: str = "14", judge: str = "dlib") -> Row:
@@ -137,7 +137,7 @@ def test_the_page_has_every_metric_with_its_interval(rows: list[Row], runs: list
 
 def runs_table(runs: list[Run]) -> list[list[str]]:
     """Return the cells of the page's section on the runs, the heading first."""
-    _, _, page = to_markdown(compare_runs(runs, "sface"), runs).partition("## The runs\n\n")
+    _, _, page = to_markdown(compare_runs(runs), runs).partition("## The runs\n\n")
     heading, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()]
     return [heading, *lines]
 
@@ -188,7 +188,7 @@ def test_params_are_those_of_the_methods_and_judges_that_were_compared(tmp_path:
 def test_another_question_is_refused(tmp_path: Path, other: dict[str, Any], said: str, place: str) -> None:
     runs = find_runs([write_run(tmp_path / "14", 14), str(Path(write_run(tmp_path / "28", 28, **other), place))])
     with pytest.raises(DataError, match=f"14 and .*28.*: {said}; compare runs of the same"):
-        compare_runs(runs, "sface")
+        compare_runs(runs)
 
 
 def test_copied_metrics_are_compared_without_params(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_copied_metrics_are_compared_without_params(tmp_path: Path) -> None:
     shutil.move(tmp_path / "28/metrics", tmp_path / "copied")
     runs = find_runs([names[0], str(tmp_path / "copied")])
     assert [run.params for run in runs] == [{"res": 14, "train.steps": 800}, {}]
-    assert "train.steps" not in to_markdown(compare_runs(runs, "sface"), runs)
+    assert "train.steps" not in to_markdown(compare_runs(runs), runs)
 
 
 def test_quality_that_only_some_runs_measured_hides_no_other(tmp_path: Path) -> None:
@@ -204,14 +204,14 @@ def test_quality_that_only_some_runs_measured_hides_no_other(tmp_path: Path) -> 
     looks = [{"method": "bicubic", "psnr": 25.0, "ssim": 0.5, "lpips": 0.25}]
     Path(names[0], "metrics/quality.json").write_text(json.dumps(looks))
     runs = find_runs(names)
-    _, _, page = to_markdown(compare_runs(runs, "sface"), runs).partition("## How the faces look")
+    _, _, page = to_markdown(compare_runs(runs), runs).partition("## How the faces look")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "bicubic" in line]
     assert lines[:2] == [["14", "bicubic", "25.000", "0.500", "0.250"], ["28", "bicubic", "48.000", "0.500", ""]]
 
 
 def test_a_plot_is_drawn_where_d_prime_is_outside_its_interval(tmp_path: Path) -> None:
     runs = find_runs([write_run(tmp_path / "14", 14)])
-    rows = [replace(row, d_prime_hi=row.d_prime - 0.05) for row in compare_runs(runs, "sface")]
+    rows = [replace(row, d_prime_hi=row.d_prime - 0.05) for row in compare_runs(runs)]
     assert resolution_plot(rows).axes
 
 
@@ -234,8 +234,20 @@ def test_the_plot_has_a_panel_for_each_judge_and_each_method_in_its_colour(rows:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_runs_of_an_earlier_version_say_what_is_a_white_box_in_words(tmp_path: Path) -> None:
+    path = Path(write_run(tmp_path / "28", 28)) / "metrics/origin.json"
+    origin = json.loads(path.read_text())
+    origin["judges"] = {
+        "dlib": {"sha256": "cafe", "box": "black: never in a loss"},
+        "sface": {"sha256": "5fac", "box": "white: the teacher in the loss"},
+    }
+    path.write_text(json.dumps(origin))
+    roles = {row.judge: row.role for row in compare_runs(find_runs([str(tmp_path / "28")]))}
+    assert (roles["dlib"], roles["sface"]) == ("black box", "teacher")
+
+
 def test_one_resolution_needs_no_mean(tmp_path: Path) -> None:
-    rows = compare_runs(find_runs([write_run(tmp_path / "28", 28)]), "sface")
+    rows = compare_runs(find_runs([write_run(tmp_path / "28", 28)]))
     assert {row.res for row in rows if row.role != "paper"} == {"28"}
     assert resolution_plot(rows).axes
 

@@ -20,7 +20,7 @@ from ftlgan.evaluation.judging import (
     score_table,
     verification_table,
 )
-from ftlgan.faces import FACES, encode_png, write_faces
+from ftlgan.faces import FACES, encode_png, restored_schema, write_faces
 from ftlgan.verification.metrics import d_prime
 from ftlgan.verification.pairs import Faces
 
@@ -102,11 +102,14 @@ def test_a_judge_is_a_white_box_for_models_whose_loss_has_seen_it_and_for_differ
     assert {row["box"] for row in verification_table(results, 14, {"ftlgan": {"sface"}})} == {"black"}
 
 
-def test_teachers_are_read_from_what_the_models_were_compared_with(tmp_path: Path) -> None:
-    for folder in ("ftlgan/sface", "ftlgan/mine", "other/sface"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "ftlgan/triplets.parquet").touch()
-    assert read_teachers(tmp_path, ["ftlgan", "other"]) == {"ftlgan": {"sface", "mine"}, "other": {"sface"}}
+def test_teachers_are_read_from_what_the_models_restored(tmp_path: Path) -> None:
+    teachers = {"ftlgan": ["sface", "mine"], "other": ["sface"]}
+    for model, names in teachers.items():
+        write_faces(tmp_path / model, restored_schema(names), [])
+    assert read_teachers(tmp_path, teachers) == teachers
+    write_faces(tmp_path / "old", FACES, [])
+    with pytest.raises(DataError, match="does not say what the loss has seen; run `dvc repro`"):
+        read_teachers(tmp_path, ["old"])
 
 
 def test_curves_have_every_method(results: list[Result]) -> None:

@@ -20,17 +20,18 @@ from ruamel.yaml import YAML
 STAGES = read_stages()
 JUDGES = ("sface", "dlib")
 EVERY_STAGE = {
-    *("locate", "fetch", "align", "embed_teacher", "gallery@sface", "gallery@dlib", "triplets", "degrade"),
-    *("train@ftlgan", "validate@ftlgan", "restore@bicubic", "restore_model@ftlgan"),
+    *("locate", "fetch", "align", "embed_teacher@sface", "gallery@sface", "gallery@dlib", "triplets@sface", "degrade"),
+    *("targets@ftlgan", "train@ftlgan", "validate@ftlgan", "restore@bicubic", "restore_model@ftlgan"),
     *(f"embed@bicubic-{judge}" for judge in JUDGES),
     *(f"embed_model@ftlgan-{judge}" for judge in JUDGES),
     *("evaluate", "quality"),
 }
 AFTER_DEGRADE = EVERY_STAGE - {
-    *("locate", "fetch", "align", "embed_teacher", "gallery@sface", "gallery@dlib", "triplets")
+    *("locate", "fetch", "align", "embed_teacher@sface", "gallery@sface", "gallery@dlib", "triplets@sface"),
+    "targets@ftlgan",
 }
 OF_ANOTHER_MODEL = {
-    *("train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like"),
+    *("targets@esrgan-like", "train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like"),
     *(f"embed_model@esrgan-like-{judge}" for judge in JUDGES),
     *("evaluate", "quality"),
 }
@@ -101,7 +102,7 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
     ("changes", "stale"),
     [
         ({"res": 28}, {"degrade", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan", "evaluate"}),
-        ({"triplets": {"margin": 0.4}}, {"triplets", "train@ftlgan"}),
+        ({"triplets": {"margin": 0.4}}, {"triplets@sface", "train@ftlgan"}),
         ({"train": {"checkpoint": 7}}, set[str]()),
         ({"train": {"steps": 5}}, {"train@ftlgan"}),
         ({"weights": {"realesrgan": {"file": "x.pth", "sha256": "0" * 64}}}, set[str]()),

@@ -100,7 +100,7 @@ def test_killed_while_dvc_writes_its_own_files_there_is_a_way_out(
     project: Project, reproduced: Project, file: str, said: str, remedy: str
 ) -> None:
     """DVC writes them in place. What has been run comes back without a run."""
-    kill(project, "dvc", "repro", "--force", "--single-item", "triplets", at=project.root / file)
+    kill(project, "dvc", "repro", "--force", "--single-item", "triplets@sface", at=project.root / file)
     assert said in project.dvc("repro", check=False)
     assert f"`{remedy}`" in documentation()
     project.run(*remedy.split())
@@ -174,7 +174,7 @@ def test_a_read_only_cache_is_named_when_something_is_stale(project: Project, re
     cache = project.root / ".dvc/cache"
     with read_only(cache):
         assert executed(project.dvc("repro")) == set()
-        (project.root / "data/triplets.parquet").unlink()
+        (project.root / "data/triplets/sface.parquet").unlink()
         (line,) = [line for line in project.dvc("repro", check=False).splitlines() if line.startswith("ERROR: ")]
         assert "Read-only file system" in line
         assert str(cache) in line
@@ -202,7 +202,7 @@ def test_a_cache_that_went_bad_is_found_by_reading_it_again_and_mended(project: 
     project.run("bash", "-c", again)
     stale = set(json.loads(project.dvc("status", "--json")))
     assert {"degrade", "train@ftlgan"} <= stale
-    assert stale.isdisjoint({"fetch", "align", "embed_teacher", "gallery@dlib", "triplets"})
+    assert stale.isdisjoint({"fetch", "align", "embed_teacher@sface", "gallery@dlib", "triplets@sface"})
     assert executed(project.dvc("repro")) == {"degrade"}
     is_as(project, reproduced)
 

@@ -47,9 +47,9 @@ def test_the_experiment_is_one_run_with_the_figures_of_all_its_stages(
     assert parent.data.metrics == expected
     states = {name.removeprefix("stage."): value for name, value in parent.data.tags.items() if "stage." in name}
     executed = ("train_ftlgan", "validate_ftlgan", "evaluate", "quality")
-    silent = ("locate", "fetch", "align", "embed_teacher", "gallery_sface", "gallery_dlib", "triplets", "degrade")
+    silent = ("locate", "fetch", "align", "embed_teacher_sface", "gallery_sface", "gallery_dlib", "degrade")
     restored = (
-        "restore_bicubic",
+        *("triplets_sface", "targets_ftlgan", "restore_bicubic"),
         "restore_model_ftlgan",
         *(f"{stage}-{judge}" for stage in ("embed_bicubic", "embed_model_ftlgan") for judge in ("sface", "dlib")),
     )
@@ -69,7 +69,7 @@ def test_a_run_knows_params_commit_and_inputs(runs: dict[str, Run], reproduced: 
         assert run.data.tags["git.commit"] == commit
         read = "data/aligned" if name == "quality" else "data/degraded"
         assert run.data.tags[f"dvc.{read}"] == outs[read]
-    assert runs["train@ftlgan"].data.tags["dvc.data/triplets.parquet"] == outs["data/triplets.parquet"]
+    assert runs["train@ftlgan"].data.tags["dvc.data/targets/ftlgan"] == outs["data/targets/ftlgan"]
     assert runs["evaluate"].data.tags["dvc.data/probes/ftlgan/dlib"] == outs["data/probes/ftlgan/dlib"]
 
 

@@ -49,16 +49,16 @@ def test_a_teammate_gets_every_result_without_computing(project: Project, remote
 
 def test_what_a_teammate_has_not_pulled_comes_when_it_is_needed(project: Project, tmp_path: Path) -> None:
     """Somebody else has mined with another margin: the triplets come from the run cache."""
-    project.dvc("exp", "run", "-S", "triplets.margin=0.4", "triplets")
+    project.dvc("exp", "run", "-S", "triplets.margin=0.4", "triplets@sface")
     share(project, Remote(str(tmp_path / "remote")))
     project.run("git", "checkout", "-q", "HEAD~1", "--", "params.yaml", "dvc.lock")
     project.commit()
     mate = project.clone_to(tmp_path / "mate")
     shutil.copytree(project.photos, mate.photos)
-    printed = mate.dvc("exp", "run", "--pull", "-S", "triplets.margin=0.4", "triplets")
+    printed = mate.dvc("exp", "run", "--pull", "-S", "triplets.margin=0.4", "triplets@sface")
     assert executed(printed) <= {"locate"}
-    assert "Stage 'triplets' is cached - skipping run" in printed
-    assert (mate.root / "data/triplets.parquet").is_file()
+    assert "Stage 'triplets@sface' is cached - skipping run" in printed
+    assert (mate.root / "data/triplets/sface.parquet").is_file()
 
 
 def columns(remote: Path) -> set[str]:

@@ -106,13 +106,11 @@ def test_the_discriminator_learns_to_tell_restored_faces(data: TrainingSet) -> N
 def test_a_loss_that_is_not_finite_stops_with_the_step_the_losses_and_the_last_good_state(
     data: TrainingSet, tmp_path: Path
 ) -> None:
-    embeddings, triplets = (
-        np.vstack([data.references.embeddings, np.full(16, np.nan)]).astype(np.float32),
-        data.triplets.copy(),
-    )
+    (references,), triplets = data.references, data.triplets.copy()
+    embeddings = np.vstack([references.embeddings, np.full(16, np.nan)]).astype(np.float32)
     in_second_batch = random_stream(CONFIG.train.seed, 0, ORDER).permutation(len(triplets))[CONFIG.train.batch]
     triplets[in_second_batch, 1] = len(embeddings) - 1
-    broken = replace(data, references=replace(data.references, embeddings=embeddings), triplets=triplets)
+    broken = replace(data, references=[replace(references, embeddings=embeddings)], triplets=triplets)
     checkpoint = Checkpoint(tmp_path, "model", FINGERPRINT)
     with pytest.raises(DataError, match=rf"not finite at step 2 \(.*triplet nan.*{checkpoint.path.name}$"):
         train(broken, faster(checkpoint=1), checkpoint=checkpoint)

@@ -31,7 +31,7 @@ def new_trainer(data: TrainingSet, config: Training) -> _Trainer:
     nn.init.normal_(generator.tail.weight, std=0.05)
     state = State(generator, Discriminator(4) if config.losses.adversarial else None, config)
     state.step = 1
-    return _Trainer(state, [Colours()], data, None, World())
+    return _Trainer(state, [Colours() for _ in data.references], data, None, World())
 
 
 def image(face: np.ndarray) -> Tensor:
@@ -170,7 +170,7 @@ def test_it_is_the_average_that_is_validated(data: TrainingSet) -> None:
     trainer.state.step = ALL.train.steps
     trainer.validate_and_log({}, lambda _, metrics: logged.update(metrics))
     worth = [
-        validation_d_prime(network, Colours(), data.val, data.val_references, "cpu")
+        validation_d_prime(network, [Colours()], data.val, data.val_references, "cpu")
         for network in (trainer.state.ema_generator, trainer.state.generator)
     ]
     assert logged["val_d_prime"] == worth[0] != worth[1]
@@ -197,3 +197,20 @@ def test_compiled_it_is_the_same_training(data: TrainingSet, monkeypatch: pytest
 def test_fewer_triplets_than_processes_are_one_line(data: TrainingSet) -> None:
     with pytest.raises(DataError, match="1 triplets for 2 processes"):
         train(replace(data, triplets=data.triplets[:1]), world=World(0, 2))
+
+
+def test_two_teachers_that_are_the_same_are_as_one(data: TrainingSet) -> None:
+    twice = replace(data, references=[*data.references] * 2, val_references=[*data.val_references] * 2)
+    one, two = train(data), train(twice)
+    for (_, a), (_, b) in zip(one.history, two.history, strict=True):
+        assert a.keys() == b.keys()
+        assert all(a[name] == pytest.approx(b[name], rel=1e-4, abs=1e-6) for name in a.keys() - {"images_per_s"})
+
+
+def test_each_of_two_teachers_compares_with_its_own_embeddings(data: TrainingSet) -> None:
+    (references,) = data.references
+    other = replace(references, embeddings=-references.embeddings)
+    alone = new_trainer(data, ALL).step()
+    both = new_trainer(replace(data, references=[references, other]), ALL).step()
+    assert both["identity"] == pytest.approx(1, abs=1e-5)  # the mean of 1 - cosine and 1 + cosine
+    assert alone["identity"] != pytest.approx(1, abs=1e-2)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ftlgan.errors import DataError
-from ftlgan.faces import embeddings_of, read_faces, recognizer_of
+from ftlgan.faces import embeddings_of, read_faces, recognizer_of, teachers_of
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import pair_histogram
 from ftlgan.verification.pairs import AllPairs, Faces, check_embeddings
@@ -98,9 +98,9 @@ def evaluate(
     return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]
 
 
-def read_teachers(targets: Path, models: Iterable[str]) -> Teachers:
-    """Find which recognizers the losses of models have seen, by the folders of what they were compared with."""
-    return {model: frozenset(path.name for path in (targets / model).iterdir() if path.is_dir()) for model in models}
+def read_teachers(restored: Path, models: Iterable[str]) -> Teachers:
+    """Read which recognizers the losses of models have seen, as the tables of what they restored say."""
+    return {model: teachers_of(restored / model) for model in models}
 
 
 def box(judge: str, methods: Iterable[str], teachers: Teachers) -> str:

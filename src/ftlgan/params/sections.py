@@ -16,6 +16,7 @@ from ftlgan.params.values import (
     PACK,
     PACKAGED,
     AdversarialForm,
+    ByChannel,
     Count,
     DegradationKind,
     Distance,
@@ -25,6 +26,7 @@ from ftlgan.params.values import (
     Section,
     Seed,
     Sha256,
+    Teachers,
     Weight,
 )
 
@@ -103,9 +105,9 @@ class RecognizerFile(Section):
     """Width and height of the input, pixels; 112 unless given."""
     color: Literal["rgb", "bgr"] | None = None
     """The order of the input's channels; rgb unless given."""
-    mean: float | list[float] | None = None
-    """Of pixels of 0 to 255, one for all channels or one each, in the order of the input's; 127.5 unless given."""
-    std: float | list[float] | None = None
+    mean: ByChannel | None = None
+    """Of pixels of 0 to 255, in the order of the input's channels; 127.5 unless given."""
+    std: ByChannel | None = None
     """By which the difference to the mean is divided; 127.5 unless given."""
     output: str | None = None
     """The name of the output with the embeddings, where the file has several."""
@@ -122,11 +124,8 @@ class RecognizerFile(Section):
         return self.file.removeprefix(PACK) if self.file.startswith(PACK) else None
 
     @model_validator(mode="after")
-    def there_is_a_number_for_each_channel(self) -> Self:
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if isinstance(values, list) and len(values) != 3:
-                raise ValueError(f"{name}: {values}: give one number for all channels, or one for each of the three")
-        if min(self.std if isinstance(self.std, list) else [1 if self.std is None else self.std]) <= 0:
+    def nothing_is_divided_by_zero(self) -> Self:
+        if self.std and min(self.std) <= 0:
             raise ValueError(f"std: {self.std}: must be above 0")
         return self
 
@@ -202,16 +201,11 @@ class Losses(Section):
     triplet: Weight
     perceptual: Weight
     adversarial: Weight
-    teacher: RecognizerName | Annotated[list[RecognizerName], Field(min_length=1)]
+    teachers: Annotated[Teachers, Field(alias="teacher")]
     """The recognizers in the loss, whose terms are averaged. Triplets are mined by the first."""
     distance: Distance
     """The distance in the triplet term."""
     perceptual_network: Literal["teacher", "vgg19"]
-
-    @property
-    def teachers(self) -> list[str]:
-        """The recognizers in the loss, one or more."""
-        return [self.teacher] if isinstance(self.teacher, str) else self.teacher
 
     @property
     def terms_with_twins(self) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -29,6 +29,18 @@ AdversarialForm = Literal["hinge", "non-saturating"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 """The arithmetic of a training; weights and losses are float32."""
 
+Teachers = Annotated[
+    list[RecognizerName],
+    Field(min_length=1),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
+"""One recognizer or several: `sface` is `[sface]`."""
+ByChannel = Annotated[
+    list[float],
+    Field(min_length=3, max_length=3),
+    BeforeValidator(lambda value: [value] * 3 if isinstance(value, float | int) else value),
+]
+"""A number for each of three channels, or one for all: `127.5` is `[127.5, 127.5, 127.5]`."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PACK = "insightface:"
 """What `recognizers.NAME.file` begins with where it names a pack of models of insightface."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from ftlgan.errors import ParamsError
 from ftlgan.faces import FACES, count_faces, decode_images, encode_png, stream_faces, write_faces
@@ -50,7 +51,7 @@ def load(method: str, weights: PretrainedWeights | None = None, device: str = "c
     return importlib.import_module(f"{__name__}.{method}").load(weights, device)
 
 
-def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path) -> None:
+def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path, schema: pa.Schema = FACES) -> None:
     """Restore the test faces of a table, in their order.
 
     Args:
@@ -58,9 +59,10 @@ def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path)
         restorer: what restores.
         degraded: folder of a table of low-resolution faces.
         restored: folder to write.
+        schema: of the table to write.
     """
     faces = progress(_restored_rows(restorer, degraded), f"restore by {name}", count_faces(degraded, ["test"]))
-    write_faces(restored, FACES, faces)
+    write_faces(restored, schema, faces)
 
 
 def _restored_rows(restorer: Restorer, degraded: Path) -> Iterator[dict[str, Any]]:

@@ -71,7 +71,7 @@ def stages(project: Project) -> None:
     scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "degrade")]
     scripts += [[f"stages/{name}.py", "sface"] for name in ("embed_teacher", "triplets")]
     scripts += [["stages/gallery.py", "dlib"]]
-    scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("train", "validate", "restore_model")]
+    scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("targets", "train", "validate", "restore_model")]
     scripts += [["stages/restore.py", "bicubic"], ["stages/embed.py", "bicubic", "dlib"]]
     scripts += [[f"stages/{name}.py"] for name in ("evaluate", "quality")]
     print(f"  {'stage':28}{'until params':>14}{'whole':>9}")
@@ -107,7 +107,7 @@ def enlarge(project: Project, faces: int) -> None:
     for judge, dimension in DIMENSIONS.items():
         schema = embeddings_schema(dimension, judge, "0" * 64)
         if judge == TEACHER:
-            write_faces(data / "teacher", schema, rows(faces, ("train", "val"), dimension=dimension))
+            write_faces(data / "teacher" / judge, schema, rows(faces, ("train", "val"), dimension=dimension))
         write_faces(data / "gallery" / judge, schema, rows(faces, ("val", "test"), dimension=dimension))
         for method in METHODS:
             write_faces(data / "probes" / method / judge, schema, rows(faces, ("test",), dimension=dimension))

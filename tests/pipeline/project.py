@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ruamel.yaml import YAML
+from warm import warmed
 
 ROOT = Path(__file__).parents[2]
 FILES = [
@@ -99,13 +100,17 @@ class Project:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in the project's root; what it printed."""
-        done = subprocess.run(command, cwd=self.root, env=self.environment, text=True, capture_output=True, check=False)
+        environment = warmed(self.environment)
+        done = subprocess.run(command, cwd=self.root, env=environment, text=True, capture_output=True, check=False)
         printed = done.stdout + done.stderr
         assert done.returncode == 0 or not check, printed
         return printed
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own, in which it can be killed with all that it started."""
+        """Start a command in a session of its own, in which it can be killed with all that it started.
+
+        Its stages are run by the real Python.
+        """
         return subprocess.Popen(
             command,
             cwd=self.root,
@@ -119,7 +124,8 @@ class Project:
     def dvc(self, *arguments: str, check: bool = True) -> str:
         """Run `dvc` in the project's root; what it printed."""
         with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
-            process = FORKS.Process(target=dvc_command, args=(list(arguments), self.root, self.environment, file.name))
+            command = list(arguments), self.root, warmed(self.environment), file.name
+            process = FORKS.Process(target=dvc_command, args=command)
             process.start()
             process.join()
             printed = file.read()

@@ -23,6 +23,7 @@ CANNOT_CHANGE_AN_OUTPUT = {
     "ftlgan.params": "checks values, and DVC tracks the values themselves",
     "ftlgan.params.reading": "checks values, and DVC tracks the values themselves",
     "ftlgan.params.sections": "says which values there may be",
+    "ftlgan.params.values": "says which values there may be",
     "ftlgan.progress": "draws on the terminal",
     "ftlgan.repository": "reads what git and DVC know",
     "ftlgan.tracking": "writes to MLflow alone",

@@ -3,7 +3,8 @@
 import io
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -12,6 +13,9 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ftlgan.params import RecognizerFile
+from ftlgan.weights.packaged import sha256_of
 
 Batch = Literal["dynamic", "fixed"]
 
@@ -23,6 +27,7 @@ def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, fol
         opset: version of ONNX's operations.
         batch: whether the file takes any number of faces or one alone.
         folded: whether the exporter folds batch normalisation into the convolutions before it.
+        size: height and width of the faces that the file takes.
     """
     mode = torch.onnx.TrainingMode.EVAL if folded else torch.onnx.TrainingMode.PRESERVE
     axes = {"faces": {0: "N"}, "embeddings": {0: "N"}} if batch == "dynamic" else None
@@ -56,6 +61,27 @@ def assemble(
     )
     imports = [helper.make_opsetid("", opset), helper.make_opsetid("elsewhere", 1)]
     return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def save(model: onnx.ModelProto, path: Path, **given: Any) -> RecognizerFile:
+    """Write a file, and return its entry in params.yaml with the given values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+    return RecognizerFile(**{"file": str(path), "sha256": sha256_of(path), "license": "made by a test", **given})
+
+
+def scaling_itself(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Put before a model what scales pixels of 0 to 255, as a file converted from MXNet has it."""
+    scaled = onnx.ModelProto()
+    scaled.CopyFrom(model)
+    faces = scaled.graph.input[0].name
+    for node in scaled.graph.node:
+        node.input[:] = ["scaled" if name == faces else name for name in node.input]
+    for index, (operation, name, value) in enumerate((("Sub", "_minusscalar0", 127.5), ("Mul", "_mulscalar0", 1 / 128))):
+        inputs, output = ([faces, name], "centred") if index == 0 else (["centred", name], "scaled")
+        scaled.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+        scaled.graph.node.insert(index, helper.make_node(operation, inputs, [output], name))
+    return scaled
 
 
 def run(model: onnx.ModelProto, faces: np.ndarray) -> np.ndarray:

@@ -1,13 +1,12 @@
 """Recognizers by name, for a loss. Apart from `recognizers`, so that a new judge makes no training stale."""
 
-from typing import Protocol, Self, get_args
+from typing import Protocol, Self
 
 from torch import Tensor
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import TeacherName
-
-NAMES: tuple[str, ...] = get_args(TeacherName)
+from ftlgan.params import BUILT_IN, RecognizerFile
+from ftlgan.params.sections import NOT_DIFFERENTIABLE
 
 
 class Teacher(Protocol):
@@ -26,22 +25,34 @@ class Teacher(Protocol):
         ...
 
 
-def load(name: str) -> Teacher:
-    """Load a recognizer for a loss: the weights of `recognizers.load(name)`, frozen, with a gradient for the faces.
+def load(name: str, file: RecognizerFile | None = None) -> Teacher:
+    """Load a recognizer for a loss: the weights of `recognizers.load(name, file)`, frozen, with a gradient.
+
+    Args:
+        name: as params.yaml names it.
+        file: its entry in `recognizers`; None for one that is built in.
 
     Returns:
         A module from RGB in [0, 1], float32, shape (N, 3, 112, 112), to embeddings of unit length, shape (N, D).
 
     Raises:
-        ParamsError: if `name` is not one of `NAMES`.
-        WeightsError: if its weights are missing or corrupted.
+        DataError: if its weights can't be downloaded.
+        ParamsError: if it has no differentiable form, or no file and is not built in.
+        WeightsError: if its weights are missing or corrupted, no recognizer's, or have an unknown operation.
     """
-    match name:
-        case "sface":
-            from ftlgan.recognition import sface
-            from ftlgan.recognition.network import RecognizerNetwork
+    if file is not None:
+        from ftlgan.recognition.files import find
+        from ftlgan.recognition.network import RecognizerNetwork
 
-            return RecognizerNetwork(sface.packaged_model(), sface.PREPROCESSING, sface.FILE)
-        case _:
-            allowed = ", ".join(NAMES)
-            raise ParamsError(f"recognizer {name!r} has no differentiable form, as a loss needs: use one of {allowed}")
+        found = find(name, file)
+        return RecognizerNetwork(found.model, found.preprocessing, found.label, found.output)
+    if name == "sface":
+        from ftlgan.recognition import sface
+        from ftlgan.recognition.network import RecognizerNetwork
+
+        return RecognizerNetwork(sface.packaged_model(), sface.PREPROCESSING, sface.FILE)
+    allowed = ", ".join(recognizer for recognizer in BUILT_IN if recognizer not in NOT_DIFFERENTIABLE)
+    raise ParamsError(
+        f"recognizer {name!r} has no differentiable form, as a loss needs: use one of {allowed}, or say in recognizers "
+        "which file it is"
+    )

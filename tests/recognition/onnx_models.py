@@ -20,7 +20,9 @@ from ftlgan.weights.packaged import sha256_of
 Batch = Literal["dynamic", "fixed"]
 
 
-def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, folded: bool = True) -> onnx.ModelProto:
+def export(
+    network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, folded: bool = True, size: int = 112
+) -> onnx.ModelProto:
     """Export a network as torch does without further packages.
 
     Args:
@@ -36,7 +38,7 @@ def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, fol
         warnings.simplefilter("ignore")  # of the exporter: that it is the older one
         torch.onnx.export(
             network,
-            (torch.zeros(1, 3, 112, 112),),
+            (torch.zeros(1, 3, size, size),),
             file,  # pyright: ignore[reportArgumentType] - torch writes to files that are open, too
             input_names=["faces"],
             output_names=["embeddings"],
@@ -77,7 +79,9 @@ def scaling_itself(model: onnx.ModelProto) -> onnx.ModelProto:
     faces = scaled.graph.input[0].name
     for node in scaled.graph.node:
         node.input[:] = ["scaled" if name == faces else name for name in node.input]
-    for index, (operation, name, value) in enumerate((("Sub", "_minusscalar0", 127.5), ("Mul", "_mulscalar0", 1 / 128))):
+    for index, (operation, name, value) in enumerate(
+        (("Sub", "_minusscalar0", 127.5), ("Mul", "_mulscalar0", 1 / 128))
+    ):
         inputs, output = ([faces, name], "centred") if index == 0 else (["centred", name], "scaled")
         scaled.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
         scaled.graph.node.insert(index, helper.make_node(operation, inputs, [output], name))

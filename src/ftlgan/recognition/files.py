@@ -54,7 +54,7 @@ def find(name: str, file: RecognizerFile) -> FoundFile:
     label = f"{key}: {path}"
     model = _read(path, label)
     preprocessing = arcface_preprocessing(model) if file.pack is not None else _preprocessing(file)
-    faces_input(model, label, preprocessing.size)
+    _drop_unread_inputs(model, faces_input(model, label, preprocessing.size).name)
     output = _output(model, label, file.output)
     settings = f"{preprocessing} output {output}" if len(model.graph.output) > 1 else str(preprocessing)
     return FoundFile(path, file.sha256, preprocessing, output, model, label, settings)
@@ -80,6 +80,14 @@ def _read(path: Path, label: str) -> onnx.ModelProto:
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise WeightsError(f"{label}: has its weights in another file; save it with onnx.save as one file")
     return model
+
+
+def _drop_unread_inputs(model: onnx.ModelProto, faces: str) -> None:
+    """Leave a model the input of faces; onnxruntime would ask for the others. Old files list their weights there."""
+    kept = {faces, *(tensor.name for tensor in model.graph.initializer)}
+    inputs = [value for value in model.graph.input if value.name in kept]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
 
 
 def _preprocessing(file: RecognizerFile) -> Preprocessing:
@@ -110,7 +118,7 @@ def _output(model: onnx.ModelProto, label: str, wanted: str | None) -> str:
     candidates = [name for name, rank in ranks.items() if rank in (2, None) and wanted in (name, None)]
     if not candidates:
         raise WeightsError(
-            f"{label}: an embedding has two dimensions, (N, D), and {wanted or names} has not; use another"
+            f"{label}: {wanted or names} has not two dimensions, (N, D), as embeddings have; use another"
         )
     if len(candidates) > 1:
         raise WeightsError(f"{label}: several outputs may be embeddings; set output to one of {', '.join(candidates)}")

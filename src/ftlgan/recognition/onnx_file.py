@@ -52,9 +52,12 @@ class OnnxRecognizer:
         self._preprocessing, self._output, self._label = found.preprocessing, found.output, found.label
         faces = faces_input(found.model, found.label, found.preprocessing.size)
         self._input = faces.name
+        declared = faces.type.tensor_type.shape.dim[0].dim_value  # 0 for any number
+        if declared > 1:
+            raise WeightsError(f"{self._label}: takes {declared} faces at a time; export it for one, or any number")
         self._session = self._start(found, providers)
         self.dimension = self._embedding_size()
-        self._batch = self._largest_batch(faces.type.tensor_type.shape.dim[0].dim_value)
+        self._batch = 1 if declared == 1 else self._largest_batch()
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """See `Recognizer.embed`."""
@@ -89,15 +92,13 @@ class OnnxRecognizer:
             raise self._cannot_run(error) from None
         if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
             raise WeightsError(
-                f"{self._label}: output {self._output!r} has shape {shape} for a face, not (1, D), D > 1; set output to "
-                "that of the embeddings"
+                f"{self._label}: output {self._output!r} has shape {shape} for a face, not (1, D), D > 1; set output "
+                "to that of the embeddings, or use another file"
             )
         return shape[1]
 
-    def _largest_batch(self, declared: int) -> int:
-        """Return how many faces the network takes at once; `declared` is what the file says, 0 for any number."""
-        if declared == 1:
-            return 1
+    def _largest_batch(self) -> int:
+        """Return how many faces the network takes at once: one if it can't take two, or does not keep them apart."""
         faces = trial_faces()
         alone = np.concatenate([self._run(face[None]) for face in faces])
         try:

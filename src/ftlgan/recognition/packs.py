@@ -121,8 +121,9 @@ def arcface_preprocessing(model: onnx.ModelProto) -> Preprocessing:
     """
     first = [node.name for node in model.graph.node[:8]]
     subtracts, multiplies = (any(name.startswith(prefixes) for name in first) for prefixes in SCALING)
-    shape = shape_of(model.graph.input[0].type)
-    size = shape[2] if len(shape) == 4 and shape[2] else Preprocessing.size
+    weights = {tensor.name for tensor in model.graph.initializer}
+    shapes = [shape_of(value.type) for value in model.graph.input if value.name not in weights]
+    size = shapes[0][2] if shapes and len(shapes[0]) == 4 and shapes[0][2] else Preprocessing.size
     if subtracts and multiplies:
         return Preprocessing(size, mean=(0, 0, 0), std=(1, 1, 1))
     return Preprocessing(size)

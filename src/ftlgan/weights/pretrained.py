@@ -5,7 +5,6 @@ networks, is handed tensors.
 """
 
 import pickle
-from pathlib import Path
 from typing import Any
 
 import torch

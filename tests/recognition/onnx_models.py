@@ -79,12 +79,10 @@ def scaling_itself(model: onnx.ModelProto) -> onnx.ModelProto:
     faces = scaled.graph.input[0].name
     for node in scaled.graph.node:
         node.input[:] = ["scaled" if name == faces else name for name in node.input]
-    for index, (operation, name, value) in enumerate(
-        (("Sub", "_minusscalar0", 127.5), ("Mul", "_mulscalar0", 1 / 128))
-    ):
-        inputs, output = ([faces, name], "centred") if index == 0 else (["centred", name], "scaled")
+    for name, value in (("mean", 127.5), ("scale", 1 / 128)):
         scaled.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
-        scaled.graph.node.insert(index, helper.make_node(operation, inputs, [output], name))
+    scaled.graph.node.insert(0, helper.make_node("Mul", ["centred", "scale"], ["scaled"], "_mulscalar0"))
+    scaled.graph.node.insert(0, helper.make_node("Sub", [faces, "mean"], ["centred"], "_minusscalar0"))
     return scaled
 
 

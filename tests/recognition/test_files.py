@@ -331,7 +331,7 @@ def with_second_input() -> onnx.ModelProto:
 
 
 REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, object], str]] = {
-    "another size": (lambda: assemble(FLAT), {"size": 160}, r"takes \[0, 3, 112, 112\], not faces of .*160\); set size"),
+    "another size": (lambda: assemble(FLAT), {"size": 160}, r"takes \[0, 3, 112, 112\], not faces of .*; set size"),
     "three dimensions": (lambda: with_input(3, 112, 112), {}, r"takes \[3, 112, 112\]"),
     "channels last": (lambda: with_input("N", 112, 112, 3), {}, r"takes \[0, 112, 112, 3\]"),
     "half precision": (lambda: with_input("N", 3, 112, 112, kind=onnx.TensorProto.FLOAT16), {}, "takes FLOAT16"),

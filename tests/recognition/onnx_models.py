@@ -69,7 +69,8 @@ def save(model: onnx.ModelProto, path: Path, **given: Any) -> RecognizerFile:
     """Write a file, and return its entry in params.yaml with the given values."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString())
-    return RecognizerFile(**{"file": str(path), "sha256": sha256_of(path), "license": "made by a test", **given})
+    entry = {"file": str(path), "sha256": sha256_of(path), "license": "made by a test", **given}
+    return RecognizerFile.model_validate(entry)
 
 
 def scaling_itself(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -15,6 +15,7 @@ from insightface.model_zoo import model_zoo
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 from insightface.utils import storage
 from onnx import helper
+from onnx.external_data_helper import set_external_data
 from onnx_models import assemble, build, export, save, scaling_itself
 
 from ftlgan.errors import DataError, FtlganError, ParamsError, WeightsError
@@ -173,7 +174,7 @@ def test_embeddings_by_a_pack_are_those_of_insightface(
     assert found.preprocessing == preprocessing
     theirs = model_zoo.get_model(str(found.path), providers=["CPUExecutionProvider"])
     assert isinstance(theirs, ArcFaceONNX)
-    expected = theirs.get_feat([np.ascontiguousarray(face[..., ::-1]) for face in faces])
+    expected = np.asarray(theirs.get_feat([np.ascontiguousarray(face[..., ::-1]) for face in faces]))
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(recognizers.load("mine", file).embed(faces), expected, atol=1e-6)
     assert np.abs(expected - expected[:1])[1:].max() > 1e-2
@@ -314,7 +315,7 @@ def with_output(**shapes: list[int | str] | None) -> onnx.ModelProto:
 
 def with_weights_elsewhere() -> onnx.ModelProto:
     model = assemble([*FLAT], {"weights": np.zeros(3, np.float32)})
-    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "weights.bin")
+    set_external_data(model.graph.initializer[0], "weights.bin")
     return model
 
 

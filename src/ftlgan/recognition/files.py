@@ -12,7 +12,7 @@ from ftlgan.errors import WeightsError
 from ftlgan.params import RecognizerFile
 from ftlgan.recognition.folding import faces_input, shape_of
 from ftlgan.recognition.packs import arcface_preprocessing, find_in_pack, say_license
-from ftlgan.recognition.preprocessing import Preprocessing
+from ftlgan.recognition.preprocessing import Channels, Preprocessing
 from ftlgan.weights.cache import cache_folder
 from ftlgan.weights.lookup import find_weights
 
@@ -92,15 +92,17 @@ def _drop_unread_inputs(model: onnx.ModelProto, faces: str) -> None:
 
 def _preprocessing(file: RecognizerFile) -> Preprocessing:
     """Read an entry; what it does not give is as in InsightFace."""
-    given = {"size": file.size, "color": file.color, "mean": _channels(file.mean), "std": _channels(file.std)}
-    return Preprocessing(**{key: value for key, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType] - by name
+    default = Preprocessing()
+    mean, std = _channels(file.mean, default.mean), _channels(file.std, default.std)
+    return Preprocessing(file.size or default.size, file.color or default.color, mean, std)
 
 
-def _channels(numbers: float | list[float] | None) -> tuple[float, ...] | None:
+def _channels(numbers: float | list[float] | None, default: Channels) -> Channels:
     """Give each channel a number."""
     if numbers is None:
-        return None
-    return tuple(numbers) if isinstance(numbers, list) else (numbers,) * 3
+        return default
+    first, second, third = numbers if isinstance(numbers, list) else [numbers] * 3
+    return first, second, third
 
 
 def _output(model: onnx.ModelProto, label: str, wanted: str | None) -> str:

@@ -126,7 +126,7 @@ def prepare(faces: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
         pixels = np.stack([cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR) for face in pixels])
     if preprocessing.color == "bgr":
         pixels = pixels[..., ::-1]
-    mean, scale = np.float32(preprocessing.mean), np.float32(1 / np.array(preprocessing.std))
+    mean, scale = np.array(preprocessing.mean, np.float32), (1 / np.array(preprocessing.std)).astype(np.float32)
     return np.ascontiguousarray(((pixels - mean) * scale).transpose(0, 3, 1, 2))
 
 

@@ -319,8 +319,10 @@ def with_weights_elsewhere() -> onnx.ModelProto:
     return model
 
 
-def of_one_number() -> onnx.ModelProto:
-    return assemble([helper.make_node("ReduceMean", ["faces"], ["embeddings"], axes=[1, 2, 3], keepdims=0)])
+def mean(*, of_two_dimensions: bool) -> onnx.ModelProto:
+    nodes = [helper.make_node("ReduceMean", ["faces"], ["mean"], axes=[1, 2, 3])]
+    last = "Flatten" if of_two_dimensions else "Squeeze"
+    return assemble([*nodes, helper.make_node(last, ["mean"], ["embeddings"])])
 
 
 def with_second_input() -> onnx.ModelProto:
@@ -341,7 +343,8 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, object], str]]
     "unknown output": (lambda: with_output(a=["N", 3]), {"output": "fc1"}, "has no output 'fc1'; set .* one of a"),
     "output of four dimensions": (lambda: with_output(a=[1, 2, 3, 4]), {}, r"a has not two dimensions"),
     "named output of four": (lambda: with_output(a=[1, 2], b=[1, 2, 3, 4]), {"output": "b"}, "b has not two dim"),
-    "one number": (of_one_number, {}, r"output 'embeddings' has shape \(1,\) for a face"),
+    "one dimension": (lambda: mean(of_two_dimensions=False), {}, r"output 'embeddings' has shape \(\) for a face"),
+    "one number": (lambda: mean(of_two_dimensions=True), {}, r"output 'embeddings' has shape \(1, 1\) for a face"),
     "weights elsewhere": (with_weights_elsewhere, {}, "has its weights in another file"),
     "unknown operation": (
         lambda: assemble([helper.make_node("Guess", ["faces"], ["embeddings"], domain="elsewhere")]),

@@ -95,11 +95,11 @@ def _download(pack: str, folder: Path, sha256: str) -> None:
 
 
 def say_license(pack: str, params: str) -> None:
-    """Say once a user that the weights of a pack are for non-commercial research only.
+    """Tell each user once that the weights of a pack are for non-commercial research only.
 
     Args:
         pack: its name.
-        params: what the user says about its license.
+        params: what params.yaml says about its license.
 
     Raises:
         DataError: if it can't be noted that it was said.

@@ -34,6 +34,8 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     generator = Generator(params.res, **size).to(world.device)
     discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
     teachers = [teacher.load(name, params.recognizers[name]).to(world.device) for name in config.losses.teachers]
+    if config.losses.perceptual and config.losses.perceptual_network == "teacher":
+        teacher.check_features(dict(zip(config.losses.teachers, teachers, strict=True)), f"losses.{model}")
     perceptual = None
     if config.losses.perceptual and config.losses.perceptual_network == "vgg19":
         from ftlgan.losses.vgg19 import Vgg19  # takes a second

@@ -36,10 +36,15 @@ REJECTS = pa.schema([*_WHO, pa.field("reason", pa.string(), False)])
 """What could not be used, and why."""
 
 
-def embeddings_schema(dimension: int, recognizer: str, sha256: str) -> pa.Schema:
-    """Schema of unit-length embeddings; its metadata names the recognizer and the SHA-256 of its weights."""
+def embeddings_schema(dimension: int, recognizer: str, sha256: str, preprocessing: str | None = None) -> pa.Schema:
+    """Schema of unit-length embeddings.
+
+    Its metadata says who made them: the recognizer's name, the SHA-256 of its weights and, for a file of the user's,
+    what it is given. Embeddings can be compared where the last two are the same.
+    """
     embedding = pa.field("embedding", pa.list_(pa.float32(), dimension), False)
-    return pa.schema([*_WHO, _SPLIT, embedding], {"recognizer": recognizer, "sha256": sha256})
+    given = {"preprocessing": preprocessing} if preprocessing is not None else {}
+    return pa.schema([*_WHO, _SPLIT, embedding], {"recognizer": recognizer, "sha256": sha256, **given})
 
 
 def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -149,7 +154,7 @@ def _select_splits(table: pa.Table, splits: Sequence[str]) -> pa.Table:
 
 
 def recognizer_of(table: pa.Table) -> dict[str, str]:
-    """Who made a table of embeddings: `recognizer`, its name, and `sha256`, of its weights."""
+    """Who made a table of embeddings: `recognizer`, its name, `sha256`, of its weights, and maybe `preprocessing`."""
     return {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
 
 

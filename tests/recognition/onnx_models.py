@@ -3,7 +3,8 @@
 import io
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -13,16 +14,22 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ftlgan.params import RecognizerFile
+from ftlgan.weights.packaged import sha256_of
+
 Batch = Literal["dynamic", "fixed"]
 
 
-def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, folded: bool = True) -> onnx.ModelProto:
+def export(
+    network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, folded: bool = True, size: int = 112
+) -> onnx.ModelProto:
     """Export a network as torch does without further packages.
 
     Args:
         opset: version of ONNX's operations.
         batch: whether the file takes any number of faces or one alone.
         folded: whether the exporter folds batch normalisation into the convolutions before it.
+        size: height and width of the faces that the file takes.
     """
     mode = torch.onnx.TrainingMode.EVAL if folded else torch.onnx.TrainingMode.PRESERVE
     axes = {"faces": {0: "N"}, "embeddings": {0: "N"}} if batch == "dynamic" else None
@@ -31,7 +38,7 @@ def export(network: nn.Module, opset: int = 17, batch: Batch = "dynamic", *, fol
         warnings.simplefilter("ignore")  # of the exporter: that it is the older one
         torch.onnx.export(
             network,
-            (torch.zeros(1, 3, 112, 112),),
+            (torch.zeros(1, 3, size, size),),
             file,  # pyright: ignore[reportArgumentType] - torch writes to files that are open, too
             input_names=["faces"],
             output_names=["embeddings"],
@@ -56,6 +63,28 @@ def assemble(
     )
     imports = [helper.make_opsetid("", opset), helper.make_opsetid("elsewhere", 1)]
     return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+def save(model: onnx.ModelProto, path: Path, **given: Any) -> RecognizerFile:
+    """Write a file, and return its entry in params.yaml with the given values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+    entry = {"file": str(path), "sha256": sha256_of(path), "license": "made by a test", **given}
+    return RecognizerFile.model_validate(entry)
+
+
+def scaling_itself(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Put before a model what scales pixels of 0 to 255, as a file converted from MXNet has it."""
+    scaled = onnx.ModelProto()
+    scaled.CopyFrom(model)
+    faces = scaled.graph.input[0].name
+    for node in scaled.graph.node:
+        node.input[:] = ["scaled" if name == faces else name for name in node.input]
+    for name, value in (("mean", 127.5), ("scale", 1 / 128)):
+        scaled.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    scaled.graph.node.insert(0, helper.make_node("Mul", ["centred", "scale"], ["scaled"], "_mulscalar0"))
+    scaled.graph.node.insert(0, helper.make_node("Sub", [faces, "mean"], ["centred"], "_minusscalar0"))
+    return scaled
 
 
 def run(model: onnx.ModelProto, faces: np.ndarray) -> np.ndarray:

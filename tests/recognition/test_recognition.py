@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from ftlgan.errors import DataError, ParamsError
+from ftlgan.params import BUILT_IN
 from ftlgan.recognition import Recognizer, recognizers, teacher
 
 
-@pytest.fixture(scope="module", params=recognizers.NAMES)
+@pytest.fixture(scope="module", params=BUILT_IN)
 def recognizer(request: pytest.FixtureRequest) -> Recognizer:
     return recognizers.load(request.param)
 
@@ -65,7 +66,7 @@ def test_other_types_and_shapes_are_refused_by_name(recognizer: Recognizer, wron
 
 
 def test_a_recognizer_says_who_it_is(recognizer: Recognizer) -> None:
-    assert recognizer.name in recognizers.NAMES
+    assert recognizer.name in BUILT_IN
     assert len(bytes.fromhex(recognizer.sha256)) == 32
 
 
@@ -87,7 +88,7 @@ def test_what_is_not_asked_for_is_not_imported() -> None:
     assert not {"torch", "onnx", "onnxruntime", "dlib", "cv2"} & set(imported)
 
 
-@pytest.mark.parametrize("name", recognizers.NAMES)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_extraction_starts_without_torch(name: str) -> None:
     """Which takes seconds to import."""
     load = f"from ftlgan.recognition import recognizers; recognizers.load({name!r})"

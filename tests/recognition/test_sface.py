@@ -4,13 +4,14 @@ import pytest
 import torch
 from onnx import helper
 
+from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.network import RecognizerNetwork
-from ftlgan.recognition.sface import FILE, PREPROCESSING, SFace, float_model, packaged_model
+from ftlgan.recognition.sface import FILE, PREPROCESSING, float_model, packaged_model
 
 
 @pytest.fixture(scope="module")
-def sface() -> SFace:
-    return SFace()
+def sface() -> Recognizer:
+    return recognizers.load("sface")
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def as_tensor(faces: np.ndarray) -> torch.Tensor:
     return torch.tensor(faces).permute(0, 3, 1, 2) / 255
 
 
-def test_undoing_the_quantisation_changes_nothing(sface: SFace, faces: np.ndarray) -> None:
+def test_undoing_the_quantisation_changes_nothing(sface: Recognizer, faces: np.ndarray) -> None:
     model = packaged_model()
     del model.graph.input[1:]  # weights that are listed as inputs too
     options = onnxruntime.SessionOptions()
@@ -34,7 +35,7 @@ def test_undoing_the_quantisation_changes_nothing(sface: SFace, faces: np.ndarra
         np.testing.assert_allclose(embedding, feature[0] / np.linalg.norm(feature), atol=1e-5)
 
 
-def test_both_forms_give_the_same_embeddings(sface: SFace, teacher: RecognizerNetwork, faces: np.ndarray) -> None:
+def test_both_forms_give_the_same_embeddings(sface: Recognizer, teacher: RecognizerNetwork, faces: np.ndarray) -> None:
     np.testing.assert_allclose(teacher(as_tensor(faces)).numpy(), sface.embed(faces), atol=1e-5)
 
 

@@ -60,6 +60,7 @@ def still(config: Training = CONFIG) -> Training:
 class Colours(nn.Module):
     """A small frozen recognizer: a fixed random projection of a 7x7 thumbnail."""
 
+    layers = 1
     projection: Tensor
 
     def __init__(self) -> None:

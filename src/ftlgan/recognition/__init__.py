@@ -20,6 +20,8 @@ class Recognizer(Protocol):
     """D, the length of an embedding."""
     sha256: str
     """Digest of the file with the weights: embeddings of two digests cannot be compared."""
+    settings: str | None
+    """What else embeddings depend on, if params.yaml decides it, such as the preprocessing of a file; else None."""
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """Embed each face by itself: the result depends neither on its neighbours nor on their number.

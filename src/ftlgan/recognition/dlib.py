@@ -61,6 +61,7 @@ class Dlib:
     name = "dlib"
     dimension = DIMENSION
     sha256 = SHA256
+    settings: str | None = None
 
     def __init__(self, processes: int | None = None) -> None:
         """Find the weights.

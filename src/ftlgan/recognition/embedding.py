@@ -21,7 +21,7 @@ def embed_faces(recognizer: Recognizer, faces: Path, embeddings: Path, splits: S
         embeddings: folder to write.
         splits: whose faces.
     """
-    schema = embeddings_schema(recognizer.dimension, recognizer.name, recognizer.sha256)
+    schema = embeddings_schema(recognizer.dimension, recognizer.name, recognizer.sha256, recognizer.settings)
     rows = progress(
         _embedded_rows(recognizer, faces, splits), f"embed by {recognizer.name}", count_faces(faces, splits)
     )

@@ -58,7 +58,7 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
         WeightsError: if the input is another one, or ONNX does not know a node.
     """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    faces = _input(model, constants, file, size)
+    faces = faces_input(model, file, size).name
     types = {faces: helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, (1, 3, size, size))}
     opsets = {opset.domain: opset.version for opset in model.opset_import}
     nodes: list[onnx.NodeProto] = []
@@ -67,7 +67,7 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
             known = constants
             if node.op_type == "Shape":
                 known = constants | {
-                    name: np.broadcast_to(0, _shape(types[name])) for name in node.input if name in types
+                    name: np.broadcast_to(0, shape_of(types[name])) for name in node.input if name in types
                 }
             if all(name in known for name in node.input if name):
                 values = {name: known[name] for name in node.input if name}
@@ -75,23 +75,31 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
             else:
                 nodes.append(node)
                 types |= _infer(node, constants, types, opsets)
-    return Folded(faces, tuple(nodes), constants, {name: _shape(value) for name, value in types.items()})
+    return Folded(faces, tuple(nodes), constants, {name: shape_of(value) for name, value in types.items()})
 
 
-def _input(model: onnx.ModelProto, constants: dict[str, np.ndarray], file: str, size: int) -> str:
-    """Return the name of the input, which takes RGB or BGR of the given size."""
+def faces_input(model: onnx.ModelProto, file: str, size: int) -> onnx.ValueInfoProto:
+    """Return the input, which takes RGB or BGR of the given size.
+
+    Raises:
+        WeightsError: if there is none, more than one, or it takes something else.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
     read = {name for node in model.graph.node for name in node.input}  # a file may list inputs that nothing reads
-    inputs = [value for value in model.graph.input if value.name in read - constants.keys()]
+    inputs = [value for value in model.graph.input if value.name in read - constants]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
         raise WeightsError(f"{file}: a recognizer has one input, and this file's are {names}; use another file")
     (faces,) = inputs
-    found = _shape(faces.type)
+    found = shape_of(faces.type)
     if len(found) != 4 or any(a > 0 and a != b for a, b in zip(found[1:], (3, size, size), strict=True)):
         raise WeightsError(
             f"{file}: takes {list(found)}, not faces of shape (N, 3, {size}, {size}); set size to its own"
         )
-    return faces.name
+    kind = faces.type.tensor_type.elem_type
+    if kind != onnx.TensorProto.FLOAT:
+        raise WeightsError(f"{file}: takes {onnx.TensorProto.DataType.Name(kind)}, not FLOAT; export it in float32")
+    return faces
 
 
 def _evaluate(
@@ -125,6 +133,6 @@ def _type(array: np.ndarray) -> onnx.TypeProto:
     return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
 
 
-def _shape(value: onnx.TypeProto) -> tuple[int, ...]:
+def shape_of(value: onnx.TypeProto) -> tuple[int, ...]:
     """Return a shape; 0 stands for a size that is free."""
     return tuple(size.dim_value for size in value.tensor_type.shape.dim)

@@ -66,6 +66,11 @@ class RecognizerNetwork(nn.Module):
         self.register_buffer(f"weight{len(self._weights)}", weight, persistent=False)
         self._weights.append(name)
 
+    @property
+    def layers(self) -> int:
+        """The number of layers whose features `features` gives."""
+        return len(self._taps)
+
     def forward(self, faces: Tensor) -> Tensor:
         """Embed faces.
 

@@ -1,16 +1,14 @@
-"""SFace, the default teacher: its weights, by onnxruntime for extraction; inside a loss it is a `RecognizerNetwork`.
+"""SFace, the default teacher: its weights, for onnxruntime and for a `RecognizerNetwork`.
 
 Network: MobileNet (Howard et al., arXiv 1704.04861) with PReLU and a fully connected embedding. Training: Zhong et al.,
 "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition", IEEE Transactions on Image Processing 30
 (2021). Weights: OpenCV Zoo, Apache-2.0, quantised to 8-bit integers in blocks; here they become float32 again.
 """
 
-import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 
-from ftlgan.recognition import check_faces, unit_length
+from ftlgan.recognition.files import FoundFile
 from ftlgan.recognition.folding import fold_constants
 from ftlgan.recognition.preprocessing import Preprocessing
 from ftlgan.weights.packaged import packaged
@@ -21,32 +19,16 @@ SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
 DIMENSION = 128
 PREPROCESSING = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
 """Pixels as they are: the network scales them itself."""
-BATCH = 16
-"""The fastest on a CPU. The embeddings are the same bits in any batch."""
 
 
-class SFace:
-    """SFace as a `Recognizer`, on the CPU."""
+def found() -> FoundFile:
+    """Find the packaged network, with float32 weights, for onnxruntime.
 
-    name = "sface"
-    dimension = DIMENSION
-    sha256 = SHA256
-
-    def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
-        model = float_model().SerializeToString()
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-    def embed(self, faces: np.ndarray) -> np.ndarray:
-        """See `Recognizer.embed`."""
-        check_faces(faces)
-        features = np.empty((len(faces), DIMENSION), np.float32)
-        for start in range(0, len(faces), BATCH):
-            batch = slice(start, start + BATCH)
-            pixels = faces[batch].transpose(0, 3, 1, 2).astype(np.float32)
-            features[batch] = np.asarray(self._session.run(["fc1"], {"data": pixels})[0])
-        return unit_length(features)
+    Raises:
+        WeightsError: if the weights are missing or corrupted.
+    """
+    path = packaged(PACKAGE, FILE, SHA256)
+    return FoundFile(path, SHA256, PREPROCESSING, "fc1", float_model(), f"sface: {path}")
 
 
 def float_model() -> onnx.ModelProto:

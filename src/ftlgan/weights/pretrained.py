@@ -5,19 +5,16 @@ networks, is handed tensors.
 """
 
 import pickle
-from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from spandrel import MAIN_REGISTRY, ImageModelDescriptor, UnsupportedModelError, canonicalize_state_dict
 from torch import nn
 
-from ftlgan.errors import WeightsError, writing
+from ftlgan.errors import WeightsError
 from ftlgan.params import PretrainedWeights
 from ftlgan.weights.cache import cache_folder
-from ftlgan.weights.download import fetch
-from ftlgan.weights.packaged import sha256_of
+from ftlgan.weights.lookup import find_weights
 
 
 def load_pretrained(method: str, weights: PretrainedWeights, architecture: str, scale: int, device: str) -> nn.Module:
@@ -34,7 +31,8 @@ def load_pretrained(method: str, weights: PretrainedWeights, architecture: str, 
         DataError: if the file can't be downloaded.
         WeightsError: if it is missing, has another digest, is no file of weights, or is of another network.
     """
-    path = _find(method, weights)
+    cached = cache_folder("weights") / weights.file.rpartition("/")[2]
+    path = find_weights(f"weights.{method}", weights.file, weights.sha256, cached, f"take {method} out of methods")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
         model = MAIN_REGISTRY.load(canonicalize_state_dict(state))
@@ -48,27 +46,3 @@ def load_pretrained(method: str, weights: PretrainedWeights, architecture: str, 
     if found != architecture or not isinstance(model, ImageModelDescriptor) or model.scale != scale:
         raise WeightsError(f"{path}: holds {found} x{model.scale}, but {method} needs {architecture} x{scale}")
     return model.model.to(torch.device(device)).eval().requires_grad_(False)
-
-
-def _find(method: str, weights: PretrainedWeights) -> Path:
-    """The file of the weights, downloaded once a user if it is an address, with the right digest."""
-    if weights.is_address:
-        folder = cache_folder("weights")
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):  # two pipelines may want it at once
-            path = folder / weights.file.rpartition("/")[2]
-            return fetch(weights.file, path, weights.sha256, f"take {method} out of methods")
-    path = Path(weights.file)
-    if not path.is_file():
-        raise WeightsError(
-            f"weights.{method}.file: {path}: there is no such file; it should have SHA-256 {weights.sha256}; put it "
-            f"there, or take {method} out of methods"
-        )
-    found = sha256_of(path)
-    if found != weights.sha256:
-        raise WeightsError(
-            f"{path}: has SHA-256 {found}, expected {weights.sha256}; get it anew, or set weights.{method}.sha256 if "
-            "it is another file on purpose"
-        )
-    return path

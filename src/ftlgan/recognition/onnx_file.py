@@ -1,0 +1,135 @@
+"""A recognizer's ONNX file by onnxruntime, for extraction; inside a loss it is a `RecognizerNetwork`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from ftlgan.errors import WeightsError
+from ftlgan.faces import HR
+from ftlgan.recognition import check_faces, unit_length
+from ftlgan.recognition.files import FoundFile
+from ftlgan.recognition.folding import faces_input
+from ftlgan.recognition.preprocessing import Preprocessing
+
+BATCH = 16
+"""The fastest on a CPU."""
+MOST_DIFFERENCE = 1e-4
+"""By which the embedding of a face may differ beside another one; more, and the file mixes faces."""
+
+Provider = str | tuple[str, dict[str, Any]]
+CPU: Sequence[Provider] = ("CPUExecutionProvider",)
+CUDA: Provider = ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
+"""Without a search for the fastest algorithm, which does not find the same each time, and in float32."""
+
+
+def fastest_providers() -> Sequence[Provider]:
+    """Return what onnxruntime is to compute with: a GPU where it has one, and else the CPU."""
+    return (CUDA, *CPU) if CUDA[0] in onnxruntime.get_available_providers() else CPU
+
+
+class OnnxRecognizer:
+    """A file as a `Recognizer`.
+
+    It takes faces in batches. Where its batch is fixed at 1, or its faces would be mixed in a larger one, it takes them
+    one by one.
+    """
+
+    def __init__(self, name: str, found: FoundFile, providers: Sequence[Provider] = CPU) -> None:
+        """Load the file, and try it on two faces.
+
+        Args:
+            name: as params.yaml names it.
+            found: the file.
+            providers: what onnxruntime computes with, best first.
+
+        Raises:
+            WeightsError: if onnxruntime can't run it, or what it gives is no embedding.
+        """
+        self.name, self.sha256, self.settings = name, found.sha256, found.settings
+        self._preprocessing, self._output, self._label = found.preprocessing, found.output, found.label
+        faces = faces_input(found.model, found.label, found.preprocessing.size)
+        self._input = faces.name
+        declared = faces.type.tensor_type.shape.dim[0].dim_value  # 0 for any number
+        if declared > 1:
+            raise WeightsError(f"{self._label}: takes {declared} faces at a time; export it for one, or any number")
+        self._session = self._start(found, providers)
+        self.dimension = self._embedding_size()
+        self._batch = 1 if declared == 1 else self._largest_batch()
+
+    def embed(self, faces: np.ndarray) -> np.ndarray:
+        """See `Recognizer.embed`."""
+        check_faces(faces)
+        embeddings = np.empty((len(faces), self.dimension), np.float32)
+        for start in range(0, len(faces), self._batch):
+            batch = slice(start, start + self._batch)
+            embeddings[batch] = self._run(faces[batch])
+        return unit_length(embeddings)
+
+    def _start(self, found: FoundFile, providers: Sequence[Provider]) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only
+        options.use_deterministic_compute = True
+        try:
+            return onnxruntime.InferenceSession(found.model.SerializeToString(), options, providers=list(providers))
+        except Exception as error:  # onnxruntime's have no other base
+            raise self._cannot_run(error) from None
+
+    def _run(self, faces: np.ndarray) -> np.ndarray:
+        """Run the network on uint8 of shape (N, 112, 112, 3)."""
+        pixels = prepare(faces, self._preprocessing)
+        quiet = onnxruntime.RunOptions()
+        quiet.log_severity_level = 4  # what fails is an exception already
+        return np.asarray(self._session.run([self._output], {self._input: pixels}, quiet)[0])
+
+    def _embedding_size(self) -> int:
+        """Try a face, and return the length of its embedding."""
+        try:
+            shape = self._run(trial_faces()[:1]).shape
+        except Exception as error:
+            raise self._cannot_run(error) from None
+        if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
+            raise WeightsError(
+                f"{self._label}: output {self._output!r} has shape {shape} for a face, not (1, D), D > 1; set output "
+                "to that of the embeddings, or use another file"
+            )
+        return shape[1]
+
+    def _largest_batch(self) -> int:
+        """Return how many faces the network takes at once: one if it can't take two, or does not keep them apart."""
+        faces = trial_faces()
+        alone = np.concatenate([self._run(face[None]) for face in faces])
+        try:
+            together = self._run(faces)
+        except Exception:  # the file says any number, and yet reshapes to one
+            return 1
+        if together.shape != alone.shape:
+            return 1
+        difference = np.abs(unit_length(together) - unit_length(alone)).max()
+        return BATCH if difference < MOST_DIFFERENCE else 1
+
+    def _cannot_run(self, error: Exception) -> WeightsError:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return WeightsError(f"{self._label}: onnxruntime can't run it ({reason}); export it anew, or use another file")
+
+
+def prepare(faces: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Turn faces, uint8 RGB of shape (N, 112, 112, 3), into what a file takes: float32 of shape (N, 3, S, S).
+
+    The arithmetic is that of OpenCV's blobFromImages, which insightface uses, except that a resized pixel is not
+    rounded.
+    """
+    size, pixels = preprocessing.size, faces.astype(np.float32)
+    if size != HR:
+        pixels = np.stack([cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR) for face in pixels])
+    if preprocessing.color == "bgr":
+        pixels = pixels[..., ::-1]
+    mean, scale = np.array(preprocessing.mean, np.float32), (1 / np.array(preprocessing.std)).astype(np.float32)
+    return np.ascontiguousarray(((pixels - mean) * scale).transpose(0, 3, 1, 2))
+
+
+def trial_faces() -> np.ndarray:
+    """Return two images that differ, uint8 of shape (2, 112, 112, 3)."""
+    return np.linspace(0, 255, 2 * HR * HR * 3).reshape(2, HR, HR, 3).astype(np.uint8)

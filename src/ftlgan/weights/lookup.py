@@ -1,0 +1,39 @@
+"""Files of weights that params.yaml names by a path or an address, and by their SHA-256."""
+
+from pathlib import Path
+
+from ftlgan.errors import WeightsError
+from ftlgan.weights.cache import locked
+from ftlgan.weights.download import fetch
+from ftlgan.weights.packaged import sha256_of
+
+
+def find_weights(key: str, file: str, sha256: str, cached: Path, otherwise: str) -> Path:
+    """Find a file, downloaded once a user if it is an address, and check its bytes.
+
+    Args:
+        key: the entry of params.yaml that names it, for messages.
+        file: a path or an address.
+        sha256: the digest of its bytes, 64 hexadecimal digits.
+        cached: where a download goes.
+        otherwise: how to do without it, for messages.
+
+    Raises:
+        DataError: if it can't be downloaded.
+        WeightsError: if there is no such file, or it has another digest.
+    """
+    if "://" in file:
+        with locked(cached.parent):
+            return fetch(file, cached, sha256, otherwise)
+    path = Path(file)
+    if not path.is_file():
+        raise WeightsError(
+            f"{key}.file: {path}: there is no such file; it should have SHA-256 {sha256}; put it there, or {otherwise}"
+        )
+    found = sha256_of(path)
+    if found != sha256:
+        raise WeightsError(
+            f"{path}: has SHA-256 {found}, expected {sha256}; get it anew, or set {key}.sha256 if it is another file "
+            "on purpose"
+        )
+    return path

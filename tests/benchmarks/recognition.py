@@ -39,7 +39,7 @@ sys.path.append(str(Path(__file__).parents[1] / "recognition"))
 from onnx_models import export, iresnet, mobilefacenet, randomized
 
 DIMENSION = 512
-MOST_CALLS = 20
+MOST_CALLS = 8
 Embed = Callable[[np.ndarray], np.ndarray]
 """Faces, RGB, uint8 (N, 112, 112, 3) -> embeddings (N, D)."""
 
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["embed", "train"], help="one of the two comparisons")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64], help="faces that are embedded at once")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="cores that may embed")
-    parser.add_argument("--faces", type=int, default=64, help="that each embeds for each number at once and of threads")
+    parser.add_argument("--faces", type=int, default=32, help="that each embeds for each number at once and of threads")
     parser.add_argument("--batch", type=int, default=4, help="triplets of a training step")
     parser.add_argument("--steps", type=int, default=2, help="training steps a round")
     parser.add_argument("--rounds", type=int, default=2, help="of training, the two forms in turn")

@@ -6,10 +6,11 @@ Source: Deng et al., "ArcFace" (2019).
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import cv2
@@ -128,7 +129,7 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[dict[str, str
         DataError: if fewer than two people are left of a split.
     """
     people: Counter[str] = Counter()
-    for _, photos in groupby(_align_each(rows, config), key=lambda photo: photo[0]["identity"]):
+    for _, photos in groupby(align_each(rows, config), key=lambda photo: photo[0]["identity"]):
         usable: list[Row] = []
         for row, result in photos:
             if isinstance(result, AlignedFace):
@@ -149,15 +150,26 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[dict[str, str
             )
 
 
-def _align_each(rows: Iterable[Row], config: Align) -> Iterator[tuple[Row, AlignedFace | str]]:
-    """Yield each row with its face, or with the reason why there is none. Each thread has an aligner of its own."""
-    local = threading.local()
+def align_each(
+    rows: Iterable[Row], config: Align, read: Callable[[Row], bytes] = itemgetter("image")
+) -> Iterator[tuple[Row, AlignedFace | str]]:
+    """Align photos on all cores, in their order.
+
+    Args:
+        rows: of any columns.
+        config: see `aligned_rows`.
+        read: returns the encoded photo of a row, in any thread; it may raise `NoFaceError`.
+
+    Yields:
+        Each row with its face, or with the reason why there is none.
+    """
+    local = threading.local()  # an aligner for each thread
 
     def align(row: Row) -> tuple[Row, AlignedFace | str]:
         if not hasattr(local, "aligner"):
             local.aligner = take_aligned if config.aligned else Aligner(config.detection_score, config.face_width)
         try:
-            return row, local.aligner(row["image"])
+            return row, local.aligner(read(row))
         except NoFaceError as reason:
             return row, str(reason)
 

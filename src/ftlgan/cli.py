@@ -38,6 +38,40 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")
 
     command = add(
+        "embed",
+        "ftlgan.recognition.command:embed",
+        "embed photos or aligned faces by a recognizer, into a table that verify takes; a killed run goes on",
+    )
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="FOLDER|TABLE",
+        help="a folder with a folder of photos for each person; or a folder of photos, for verify --pairs; or a table "
+        "of aligned faces of 112x112: a Parquet file, or a folder of them, with the columns image and face_id, and if "
+        "there are, identity and split",
+    )
+    command.add_argument(
+        "--recognizer",
+        required=True,
+        metavar="NAME",
+        help="sface or dlib, which are built in, or any in recognizers of the params.yaml in this folder",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the .parquet file to write; photos without a usable face are listed beside it, in FILE's .rejects.csv",
+    )
+    command.add_argument(
+        "--aligned",
+        action="store_true",
+        help="photos are aligned faces (ArcFace template, square) and taken as they are; else faces are found by the "
+        "section align of the params.yaml in this folder, or by its defaults",
+    )
+
+    command = add(
         "verify",
         "ftlgan.verification.command:verify",
         "judge embeddings or scores that anyone made: d', AUC, EER, FNMR, with intervals, and thresholds",

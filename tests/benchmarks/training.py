@@ -29,6 +29,7 @@ from ftlgan.networks.generator import PRESETS, Generator
 from ftlgan.networks.images import to_tensor
 from ftlgan.params import Training
 from ftlgan.recognition import sface, teacher
+from ftlgan.recognition.teacher import Teacher
 from ftlgan.training.augmentation import mirror, move_and_degrade
 from ftlgan.training.data import Faces, References, TrainingSet
 from ftlgan.training.distributed import World
@@ -38,6 +39,8 @@ sys.path.append(str(Path(__file__).parents[1] / "training"))
 from small import PARAMS, changed, losing
 
 RES, BATCH, STEPS, ROUNDS = 14, 16, 5, 5
+Recognise = Callable[[Tensor], Tensor]
+"""Faces, RGB in [0, 1] -> embeddings of any length."""
 CONFIG = changed(
     losing(PARAMS.training("ftlgan"), triplet=1.0, pixel=1.0, identity=3.0),
     augmentation={"flip": True, "shift": 0.5},
@@ -49,12 +52,13 @@ CONFIG = changed(
 )
 
 
-def faces_of_noise(res: int = RES) -> TrainingSet:
-    """What a face shows costs no time. 80 of them, four a person; the last 16 to validate on."""
+def faces_of_noise(res: int = RES, dimension: int = sface.DIMENSION) -> TrainingSet:
+    """What a face shows costs no time. 80 of them, four a person, by a teacher of so many numbers; the last 16 to
+    validate on."""
     rng = np.random.default_rng(0)
     hr = rng.integers(0, 256, (80, HR, HR, 3), dtype=np.uint8)
     ids, who = np.array([str(i) for i in range(80)]), np.array([f"p{i // 4}" for i in range(80)])
-    embeddings = rng.normal(size=(80, sface.DIMENSION)).astype(np.float32)
+    embeddings = rng.normal(size=(80, dimension)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     every = Faces(ids, who, moved(hr, res, rng)[0], hr)
     photos = References(Path("data/teacher"), ids, who, embeddings, {})
@@ -73,8 +77,10 @@ def generator() -> Generator:
     return Generator(RES, **PRESETS["small"])
 
 
-def ours(data: TrainingSet, network: Generator, config: Training = CONFIG) -> list[float]:
-    """Images a second, of each step; the network is on the config's device."""
+def ours(
+    data: TrainingSet, network: Generator, config: Training = CONFIG, frozen: Teacher | None = None
+) -> list[float]:
+    """Images a second, of each step; the network is on the config's device. The teacher is SFace, or another one."""
     found: list[float] = []
 
     def log(step: int, metrics: dict[str, float]) -> None:
@@ -82,28 +88,34 @@ def ours(data: TrainingSet, network: Generator, config: Training = CONFIG) -> li
             found.append(metrics["images_per_s"])
 
     device = config.train.device
-    fit(network, None, [teacher.load("sface").to(device)], data, config, log, world=World(device=device))
+    frozen = frozen or teacher.load("sface")
+    fit(network, None, [frozen.to(device)], data, config, log, world=World(device=device))
     return found
 
 
-def naive(data: TrainingSet) -> float:
-    """The same losses, on the same number of faces."""
+def converted_sface() -> Recognise:
+    """SFace as onnx2torch converts it."""
     from onnx2torch import convert  # pyright: ignore[reportMissingImports] - see above
 
     model = sface.float_model()
     model.opset_import[0].version = 17  # the latest that onnx2torch knows; its layers are the same
     converted = convert(model).eval().requires_grad_(False)
+    return lambda faces: converted(faces * 255)
+
+
+def naive(data: TrainingSet, recognise: Recognise, steps: int = STEPS, batch: int = BATCH) -> float:
+    """The same losses, on the same number of faces, by a network that takes faces in [0, 1]."""
     network, found = generator(), list[float]()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     rng = np.random.default_rng(0)
     assert data.train.hr is not None
 
     def embed(faces: Tensor) -> Tensor:
-        return F.normalize(converted(faces * 255), dim=1)
+        return F.normalize(recognise(faces), dim=1)
 
-    for _ in range(STEPS):
+    for _ in range(steps):
         started = time.monotonic()
-        anchor, positive, negative = data.triplets[rng.integers(0, len(data.triplets), BATCH)].T
+        anchor, positive, negative = data.triplets[rng.integers(0, len(data.triplets), batch)].T
         small, hr = moved(data.train.hr[anchor], RES, rng)
         restored, twin = network(to_tensor(small)), to_tensor(hr)
         photos = [embed(to_tensor(data.train.hr[rows])) for rows in (positive, negative)]
@@ -117,7 +129,7 @@ def naive(data: TrainingSet) -> float:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        found.append(BATCH / (time.monotonic() - started))
+        found.append(batch / (time.monotonic() - started))
     return statistics.median(found)
 
 
@@ -165,7 +177,8 @@ def seconds(part: Callable[[], None]) -> float:
 def main() -> None:
     prepare_device("cpu", 0)
     data = faces_of_noise()
-    pairs = [(naive(data), statistics.median(ours(data, generator()))) for _ in range(ROUNDS)]
+    converted = converted_sface()
+    pairs = [(naive(data, converted), statistics.median(ours(data, generator()))) for _ in range(ROUNDS)]
     print(f"{BATCH} triplets of {RES} px a step, {torch.get_num_threads()} threads; medians of {ROUNDS} rounds in turn")
     for name, speeds in zip(("naive", "ours"), zip(*pairs, strict=True), strict=True):
         print(f"{name:14}{statistics.median(speeds):7.1f} images/s")

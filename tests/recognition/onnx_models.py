@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,9 +99,14 @@ def run(model: onnx.ModelProto, faces: np.ndarray) -> np.ndarray:
 
 def build(name: str) -> nn.Module:
     """Build one of `ARCHITECTURES`, the same each time, its batch normalisations as if they had been trained."""
+    return randomized(ARCHITECTURES[name])
+
+
+def randomized(architecture: Callable[[], nn.Module]) -> nn.Module:
+    """Build a network, the same each time, its batch normalisations as if they had been trained."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = ARCHITECTURES[name]()
+        network = architecture()
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 bound = (3 / module.weight[0].numel()) ** 0.5
@@ -137,12 +142,12 @@ class ResidualBlock(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
-def iresnet18(width: int = 8, dimension: int = 512) -> nn.Module:
-    """InsightFace's iresnet18, whose width is 64."""
+def iresnet(width: int = 8, dimension: int = 512, blocks: Sequence[int] = (2, 2, 2, 2)) -> nn.Module:
+    """InsightFace's iresnet18, whose width is 64; with (3, 4, 14, 3) blocks its iresnet50."""
     layers: list[nn.Module] = [nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width)]
     channels = width
-    for to in (width, 2 * width, 4 * width, 8 * width):
-        layers += [ResidualBlock(channels, to, 2), ResidualBlock(to, to, 1)]
+    for to, count in zip((width, 2 * width, 4 * width, 8 * width), blocks, strict=True):
+        layers += [ResidualBlock(channels, to, 2), *(ResidualBlock(to, to, 1) for _ in range(count - 1))]
         channels = to
     layers += [nn.BatchNorm2d(channels), nn.Flatten(), nn.Dropout(0.4), nn.Linear(channels * 7 * 7, dimension)]
     return nn.Sequential(*layers, nn.BatchNorm1d(dimension))
@@ -283,7 +288,7 @@ def edgenext(width: int = 8, dimension: int = 64) -> nn.Module:
 
 
 ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
-    "iresnet": iresnet18,
+    "iresnet": iresnet,
     "mobilefacenet": mobilefacenet,
     "vit": VisionTransformer,
     "edgenext": edgenext,

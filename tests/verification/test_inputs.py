@@ -294,3 +294,32 @@ def test_the_report_is_json_that_any_reader_takes(csv: Path, tmp_path: Path) -> 
     found = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
     assert found["metrics"]["auc"]["value"] == 1
     assert "genuine scores are all 0.8" in found["absent"]["d_prime"]
+
+
+def test_a_table_without_identities_needs_a_list_of_pairs(tmp_path: Path) -> None:
+    table = write(tmp_path / "table", ALBUM, identity=None)
+    assert "has no column identity; add it, or say by --pairs which photos to compare" in refusal(table)
+    listed = "probe,reference,genuine\n{0},{1},1\n{0},{4},0\n{0},{5},0\n{4},{5},1\n".format(*ALBUM.face_ids)
+    pairs = text(tmp_path / "pairs.csv", listed)
+    found = written(table, "--pairs", pairs)
+    assert (found["genuine"], found["impostor"], found["people"], found["probes"]["people"]) == (2, 2, None, None)
+    assert found["intervals"] == {"absent": "it is not known who is compared; give the table a column identity"}
+
+
+def test_a_table_with_identities_and_one_without_are_not_compared(tmp_path: Path) -> None:
+    table, other = write(tmp_path / "table", ALBUM), write(tmp_path / "other", ALBUM, identity=None)
+    pairs = text(tmp_path / "pairs.csv", "probe,reference,genuine\n{},{},1\n".format(*ALBUM.face_ids))
+    said = refusal(table, "--references", other, "--pairs", pairs)
+    assert said == f"{other}: has no column identity, and the other table does; give it to both or to none"
+
+
+def test_embeddings_of_two_recognizers_are_refused_in_one_line(tmp_path: Path) -> None:
+    def by(name: str, sha256: str) -> Path:
+        path = write(tmp_path / name, ALBUM)
+        pq.write_table(pq.read_table(path).replace_schema_metadata({"recognizer": name, "sha256": sha256}), path)
+        return path
+
+    one, other = by("sface", "0"), by("dlib", "1")
+    said = refusal(one, "--references", other)
+    assert said.startswith(f"{one}: embedded by ")
+    assert said.endswith("embed both with one recognizer")

@@ -56,6 +56,38 @@ def test_a_copy_to_the_byte_is_left_out_and_counted(tmp_path: Path) -> None:
     assert (listed.copies, len(listed.scores)) == (1, 2)
 
 
+def nobody() -> Faces:
+    """The album, without who is on the photos."""
+    faces = album()
+    return Faces(faces.face_ids, np.zeros(len(faces.face_ids), np.str_), faces.embeddings)
+
+
+def test_where_nobody_is_known_the_list_says_which_pairs_are_genuine(tmp_path: Path) -> None:
+    faces, text = nobody(), "A/1.jpg,A/2.jpg,1,x\nA/3.jpg,C/1.jpg,0,x\nD/1.jpg,B/2.jpg,0,y\nD/1.jpg,D/2.jpg,1,y\n"
+    path = write(tmp_path / "pairs.csv", "probe,reference,genuine,fold\n" + text)
+    listed, known = score_list(path, faces, faces), score_list(path, album(), album())
+    assert listed.genuine.tolist() == known.genuine.tolist() == [True, False, False, True]
+    np.testing.assert_array_equal(listed.comparison.genuine, known.comparison.genuine)
+    np.testing.assert_array_equal(listed.comparison.impostor, known.comparison.impostor)
+    assert listed.folds is not None
+    assert listed.folds.tolist() == [0, 0, 1, 1]
+    assert listed.comparison.people == ()
+
+
+def test_where_nobody_is_known_copies_are_left_out_with_their_label(tmp_path: Path) -> None:
+    faces = nobody()
+    faces.embeddings[1] = faces.embeddings[0]
+    text = "probe,reference,genuine\nA/1.jpg,A/2.jpg,1\nA/1.jpg,B/1.jpg,0\nA/1.jpg,A/3.jpg,1\n"
+    listed = score_list(write(tmp_path / "pairs.csv", text), faces, faces)
+    assert (listed.copies, listed.genuine.tolist()) == (1, [False, True])
+
+
+def test_where_nobody_is_known_a_list_without_labels_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "pairs.csv", "probe,reference\nA/1.jpg,A/2.jpg\n")
+    with pytest.raises(DataError, match=r"line 2: is this pair of one person.* give the list a column genuine"):
+        score_list(path, nobody(), nobody())
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

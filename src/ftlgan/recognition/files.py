@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from ftlgan.errors import WeightsError
 from ftlgan.params import RecognizerFile
 from ftlgan.recognition.folding import faces_input, shape_of
 from ftlgan.recognition.packs import arcface_preprocessing, find_in_pack, say_license
-from ftlgan.recognition.preprocessing import Preprocessing
+from ftlgan.recognition.preprocessing import Channels, Preprocessing
 from ftlgan.weights.cache import cache_folder
 from ftlgan.weights.lookup import find_weights
 
@@ -94,8 +95,18 @@ def _drop_unread_inputs(model: onnx.ModelProto, faces: str) -> None:
 
 def _preprocessing(file: RecognizerFile) -> Preprocessing:
     """Read an entry; what it does not give is as in InsightFace."""
-    given = file.model_dump(include={"size", "color", "mean", "std"}, exclude_none=True)
-    return Preprocessing(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    default = Preprocessing()
+    return Preprocessing(
+        size=file.size or default.size,
+        color=file.color or default.color,
+        mean=_channels(file.mean or default.mean),
+        std=_channels(file.std or default.std),
+    )
+
+
+def _channels(numbers: Sequence[float]) -> Channels:
+    first, second, third = numbers
+    return first, second, third
 
 
 def _output(model: onnx.ModelProto, label: str, wanted: str | None) -> str:

@@ -70,17 +70,35 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     Raises:
         DataError: if the folder has no folders with photos.
     """
-    album = {person.name: _photos(person) for person in _visible(folder) if _is_folder(person)}
-    album = {name: photos for name, photos in album.items() if photos}
-    if not album:
+    every = album(folder)
+    if not every:
         raise DataError(
             f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...) in it; "
             "expected one folder per person"
         )
-    order = shuffled(album, seed)
-    chosen = sorted(order, key=lambda name: len(album[name]) < 2)[:most_people]  # stable: keeps the shuffled order
-    print(f"{folder}: {len(chosen)} of {len(album)} people", file=sys.stderr)
-    return {name: album[name][:most_photos] for name in sorted(chosen)}
+    order = shuffled(every, seed)
+    chosen = sorted(order, key=lambda name: len(every[name]) < 2)[:most_people]  # stable: keeps the shuffled order
+    print(f"{folder}: {len(chosen)} of {len(every)} people", file=sys.stderr)
+    return {name: every[name][:most_photos] for name in sorted(chosen)}
+
+
+def album(folder: Path) -> dict[str, list[Path]]:
+    """Return the photos of each person who has any, people in alphabetical order.
+
+    Raises:
+        DataError: if something in the folder can't be read.
+    """
+    found = {person.name: photos(person) for person in _visible(folder) if _is_folder(person)}
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def has_photos_outside_folders(folder: Path) -> bool:
+    """Whether a folder has photos that are in none of the folders within.
+
+    Raises:
+        DataError: if something in the folder can't be read.
+    """
+    return any(path.suffix.lower() in SUFFIXES and path.is_file() for path in _visible(folder))
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -114,19 +132,23 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir()
 
 
-def _photos(person: Path) -> list[Path]:
-    """The photos of a person, also those in folders within, by path. What is left out is said."""
+def photos(person: Path) -> list[Path]:
+    """Return the photos of a person, also those in folders within, by path. Say what is left out.
+
+    Raises:
+        DataError: if something in the folder can't be read.
+    """
     files = sorted(_files(person))
-    photos = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if len(photos) < len(files):
-        chosen = set(photos)
+    found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if len(found) < len(files):
+        chosen = set(found)
         others = [path for path in files if path not in chosen]
         names = ", ".join(repr(str(path.relative_to(person))) for path in others)
         hint = ""
         if not HEIC_IS_READ and any(path.suffix.lower() in HEIC_SUFFIXES for path in others):
             hint = "; .heic is read where the package pillow-heif is installed"
         print(f"{person}: left out {names[:100]}: not {COMMON_SUFFIXES} or the like{hint}", file=sys.stderr)
-    return photos
+    return found
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -138,10 +160,10 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def photographs(folder: Path, album: Mapping[str, list[Path]]) -> Iterator[Photo]:
+def photographs(folder: Path, chosen: Mapping[str, list[Path]]) -> Iterator[Photo]:
     """Read the chosen photos of a folder of people, bytes as they are."""
-    for name, photos in album.items():
-        for path in photos:
+    for name, paths in chosen.items():
+        for path in paths:
             try:
                 yield name, path.relative_to(folder / name).as_posix(), path.read_bytes()
             except OSError as error:

@@ -74,7 +74,8 @@ def verify(
     with _one_line(pairs or table):
         histogram, facts = read()
         found = report(histogram, replicates, confidence, seed, fmr)
-    facts["intervals"] = _intervals(found, replicates, confidence, seed)
+    columns = "probe_identity and reference_identity" if "scores" in facts else "the table a column identity"
+    facts["intervals"] = _intervals(found, replicates, confidence, seed, columns)
     facts["notes"] = _notes(found, facts)
     content = json.dumps(_json(found, facts), indent=2, allow_nan=False)
     print(content if json_file == "-" else _text(found, facts))
@@ -121,11 +122,12 @@ def _compare_embeddings(
     split: str | None,
     skip: bool,
 ) -> tuple[ScoreHistogram, Facts]:
-    probes = read_embeddings(table, split, names, skip)
+    listed = pairs is not None
+    probes = read_embeddings(table, split, names, skip, anonymous=listed)
     facts: Facts = {"probes": _described(table, probes)}
     others = None
     if references:
-        others = read_embeddings(references, split, reference_names, skip)
+        others = read_embeddings(references, split, reference_names, skip, anonymous=listed)
         _check_together(table, probes, references, others)
         facts["references"] = _described(references, others)
     facts["recognizer"] = probes.recognizer
@@ -145,6 +147,9 @@ def _check_together(table: Path, probes: EmbeddingTable, references: Path, other
     for path, found in ((table, probes), (references, others)):
         if not found.named:
             raise DataError(f"{path}: has no column face_id, which keeps a photo from being compared with itself")
+    if probes.faces.anonymous != others.faces.anonymous:
+        (path,) = [path for path, found in ((table, probes), (references, others)) if found.faces.anonymous]
+        raise DataError(f"{path}: has no column identity, and the other table does; give it to both or to none")
     ours, theirs = probes.faces.embeddings, others.faces.embeddings
     if ours.shape[1] != theirs.shape[1]:
         raise DataError(f"{table}: probes are {ours.shape}, references {theirs.shape}: embed both with one recognizer")
@@ -178,7 +183,7 @@ def _described(path: Path, table: EmbeddingTable) -> Facts:
         "sha256": digest.hexdigest(),
         "split": table.split or None,
         "photos": len(faces.face_ids),
-        "people": len(np.unique(faces.identities)),
+        "people": None if faces.anonymous else len(np.unique(faces.identities)),
         "missing_left_out": table.missing,
     }
 
@@ -187,9 +192,9 @@ def _file(path: Path) -> Facts:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _intervals(found: Report, replicates: int, confidence: float, seed: int) -> Facts:
+def _intervals(found: Report, replicates: int, confidence: float, seed: int, columns: str) -> Facts:
     if found.replicates is None:
-        return {"absent": "it is not known who is compared; give probe_identity and reference_identity"}
+        return {"absent": f"it is not known who is compared; give {columns}"}
     weights = "to first order" if found.first_order else "exact"
     return {"level": confidence, "resampled": "people", "replicates": replicates, "seed": seed, "weights": weights}
 
@@ -246,7 +251,8 @@ def _text(found: Report, facts: Facts) -> str:
         if side in facts:
             table = facts[side]
             split = f", split {table['split']}" if table["split"] else ""
-            lines.append(line(side, f"{table['path']}: {table['photos']} photos of {table['people']} people{split}"))
+            people = f" of {table['people']} people" if table["people"] else ""
+            lines.append(line(side, f"{table['path']}: {table['photos']} photos{people}{split}"))
     if recognizer := facts.get("recognizer"):
         lines.append(line("recognizer", f"{recognizer.get('recognizer', '')}, SHA-256 {recognizer.get('sha256', '')}"))
     source = facts.get("scores", facts.get("pairs", {})).get("path", "all of different photos")

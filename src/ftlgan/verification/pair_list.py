@@ -74,10 +74,16 @@ def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool 
 
     Raises:
         DataError: if the file is no list of pairs, names a photo that is not there, compares one with itself, or says
-            that a pair is genuine, or is not, and the identities say otherwise.
+            that a pair is genuine, or is not, and the identities say otherwise; or if neither list nor identities
+            say whether a pair is genuine.
     """
     every = _read(path)
     check_same_people(probes, references)
+    if probes.anonymous and (unknown := next((pair for pair in every if pair.genuine is None), None)):
+        raise DataError(
+            f"{path}: line {unknown.line}: is this pair of one person? The table has no column identity; add it there, "
+            "or give the list a column genuine, of 1 and 0"
+        )
     rows = _find_rows(path, every, probes, references, skip_missing)
     listed = [pair for pair, found in zip(every, rows, strict=True) if found]
     sides = np.array([found for found in rows if found]).T
@@ -85,29 +91,38 @@ def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool 
     if (same := probe.face_ids == reference.face_ids).any():
         pair = listed[int(np.argmax(same))]
         raise DataError(f"{path}: line {pair.line}: compares {pair.probe} with itself; remove the line")
-    for pair, one, other in zip(listed, probe.identities.tolist(), reference.identities.tolist(), strict=True):
+    if not probes.anonymous:
+        _check_labels(path, listed, probe, reference)
+    kept = (probe.embeddings != reference.embeddings).any(axis=1)
+    probe, reference = probe.take(kept), reference.take(kept)
+    folds = [pair.fold for pair in listed]
+    if probes.anonymous:
+        genuine = np.array([bool(pair.genuine) for pair in listed], dtype=np.bool_)[kept]
+        people, persons = (), (np.empty(0, np.int32), np.empty((2, 0), np.int32))
+    else:
+        people, (one, other) = numbered(probe.identities, reference.identities)
+        genuine = one == other
+        persons = one[genuine], np.stack([one[~genuine], other[~genuine]])
+    scores = np.einsum("ij,ij->i", probe.embeddings, reference.embeddings, dtype=np.float64)
+    return ScoredList(
+        scores=scores,
+        genuine=genuine,
+        folds=np.unique(folds, return_inverse=True)[1][kept] if all(folds) else None,
+        comparison=Comparison(people, scores[genuine], scores[~genuine], *persons),
+        copies=int(np.count_nonzero(~kept)),
+        missing=len(every) - len(listed),
+    )
+
+
+def _check_labels(path: Path, listed: Sequence[Listed], probes: Faces, references: Faces) -> None:
+    """Refuse a pair that is genuine by the list and not by the table, or the other way round."""
+    for pair, one, other in zip(listed, probes.identities.tolist(), references.identities.tolist(), strict=True):
         if pair.genuine is not None and pair.genuine != (one == other):
             raise DataError(
                 f"{path}: line {pair.line}: {shown(pair.probe)} and {shown(pair.reference)} are "
                 f"{'one person' if pair.genuine else 'two people'} by the list, and by the table {shown(one)} and "
                 f"{shown(other)}; correct one of the two"
             )
-    kept = (probe.embeddings != reference.embeddings).any(axis=1)
-    probe, reference = probe.take(kept), reference.take(kept)
-    folds = [pair.fold for pair in listed]
-    people, (one, other) = numbered(probe.identities, reference.identities)
-    genuine = one == other
-    scores = np.einsum("ij,ij->i", probe.embeddings, reference.embeddings, dtype=np.float64)
-    return ScoredList(
-        scores=scores,
-        genuine=genuine,
-        folds=np.unique(folds, return_inverse=True)[1][kept] if all(folds) else None,
-        comparison=Comparison(
-            people, scores[genuine], scores[~genuine], one[genuine], np.stack([one[~genuine], other[~genuine]])
-        ),
-        copies=int(np.count_nonzero(~kept)),
-        missing=len(every) - len(listed),
-    )
 
 
 def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldAccuracy:

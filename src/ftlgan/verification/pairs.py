@@ -42,7 +42,7 @@ class Faces:
     face_ids: NDArray[np.str_]
     """The names of the photos, all different, (N,)."""
     identities: NDArray[np.str_]
-    """Who is on them, (N,)."""
+    """Who is on them, (N,); all empty if it is not known."""
     embeddings: NDArray[np.float32]
     """Unit length, (N, D)."""
 
@@ -53,6 +53,11 @@ class Faces:
     def without(self, face_ids: Collection[str]) -> "Faces":
         """All but the faces of these names."""
         return self.take(~np.isin(self.face_ids, list(face_ids)))
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether it is not known who is on them."""
+        return not any(self.identities.tolist())
 
 
 class AllPairs:

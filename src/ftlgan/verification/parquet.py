@@ -77,14 +77,13 @@ def _read_part(path: Path, partition: dict[str, str]) -> Part:
 
 
 def _check_columns(path: Path, columns: Sequence[str], partition: dict[str, str]) -> None:
-    for name in ("identity", "embedding"):
-        if name not in columns and name not in partition:
-            raise DataError(
-                f"{path}: has no column {name}; a table of embeddings has identity and embedding, and this one "
-                f"{joined_names(columns) or 'nothing'}"
-            )
-    if "embedding" not in columns:
+    if "embedding" not in columns and "embedding" in partition:
         raise DataError(f"{path}: has no column embedding, but a folder of that name; rename the folder")
+    if "embedding" not in columns:
+        raise DataError(
+            f"{path}: has no column embedding; a table of embeddings has identity and embedding, and this one "
+            f"{joined_names(columns) or 'nothing'}"
+        )
     for name in (*NAMES, "embedding"):
         if columns.count(name) > 1:
             raise DataError(f"{path}: has the column {name} {columns.count(name)} times; keep one")

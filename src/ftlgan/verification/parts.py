@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NAMES = ("identity", "face_id", "split")
-"""Columns of names; only the first has to be there."""
+"""Columns of names; the first has to be there, unless a list says which pairs are genuine."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,12 @@ class EmbeddingTable:
 
 
 def read_embeddings(
-    path: Path, split: str | None = None, names: Path | None = None, skip_missing: bool = False
+    path: Path,
+    split: str | None = None,
+    names: Path | None = None,
+    skip_missing: bool = False,
+    *,
+    anonymous: bool = False,
 ) -> EmbeddingTable:
     """Read a Parquet file, or all in a folder: columns identity, embedding, and if there are, face_id and split.
 
@@ -44,20 +49,32 @@ def read_embeddings(
         split: whose faces; None: those of the test, where the table has any, else all.
         names: the names of the rows of a .npy file; None: the .csv or .txt file of the same name beside it.
         skip_missing: leave out, and count, photos without an embedding: null, empty, all NaN or all 0.
+        anonymous: take a Parquet table without the column identity, too; its identities are empty.
 
     Raises:
         DataError: if there is no such table, it lacks a column, has no faces of the split, a person in two splits or
             a photo twice, or embeddings are missing, of different or not of unit length, or not finite.
     """
     parts = [read_array(path, names)] if path.suffix.lower() == ".npy" else read_parquet(path)
-    for name in NAMES[1:]:
+    for name in NAMES:
         if len({name in part.names for part in parts}) > 1:
             (lacking, *_) = [part.path for part in parts if name not in part.names]
             raise DataError(f"{lacking}: has no column {name}, and other files of {path} do; give it to all or none")
+    if "identity" not in parts[0].names:
+        if not anonymous:
+            raise DataError(
+                f"{parts[0].path}: has no column identity; add it, or say by --pairs which photos to compare, and in "
+                "a column genuine of that list which pairs are of one person"
+            )
+        for part in parts:
+            part.names["identity"] = np.zeros(len(part.embeddings), np.str_)
+    else:
+        anonymous = False
     for part in parts:
-        _check_names(part)
+        _check_names(part, ("face_id",) if anonymous else ("identity", "face_id"))
     column = {name: np.concatenate([part.names[name] for part in parts]) for name in parts[0].names}
-    _refuse_alike(path, column["identity"])
+    if not anonymous:
+        _refuse_alike(path, column["identity"])
     inside, chosen = _choose(path, column, split)
     vectors, missing = _usable(path, parts, inside, skip_missing)
     identities = column["identity"][inside][~missing]
@@ -118,7 +135,7 @@ def _choose(path: Path, column: dict[str, NDArray[np.str_]], split: str | None) 
     if chosen not in splits:
         raise DataError(f"{path}: has no faces of the split {chosen!r}; it has {joined_names(splits) or 'no splits'}")
     inside = column["split"] == chosen
-    if shared := {*who[inside].tolist()} & {*who[~inside].tolist()}:
+    if shared := ({*who[inside].tolist()} & {*who[~inside].tolist()}) - {""}:
         raise DataError(f"{path}: {min(shared)} is in the split {chosen!r} and in another; keep a person in one")
     return inside, chosen
 
@@ -154,8 +171,8 @@ def _usable(
     )
 
 
-def _check_names(part: Part) -> None:
-    for name in ("identity", "face_id"):
+def _check_names(part: Part, columns: Sequence[str]) -> None:
+    for name in columns:
         names = part.names.get(name, np.empty(0, np.str_))
         for found in np.unique(names).tolist():
             if is_missing(found):

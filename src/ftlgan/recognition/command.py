@@ -1,0 +1,195 @@
+"""`ftlgan embed`: photos or aligned faces to a table of embeddings, as `ftlgan verify` takes it."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ftlgan.errors import DataError, ParamsError, writing
+from ftlgan.faces import HR, embeddings_schema, write_table
+from ftlgan.params import BUILT_IN, Align, RecognizerFile, load_params
+from ftlgan.progress import progress
+from ftlgan.recognition import Recognizer, recognizers
+from ftlgan.recognition.inputs import Face, Input, open_input
+from ftlgan.recognition.parts import Parts, open_parts
+
+PARAMS = Path("params.yaml")
+ALIGN = Align(detection_score=0.7, face_width=30, aligned=False)
+"""What is used outside a project: the defaults of params.yaml."""
+FACES_PER_PART = 256
+"""Faces that are embedded at once, and that a kill costs at most. Enough to keep every core busy."""
+REJECTS = ["face_id", "identity", "reason"]
+"""The header of the list of rejects."""
+
+
+def embed(source: Path, recognizer: str, output: Path, aligned: bool) -> None:
+    """Embed the faces of a folder of photos, or of a table, and write a Parquet file that `ftlgan verify` takes.
+
+    A run that was killed goes on where it stopped, and ends in the same bytes; what it has done is in OUTPUT.parts
+    until the end. Photos without a usable face are listed in OUTPUT.rejects.csv.
+
+    Args:
+        source: a folder with a folder of photos for each person; or a folder of photos, whose output has no column
+            identity; or a table of aligned faces: a Parquet file or a folder of them, with the columns image, face_id
+            and if there are, identity and split.
+        recognizer: a name in `recognizers` of ./params.yaml, or one that is built in.
+        output: the file to write; its name ends in .parquet.
+        aligned: photos are aligned faces and are taken as they are, as by `align.aligned`.
+
+    Raises:
+        ParamsError: if the recognizer is not known, or the output has another suffix.
+        DataError: if the source holds no faces, or the output is something else or can't be written.
+        WeightsError: if the recognizer's weights are missing or corrupted.
+    """
+    file, align = _settings(recognizer, aligned)
+    _check_output(output, source)
+    faces = open_input(source, align)
+    network = recognizers.load(recognizer, file)
+    schema = _schema(network, faces)
+    _refuse_to_overwrite(output, schema)
+    origin = {
+        "photos or faces": f"{type(faces).__name__} {faces.state}",
+        "recognizer": f"{network.name} {network.sha256} {file.model_dump_json() if file else ''}",
+        "options": align.model_dump_json() if faces.unit == "photo" else "",
+        "version of ftlgan": version("ftlgan"),
+    }
+    with open_parts(output.with_suffix(".parts"), origin) as parts:
+        _embed_rest(network, faces, parts)
+        found = parts.read()
+        rejects = _write_rejects(_rejects_file(output), found)
+        if rejects == faces.count:
+            parts.remove()
+            raise DataError(f"{source}: none of {rejects} gives an embedding; {_rejects_file(output)} says why")
+        write_table(output, _embeddings(found, schema))
+        parts.remove()
+    print(f"{output}: {faces.count - rejects} embeddings by {recognizer}; {_counted(found, output)}")
+
+
+def _settings(recognizer: str, aligned: bool) -> tuple[RecognizerFile | None, Align]:
+    """Look up the recognizer's file, None if it is built in, and how faces are aligned."""
+    known: dict[str, RecognizerFile | None] = dict.fromkeys(BUILT_IN)
+    align = ALIGN
+    if PARAMS.exists():
+        params = load_params(PARAMS)
+        known |= params.recognizers
+        align = params.align
+    if recognizer not in known:
+        place = f"recognizers of {PARAMS}" if PARAMS.exists() else f"what is built in, and there is no {PARAMS} here"
+        raise ParamsError(f"--recognizer {recognizer}: is not in {place}; use one of {', '.join(known)}")
+    return known[recognizer], align.model_copy(update={"aligned": True}) if aligned else align
+
+
+def _check_output(output: Path, source: Path) -> None:
+    if output.suffix != ".parquet":
+        raise ParamsError(f"--output {output}: is a Parquet file; give it a name that ends in .parquet")
+    if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+        raise ParamsError(f"--output {output}: lies in the folder that is read; choose a place outside of {source}")
+    if source.resolve() == output.resolve():
+        raise ParamsError(f"--output {output}: is the table that is read; choose another name")
+    rejects = _rejects_file(output)
+    if rejects.exists() and not rejects.read_bytes().startswith(",".join(REJECTS).encode()):
+        raise DataError(f"{rejects}: `ftlgan embed` did not write it; rename it, or choose another output")
+
+
+def _rejects_file(output: Path) -> Path:
+    return output.with_suffix(".rejects.csv")
+
+
+def _refuse_to_overwrite(output: Path, schema: pa.Schema) -> None:
+    """Refuse an output that exists and is not an embedding by the same recognizer.
+
+    Raises:
+        DataError: if it is something else.
+    """
+    if not output.exists():
+        return
+    try:
+        there = pq.read_schema(output)
+        by = {key: value.decode(errors="replace") for key, value in (there.metadata or {}).items()}
+        embeddings = "embedding" in there.names
+    except (pa.ArrowException, OSError):
+        by, embeddings = {}, False
+    if not embeddings or b"recognizer" not in by:
+        raise DataError(f"{output}: exists, and `ftlgan embed` did not write it; remove it, or choose another output")
+    if any(by.get(key) != value.decode() for key, value in (schema.metadata or {}).items()):
+        raise DataError(
+            f"{output}: holds embeddings by {by[b'recognizer']}, SHA-256 {by.get(b'sha256', 'unknown')}, another "
+            "recognizer; remove it, or choose another output"
+        )
+
+
+def _schema(network: Recognizer, faces: Input) -> pa.Schema:
+    """The schema of the pipeline's embeddings, without the names that are not known."""
+    every = embeddings_schema(network.dimension, network.name, network.sha256)
+    return pa.schema([field for field in every if field.name in (*faces.columns, "embedding")], every.metadata)
+
+
+def _embed_rest(network: Recognizer, faces: Input, parts: Parts) -> None:
+    """Embed what is not among the parts yet."""
+    done = parts.read().num_rows
+    verb = f"embed by {network.name}"
+    with progress(faces.faces(done), verb, faces.count, faces.unit, initial=done) as bar:
+        for group in _groups(bar, FACES_PER_PART):
+            parts.add(_embedded(network, group))
+
+
+def _groups(faces: Iterable[Face], size: int) -> Iterator[list[Face]]:
+    remaining = iter(faces)
+    while group := list(islice(remaining, size)):
+        yield group
+
+
+def _embedded(network: Recognizer, faces: Sequence[Face]) -> list[dict[str, Any]]:
+    """Rows of `ftlgan.recognition.parts.SCHEMA`, in the order of the faces."""
+    images = [face.image for face in faces if isinstance(face.image, np.ndarray)]
+    embeddings = iter(network.embed(np.stack(images) if images else np.empty((0, HR, HR, 3), np.uint8)))
+    rows: list[dict[str, Any]] = []
+    for face in faces:
+        if isinstance(face.image, str):
+            rows.append({**face.names, "reason": face.image})
+        elif np.isfinite(embedding := next(embeddings)).all():
+            rows.append({**face.names, "embedding": embedding})
+        else:
+            rows.append({**face.names, "reason": f"no embedding: {network.name} gives numbers that are not finite"})
+    return rows
+
+
+def _embeddings(found: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with an embedding, in the form of the output."""
+    rows = found.filter(found.column("reason").is_null())
+    numbers = pa.concat_arrays([chunk.flatten() for chunk in rows.column("embedding").chunks])
+    size = schema.field("embedding").type.list_size
+    columns = {name: rows.column(name) for name in schema.names if name != "embedding"}
+    return pa.table(columns | {"embedding": pa.FixedSizeListArray.from_arrays(numbers, size)}, schema)
+
+
+def _write_rejects(path: Path, found: pa.Table) -> int:
+    """Write the list of rejects, of a header alone if there are none, and return their number."""
+    rows = found.filter(found.column("reason").is_valid()).select(REJECTS).to_pylist()
+    text = io.StringIO()
+    table = csv.DictWriter(text, REJECTS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    aside = path.with_name(f".{path.name}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(text.getvalue(), encoding="utf-8", newline="")
+        aside.replace(path)
+    return len(rows)
+
+
+def _counted(found: pa.Table, output: Path) -> str:
+    """How many were rejected, by reason."""
+    count = Counter(reason.split(":")[0] for reason in found.column("reason").to_pylist() if reason)
+    if not count:
+        return "0 rejects"
+    reasons = ", ".join(f"{n} {reason}" for reason, n in count.most_common())
+    return f"{count.total()} rejects ({reasons}): {_rejects_file(output)}"

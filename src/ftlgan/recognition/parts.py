@@ -1,0 +1,115 @@
+"""What an embedding that was killed has done: embedded faces and rejects, part by part, in a folder beside the output.
+
+A part is whole or not there. A file says what the parts were made of; where that is something else now, they go.
+"""
+
+import json
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from ftlgan.errors import DataError, writing
+from ftlgan.faces import read_table, write_table
+
+ORIGIN = "origin.json"
+
+SCHEMA = pa.schema(
+    [
+        pa.field("face_id", pa.string(), False),
+        pa.field("identity", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("embedding", pa.list_(pa.float32())),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""Rows of a part: a face with an embedding, or with the reason why there is none."""
+
+
+class Parts:
+    """The folder of the parts of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._count = len(self._paths())
+
+    def read(self) -> pa.Table:
+        """Return the rows of all parts, in their order."""
+        return pa.concat_tables([SCHEMA.empty_table(), *(read_table(path) for path in self._paths())])
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write one more part.
+
+        Raises:
+            DataError: if it can't be written, e.g. because the disk is full.
+        """
+        write_table(self.folder / f"part-{self._count:05}.parquet", pa.Table.from_pylist(list(rows), SCHEMA))
+        self._count += 1
+
+    def remove(self) -> None:
+        """Delete the parts, and the file that says what they were made of."""
+        for path in (*self.folder.glob("*part-*.parquet"), self.folder / ORIGIN):  # also what a kill left aside
+            path.unlink(missing_ok=True)
+        self._count = 0
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+
+@contextmanager
+def open_parts(folder: Path, origin: dict[str, str]) -> Generator[Parts]:
+    """Open the folder of parts, keep other runs out of it, and remove it at the end unless there was an error.
+
+    Args:
+        folder: where they are, or will be.
+        origin: what the embeddings depend on, by the words that tell the user what has changed.
+
+    Raises:
+        DataError: if it is not a folder of parts, can't be made, or another run works in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file, and parts are written into a folder of this name; remove or rename it")
+    others = {path.name for path in folder.glob("*") if not path.name.startswith(".")}
+    if others and ORIGIN not in others:
+        raise DataError(f"{folder}: holds files that `ftlgan embed` did not write; remove it, or choose another output")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise DataError(f"{folder}: another `ftlgan embed` is at work in it; let it end") from None
+    try:
+        yield _parts(folder, origin)
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _parts(folder: Path, origin: dict[str, str]) -> Parts:
+    parts, file = Parts(folder), folder / ORIGIN
+    if file.exists():
+        changed = _changes(file, origin)
+        if not changed:
+            return parts
+        print(f"{folder}: is of a run with other {' and '.join(changed)}; starting anew", file=sys.stderr)
+        parts.remove()
+    with writing(file):
+        aside = file.with_name(f".{file.name}")
+        aside.write_text(json.dumps(origin), encoding="utf-8")
+        aside.replace(file)
+    return parts
+
+
+def _changes(file: Path, origin: dict[str, str]) -> list[str]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return [what for what, value in origin.items() if found.get(what) != value]
+    except (ValueError, AttributeError):
+        return list(origin)

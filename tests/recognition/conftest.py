@@ -24,3 +24,10 @@ def drawing() -> np.ndarray:
     cv2.line(image, (56, 54), (56, 74), (180, 130, 110), 3)
     cv2.ellipse(image, (56, 92), (15, 4), 0, 0, 360, (170, 60, 70), -1)
     return image
+
+
+@pytest.fixture
+def aligned_faces() -> np.ndarray:
+    """Smooth images that stand for aligned faces: uint8, (6, 112, 112, 3)."""
+    y, x = np.mgrid[:112, :112]
+    return np.stack([np.stack([x * (k + 1), y * 2, 20 * k + x - y], axis=-1) for k in range(6)]).astype(np.uint8)

@@ -88,13 +88,6 @@ def flat(album: Path, place: Path) -> Path:
     return place / "flat"
 
 
-@pytest.fixture
-def aligned_faces() -> np.ndarray:
-    """Smooth images that stand for aligned faces: uint8, (6, 112, 112, 3)."""
-    y, x = np.mgrid[:112, :112]
-    return np.stack([np.stack([x * (k + 1), y * 2, 20 * k + x - y], axis=-1) for k in range(6)]).astype(np.uint8)
-
-
 def write_table(path: Path, faces: np.ndarray, **columns: object) -> Path:
     names = {"face_id": [f"f{k}" for k in range(len(faces))], "identity": [f"p{k // 2}" for k in range(len(faces))]}
     rows = {"image": [encode_png(face) for face in faces], **names, **columns}
@@ -251,39 +244,11 @@ def test_a_table_keeps_its_names_and_splits(place: Path, aligned_faces: np.ndarr
     np.testing.assert_array_equal(embeddings_of(table), SFace().embed(aligned_faces))
 
 
-def test_a_table_goes_on_in_the_middle_of_a_file(place: Path, aligned_faces: np.ndarray) -> None:
-    from ftlgan.recognition.inputs import open_input
-
-    write_table(place / "faces" / "0.parquet", aligned_faces[:4])
-    write_table(place / "faces" / "1.parquet", aligned_faces[4:], face_id=["f4", "f5"])
-    table = open_input(place / "faces", command.ALIGN)
-    for skip in range(7):
-        assert [face.names["face_id"] for face in table.faces(skip)] == [f"f{k}" for k in range(skip, 6)]
-
-
 def test_a_table_without_people_and_with_a_damaged_image(place: Path, aligned_faces: np.ndarray) -> None:
     images = [b"damaged", *(encode_png(face) for face in aligned_faces[1:])]
     embed(write_table(place / "t.parquet", aligned_faces, identity=None, image=images), "-o", "e.parquet")
     assert pq.read_table(place / "e.parquet").column("face_id").to_pylist() == ["f1", "f2", "f3", "f4", "f5"]
     assert rejects(place / "e.rejects.csv") == [["f0", "", "unreadable: not an image"]]
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"image": [encode_png(np.zeros((28, 28, 3), np.uint8))] * 6}, "f0 has 28x28 px; a table holds aligned faces"),
-        ({"image": None}, "has no column image"),
-        ({"image": ["text"] * 6}, "image is string, not an encoded image"),
-        ({"face_id": None}, "has no column face_id"),
-        ({"face_id": ["f0"] * 6}, "has f0 6 times"),
-        ({"identity": [None, *"aabbc"]}, "1 of 6 rows have no identity"),
-    ],
-)
-def test_a_table_of_something_else_is_refused(
-    place: Path, aligned_faces: np.ndarray, columns: dict, message: str
-) -> None:
-    assert message in refusal(write_table(place / "t.parquet", aligned_faces, **columns), "-o", "e.parquet")
-    assert not (place / "e.parquet").exists()
 
 
 def test_nothing_is_lost_silently(album: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,6 @@ from ftlgan.alignment import Aligner
 from ftlgan.faces import embeddings_of, encode_png, recognizer_of
 from ftlgan.params import load_params
 from ftlgan.recognition import command, recognizers
-from ftlgan.recognition.sface import SFace
 
 PEOPLE, EACH = 3, 3
 FACES_PER_PART = 4
@@ -25,10 +24,10 @@ KILLED = f"""
 import os
 from ftlgan import cli
 from ftlgan.recognition import command
-from ftlgan.recognition.sface import SFace
+from ftlgan.recognition.onnx_file import OnnxRecognizer
 
 command.FACES_PER_PART = {FACES_PER_PART}
-embed, calls = SFace.embed, []
+embed, calls = OnnxRecognizer.embed, []
 
 def embed_or_die(self, faces):
     calls.append(len(faces))
@@ -36,7 +35,7 @@ def embed_or_die(self, faces):
         os.kill(os.getpid(), 9)
     return embed(self, faces)
 
-SFace.embed = embed_or_die
+OnnxRecognizer.embed = embed_or_die
 cli.main()
 """
 """The program, with small parts, that is killed while it embeds the third."""
@@ -110,7 +109,7 @@ def test_photos_are_aligned_and_embedded_as_the_pipeline_does(album: Path, place
     assert table.schema.names == ["face_id", "identity", "embedding"]
     assert table.column("face_id").to_pylist() == [str(path.relative_to(album)) for path in paths]
     assert table.column("identity").to_pylist() == [path.parent.name for path in paths]
-    sface, aligner = SFace(), Aligner(0.7, 30)
+    sface, aligner = recognizers.load("sface"), Aligner(0.7, 30)
     assert recognizer_of(table) == {"recognizer": "sface", "sha256": sface.sha256}
     crops = np.stack([aligner(path.read_bytes()).image for path in paths])
     np.testing.assert_array_equal(embeddings_of(table), sface.embed(crops))

@@ -72,7 +72,7 @@ def _read_part(path: Path, partition: dict[str, str]) -> Part:
         key.decode(errors="replace"): value.decode(errors="replace")
         for key, value in (table.schema.metadata or {}).items()
     }
-    recognizer = {key: metadata[key] for key in ("recognizer", "sha256") if key in metadata}
+    recognizer = {key: metadata[key] for key in ("recognizer", "sha256", "preprocessing") if key in metadata}
     return Part(path, names, _vectors(path, table["embedding"]), recognizer)
 
 

@@ -17,6 +17,7 @@ from ftlgan.alignment import Aligner
 from ftlgan.faces import embeddings_of, encode_png, recognizer_of
 from ftlgan.params import load_params
 from ftlgan.recognition import command, recognizers
+from ftlgan.recognition.onnx_file import OnnxRecognizer
 
 PEOPLE, EACH = 3, 3
 FACES_PER_PART = 4
@@ -147,8 +148,8 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     assert len(list((place / "e.parts").glob("part-*.parquet"))) == 2
     assert not (place / "e.parquet").exists()
     embedded: list[int] = []
-    plain = SFace.embed
-    monkeypatch.setattr(SFace, "embed", lambda self, faces: embedded.append(len(faces)) or plain(self, faces))
+    plain = OnnxRecognizer.embed
+    monkeypatch.setattr(OnnxRecognizer, "embed", lambda self, faces: embedded.append(len(faces)) or plain(self, faces))
     embed(album, "-o", "e.parquet")
     assert embedded == [PEOPLE * EACH - 2 * FACES_PER_PART]
     assert (place / "e.parquet").read_bytes() == (place / "whole.parquet").read_bytes()
@@ -162,15 +163,15 @@ def test_parts_of_something_else_are_not_used(
 ) -> None:
     with monkeypatch.context() as patch:
         calls: list[int] = []
-        plain = SFace.embed
+        plain = OnnxRecognizer.embed
 
-        def interrupted(self: SFace, faces: np.ndarray) -> np.ndarray:
+        def interrupted(self: OnnxRecognizer, faces: np.ndarray) -> np.ndarray:
             calls.append(len(faces))
             if len(calls) == 2:
                 raise KeyboardInterrupt
             return plain(self, faces)
 
-        patch.setattr(SFace, "embed", interrupted)
+        patch.setattr(OnnxRecognizer, "embed", interrupted)
         with pytest.raises(SystemExit):
             embed(album, "-o", "e.parquet")
     assert (place / "e.parts" / "part-00000.parquet").exists()
@@ -226,7 +227,7 @@ def test_aligned_faces_are_taken_as_they_are(place: Path, aligned_faces: np.ndar
         path.write_bytes(encode_png(face[:100] if k == 5 else face))
     embed(place / "crops", "-o", "e.parquet", "--aligned")
     table = pq.read_table(place / "e.parquet")
-    np.testing.assert_array_equal(embeddings_of(table), SFace().embed(aligned_faces[:5]))
+    np.testing.assert_array_equal(embeddings_of(table), recognizers.load("sface").embed(aligned_faces[:5]))
     ((name, who, reason),) = rejects(place / "e.rejects.csv")
     assert (name, who) == ("p2/5.png", "p2")
     assert reason.startswith("not square")
@@ -240,7 +241,7 @@ def test_a_table_keeps_its_names_and_splits(place: Path, aligned_faces: np.ndarr
     table = pq.read_table(place / "e.parquet")
     assert table.column("face_id").to_pylist() == [f"f{k}" for k in range(6)]
     assert table.column("split").to_pylist() == splits
-    np.testing.assert_array_equal(embeddings_of(table), SFace().embed(aligned_faces))
+    np.testing.assert_array_equal(embeddings_of(table), recognizers.load("sface").embed(aligned_faces))
 
 
 def test_a_table_without_people_and_with_a_damaged_image(place: Path, aligned_faces: np.ndarray) -> None:
@@ -269,14 +270,14 @@ def test_nothing_is_lost_silently(album: Path, place: Path, capsys: pytest.Captu
 def test_an_embedding_that_is_not_finite_is_a_reject(
     place: Path, aligned_faces: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = SFace.embed
+    plain = OnnxRecognizer.embed
     blank = aligned_faces[0].copy()
 
-    def without_direction(self: SFace, faces: np.ndarray) -> np.ndarray:
+    def without_direction(self: OnnxRecognizer, faces: np.ndarray) -> np.ndarray:
         alike = (faces == blank).all(axis=(1, 2, 3))
         return np.where(alike[:, None], np.nan, plain(self, faces)).astype(np.float32)
 
-    monkeypatch.setattr(SFace, "embed", without_direction)
+    monkeypatch.setattr(OnnxRecognizer, "embed", without_direction)
     embed(write_table(place / "t.parquet", aligned_faces), "-o", "e.parquet")
     assert pq.read_table(place / "e.parquet").num_rows == 5
     assert "not finite" in rejects(place / "e.rejects.csv")[0][2]
@@ -368,7 +369,8 @@ def test_a_recognizer_of_params_is_loaded_from_its_file(
         "photos", "-o", "e.parquet", recognizer="other"
     )
     asked: list[tuple] = []
-    monkeypatch.setattr(recognizers, "load", lambda *arguments: asked.append(arguments) or SFace())
+    sface = recognizers.load("sface")
+    monkeypatch.setattr(recognizers, "load", lambda *arguments: asked.append(arguments) or sface)
     embed(write_table(place / "t.parquet", aligned_faces), "-o", "e.parquet", recognizer="mine")
     ((name, file),) = asked
     assert (name, file.file, file.license) == ("mine", "mine.onnx", "my own")
@@ -379,7 +381,9 @@ def test_the_section_align_of_params_is_used(place: Path, aligned_faces: np.ndar
     (place / "crops").mkdir()
     (place / "crops" / "a.png").write_bytes(encode_png(aligned_faces[0]))
     embed("crops", "-o", "e.parquet")
-    np.testing.assert_array_equal(embeddings_of(pq.read_table("e.parquet")), SFace().embed(aligned_faces[:1]))
+    np.testing.assert_array_equal(
+        embeddings_of(pq.read_table("e.parquet")), recognizers.load("sface").embed(aligned_faces[:1])
+    )
 
 
 def test_outside_a_project_faces_are_aligned_by_the_defaults() -> None:

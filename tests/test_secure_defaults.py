@@ -72,6 +72,7 @@ def test_dvc_reports_nothing_and_looks_for_no_update(tmp_path: Path) -> None:
     assert said_by(asked, tmp_path, tmp_path).startswith("True"), "outside of this project it would"
 
 
+@pytest.mark.slow
 def test_mlflow_reports_nothing_about_a_stage(tmp_path: Path) -> None:
     asked = "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
     stage = "from pathlib import Path; from ftlgan.tracking.store import Store; Store(Path.cwd()); "

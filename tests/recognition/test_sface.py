@@ -60,6 +60,7 @@ def test_all_that_the_network_computes_with_follows_it_to_a_device(teacher: Reco
     assert embeddings.shape == (2, 128)
 
 
+@pytest.mark.slow
 def test_bfloat16_points_the_gradient_where_float32_does(teacher: RecognizerNetwork, faces: np.ndarray) -> None:
     gradients: list[torch.Tensor] = []
     for enabled in (False, True):

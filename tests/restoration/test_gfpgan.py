@@ -76,6 +76,7 @@ def test_eyes_nose_and_mouth_come_to_lie_where_they_lie_on_ffhq() -> None:
     assert np.abs(cut_out(place_on_template(marks)).astype(int) - marks)[..., 0].mean() < 2
 
 
+@pytest.mark.slow
 def test_weights_of_the_whole_network_load_by_its_name(lr: np.ndarray, tmp_path: Path) -> None:
     """Zeros that share one byte range: 350 MB of network in a file of some kB."""
     with torch.device("meta"):

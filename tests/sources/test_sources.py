@@ -81,6 +81,7 @@ def test_synthetic_people_move_nobody(album: Path) -> None:
     assert splits_of_the_album(dataset(album, synthetic_people=8)) == splits_of_the_album(dataset(album))
 
 
+@pytest.mark.slow
 def test_synthetic_people_are_drawn_beside_the_others_and_never_tested(album: Path) -> None:
     count, rows = fetch(dataset(album, people=6, synthetic_people=5, test=1), seed=0)
     photos = [(row["identity"], row["split"]) for row in rows]

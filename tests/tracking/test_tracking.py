@@ -156,6 +156,7 @@ def test_runs_of_a_temporary_copy_go_to_the_original_repository(
     assert list(copy.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_on_no_store_lose_nothing_and_say_nothing(tmp_path: Path) -> None:
     code = """
 from ftlgan import tracking

@@ -97,6 +97,7 @@ def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
     assert np.abs(box - lr).mean() < 12
 
 
+@pytest.mark.slow
 def test_the_discriminator_learns_to_tell_restored_faces(data: TrainingSet) -> None:
     config = changed(CONFIG, discriminator={"learning_rate": 5e-3, "r1": 0.0})
     trained = train(data, faster(config, steps=60, learning_rate=1e-6))

@@ -181,7 +181,7 @@ def _write_rejects(path: Path, found: pa.Table) -> int:
     aside = path.with_name(f".{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text.getvalue(), encoding="utf-8", newline="")
+        aside.write_text(text.getvalue(), encoding="utf-8", newline="\n")
         aside.replace(path)
     return len(rows)
 

@@ -102,7 +102,7 @@ def _parts(folder: Path, origin: dict[str, str]) -> Parts:
         parts.remove()
     with writing(file):
         aside = file.with_name(f".{file.name}")
-        aside.write_text(json.dumps(origin), encoding="utf-8")
+        aside.write_text(json.dumps(origin), encoding="utf-8", newline="\n")
         aside.replace(file)
     return parts
 

@@ -35,7 +35,7 @@ from ftlgan.recognition.network import RecognizerNetwork
 from ftlgan.recognition.preprocessing import Preprocessing
 from ftlgan.recognition.teacher import Teacher
 
-sys.path.append(str(Path(__file__).parents[1] / "recognition"))
+sys.path.append(str(Path(__file__).parents[1]))
 from onnx_models import export, iresnet, mobilefacenet, randomized
 
 DIMENSION = 512

@@ -265,7 +265,7 @@ def test_the_headline_and_the_table_have_every_method(reproduced: Project) -> No
     columns = [name + end for name in metrics for end in ("", "_lo", "_hi")]
     thresholds = ["threshold_at_fmr_0.01", "threshold_at_fmr_0.001", "threshold_at_eer"]
     counts = ["people", "genuine", "impostor"]
-    assert list(rows[0]) == ["res", "method", "judge", "protocol", *counts, *columns, *thresholds]
+    assert list(rows[0]) == ["res", "method", "judge", "box", "protocol", *counts, *columns, *thresholds]
     found = {(row["method"], row["judge"], row["protocol"]) for row in rows}
     methods = {("hr", "hr-hr"), *((m, p) for m in ("bicubic", "ftlgan") for p in ("lr-hr", "lr-lr"))}
     assert found == {(method, judge, protocol) for method, protocol in methods for judge in ("sface", "dlib")}
@@ -286,13 +286,14 @@ def test_every_result_says_where_it_comes_from(reproduced: Project) -> None:
     assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0}
     assert origin["degradation"] == {"res": 14, "kernel": "bicubic", "resampler": "Pillow, antialiased"}
     assert "ArcFace" in origin["crop"]["template"]
-    boxes = {judge: about["box"].split(":")[0] for judge, about in origin["judges"].items()}
-    assert boxes == {"sface": "white", "dlib": "black"}
+    boxes = {judge: about["white_for"] for judge, about in origin["judges"].items()}
+    assert boxes == {"sface": ["ftlgan"], "dlib": []}
     assert {len(about["sha256"]) for about in origin["judges"].values()} == {64}
     with (reproduced.root / "metrics/verification.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row, result in zip(rows, origin["results"], strict=True):
         assert [row[name] for name in ("method", "judge", "protocol")] == list(result.values())[:3]
+        assert row["box"] == ("white" if (row["method"], row["judge"]) == ("ftlgan", "sface") else "black")
         assert [int(row[name]) for name in ("people", "genuine", "impostor")] == [
             result[name] for name in ("people", "genuine", "impostor")
         ]

@@ -42,7 +42,7 @@ def test_it_has_the_params_that_dvc_yaml_lists_and_the_commit_of_the_code(projec
     found = take_fingerprint(PARAMS, "ftlgan")
     assert found.params == {
         "res": 14,
-        "losses.ftlgan": PARAMS.losses["ftlgan"].model_dump(),
+        "losses.ftlgan": PARAMS.losses["ftlgan"].model_dump(by_alias=True),
         "train.seed": 0,
         "train.validate": PARAMS.train.validate_every,
     }

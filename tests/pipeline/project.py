@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ruamel.yaml import YAML
-from warm import warmed
+from warm_python import warmed
 
 ROOT = Path(__file__).parents[2]
 FILES = [

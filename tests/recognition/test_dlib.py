@@ -14,7 +14,6 @@ from ftlgan.recognition.dlib import (
     CHIP_PADDING,
     CHIP_SIZE,
     FACE_LANDMARKS,
-    FEWEST_FOR_PROCESSES,
     Dlib,
     face_to_chip,
 )
@@ -41,19 +40,24 @@ def test_a_chip_is_what_dlib_cuts_by_the_same_landmarks() -> None:
     assert np.abs(shift).max() < 0.5  # pixels of the face: dlib's landmarks are whole numbers
 
 
-def test_the_embedding_does_not_depend_on_the_number_of_processes(faces: np.ndarray) -> None:
-    rows = np.arange(FEWEST_FOR_PROCESSES + 3) % len(faces)
+def test_the_embedding_does_not_depend_on_the_number_of_processes(
+    faces: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftlgan.recognition.dlib.FEWEST_FOR_PROCESSES", 3)
+    monkeypatch.setattr("ftlgan.recognition.dlib.CHUNK", 2)
+    rows = np.arange(5) % len(faces)
     np.testing.assert_array_equal(Dlib(processes=2).embed(faces[rows]), Dlib(processes=1).embed(faces)[rows])
 
 
-SCRIPT = f"""
+SCRIPT = """
 import multiprocessing, os, signal, sys
 import numpy as np
-from ftlgan.recognition.dlib import Dlib
+from ftlgan.recognition import dlib
 
 if __name__ == "__main__":
-    judge = Dlib(processes=2)
-    judge.embed(np.zeros(({FEWEST_FOR_PROCESSES}, 112, 112, 3), np.uint8))
+    dlib.FEWEST_FOR_PROCESSES, dlib.CHUNK = 2, 1
+    judge = dlib.Dlib(processes=2)
+    judge.embed(np.zeros((2, 112, 112, 3), np.uint8))
     assert len(multiprocessing.active_children()) == 2
     assert "face_recognition_models" not in sys.modules
     if sys.argv[1] == "is killed":

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from small import CONFIG, Trained, changed, faster, losing, same, still, train
+from warm_python import warmed
 
 from ftlgan.errors import DataError
 from ftlgan.networks.generator import Generator
@@ -201,6 +202,14 @@ def test_from_any_step_it_ends_in_the_same_bytes(
     goes_on_to_the_same_bytes(at_step / str(step), data, undisturbed)
 
 
+def two_processes(tmp_path: Path, script: str, **variables: str) -> tuple[list[str], dict[str, str]]:
+    """The command that runs a script in two processes, and its environment."""
+    together, launch = tmp_path / "together.py", tmp_path / "launch.py"
+    together.write_text(script)
+    launch.write_text(f"from ftlgan.training.distributed import launch; launch({str(together)!r}, 2)")
+    return ["python", str(launch)], warmed({**os.environ, "OMP_NUM_THREADS": "1", **variables})
+
+
 TOGETHER = f"""
 import sys
 sys.path.insert(0, {str(HERE)!r})
@@ -218,11 +227,8 @@ with join_world("cpu") as world:
 
 @pytest.mark.slow
 def test_two_processes_give_the_weights_of_one(data: TrainingSet, tmp_path: Path) -> None:
-    script, weights = tmp_path / "together.py", tmp_path / "weights.pt"
-    script.write_text(TOGETHER)
-    launch = f"from ftlgan.training.distributed import launch; launch({str(script)!r}, 2)"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WEIGHTS": str(weights)}
-    command = [sys.executable, "-c", launch]
+    weights = tmp_path / "weights.pt"
+    command, environment = two_processes(tmp_path, TOGETHER, WEIGHTS=str(weights))
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr
     alone = train(data, faster(steps=4, batch=8))
@@ -261,17 +267,6 @@ main()
 """
 
 
-def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
-    """The command of a training in two processes that meets this trouble; it touches the file once it is under way."""
-    script = tmp_path / "alone.py"
-    script.write_text(ALONE)
-    return [
-        sys.executable,
-        "-c",
-        f"from ftlgan.training.distributed import launch; launch({str(script)!r}, 2)",
-    ], tmp_path / "started"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "said"),
@@ -282,8 +277,7 @@ def together(tmp_path: Path, trouble: str) -> tuple[list[str], Path]:
     ],
 )
 def test_trouble_in_one_of_two_processes_is_one_line(tmp_path: Path, trouble: str, said: str) -> None:
-    command, _ = together(tmp_path, trouble)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TROUBLE": trouble}
+    command, environment = two_processes(tmp_path, ALONE, TROUBLE=trouble)
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
     assert ran.returncode == 1
     (line,) = [line for line in ran.stderr.replace("\r", "\n").splitlines() if line and not line.startswith("train: ")]
@@ -293,8 +287,8 @@ def test_trouble_in_one_of_two_processes_is_one_line(tmp_path: Path, trouble: st
 
 @pytest.mark.slow
 def test_ctrl_c_ends_two_processes_quietly(tmp_path: Path) -> None:
-    command, started = together(tmp_path, "Ctrl-C")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TROUBLE": "Ctrl-C", "STARTED": str(started)}
+    started = tmp_path / "started"
+    command, environment = two_processes(tmp_path, ALONE, TROUBLE="Ctrl-C", STARTED=str(started))
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     deadline = time.monotonic() + 120
     while not started.exists():

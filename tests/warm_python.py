@@ -1,9 +1,9 @@
-"""A Python that has imported what stages import, and forks for each stage: to import it takes 2 to 8 seconds.
+"""A Python that has imported what stages import, and forks for each script: to import it takes 2 to 8 seconds.
 
 The tests run some hundred stages. Each is still a process of its own, with the script, the arguments, the environment
 and the streams that DVC gave it, and none of our modules imported. On the path of a project's commands `python` is
-warm/python, which asks the server for such a process and waits for its end. What is to be killed is started by the
-real Python: a signal that cannot be caught does not reach the process behind warm/python.
+warm/python, which asks the server for such a process, hands it the signals that it gets, and ends as it does; if it is
+killed, so is the process. A stage that a test kills is run by the real Python all the same.
 """
 
 import atexit
@@ -84,6 +84,8 @@ def keep(connection: socket.socket) -> None:
         process = os.fork()
         if process:
             print(process, file=file, flush=True)
+            if connection in select.select([os.pidfd_open(process), connection], [], [])[0]:  # who asked has ended
+                os.kill(process, signal.SIGKILL)
             _, status = os.waitpid(process, 0)
             print(status, file=file, flush=True)
             os._exit(0)
@@ -95,11 +97,11 @@ def keep(connection: socket.socket) -> None:
 
 
 def be_python(arguments: list[str], folder: str, environment: dict[str, str]) -> NoReturn:
-    """Run a script as `python` would."""
+    """Run a script as `python` would. Scripts that it starts by `sys.executable` are asked for, too."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = arguments
+    sys.argv, sys.executable = arguments, str(WARM / "python")
     added = environment.get("PYTHONPATH", "")
     sys.path[:1] = [str(Path(folder, arguments[0]).parent), *filter(None, added.split(os.pathsep))]
     runpy.run_path(arguments[0], run_name="__main__")

@@ -23,9 +23,15 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def served(command: list[str], port: int, log: Path) -> Generator[subprocess.Popen[bytes]]:
-    """A server that is ready, which works in the folder of its log; killed afterwards, with all that it started."""
+    """A server that is ready, which works in the folder of its log; killed afterwards, with all that it started.
+
+    An MLflow server would start seven processes for jobs that nobody gives it.
+    """
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with log.open("a") as file:
-        server = subprocess.Popen(command, cwd=log.parent, stdout=file, stderr=file, start_new_session=True)
+        server = subprocess.Popen(
+            command, cwd=log.parent, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
     try:
         while not listens(port):
             assert server.poll() is None, log.read_text()

@@ -13,8 +13,10 @@ import pytest
 import torch
 from onnx import helper
 from onnx_models import ARCHITECTURES, Batch, assemble, build, export, run, save
+from ruamel.yaml import YAML
 from torch import Tensor, nn
 
+from ftlgan import cli
 from ftlgan.errors import DataError, ParamsError
 from ftlgan.faces import FACES, encode_png, read_table, recognizer_of, write_faces
 from ftlgan.params import BUILT_IN
@@ -23,6 +25,7 @@ from ftlgan.recognition.embedding import embed_faces
 from ftlgan.recognition.onnx_file import BATCH, OnnxRecognizer, prepare
 from ftlgan.recognition.preprocessing import Preprocessing
 
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 CHANNELS = {"mean": [104, 117, 123], "std": [57, 58.5, 59]}
 
 
@@ -155,6 +158,31 @@ def test_a_table_says_how_a_file_was_used_and_nothing_more_of_what_is_built_in(
     assert tables[0].keys() == {"recognizer", "sha256", "preprocessing"}
     for name in BUILT_IN:
         assert embedded(name, tmp_path, faces).keys() == {"recognizer", "sha256"}
+
+
+def test_tables_of_two_preparations_of_a_file_are_told_apart(
+    tmp_path: Path, faces: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `ftlgan embed`, and by `ftlgan verify`."""
+
+    def ftlgan(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["ftlgan", *arguments])
+        cli.main()
+
+    monkeypatch.chdir(tmp_path)
+    rows = [{"face_id": f"{k}", "identity": f"{k % 2}", "split": "test"} for k in range(4)]
+    write_faces(Path("faces"), FACES, ({**row, "image": encode_png(faces[k])} for k, row in enumerate(rows)))
+    entry = save(exported("mobilefacenet"), Path("mine.onnx")).model_dump(include={"file", "sha256", "license"})
+    params = YAML(typ="safe", pure=True).load(PARAMS)
+    for name, std in (("plain", 127.5), ("steep", 64.0)):
+        params["recognizers"]["mine"] = entry | {"std": std}
+        YAML().dump(params, Path("params.yaml"))
+        ftlgan("embed", "faces", "--recognizer", "mine", "-o", f"{name}.parquet")
+        assert recognizer_of(read_table(Path(f"{name}.parquet")))["preprocessing"].endswith(f"std {std:g}")
+    with pytest.raises(SystemExit, match="embed both with one recognizer"):
+        ftlgan("verify", "plain.parquet", "--references", "steep.parquet")
+    with pytest.raises(SystemExit, match=r"of faces as 112 rgb mean 127\.5 std 127\.5, another recognizer"):
+        ftlgan("embed", "faces", "--recognizer", "mine", "-o", "plain.parquet")
 
 
 def test_a_gpu_is_used_where_onnxruntime_has_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ CEILING = "hr"
 LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
 """Protocols: probe and reference."""
 WHITE, BLACK = "white", "black"
-"""What a judge is to a model: a recognizer that the model's loss has seen, or one that is in no way fooled by it."""
+"""What a judge is to a model: a recognizer that the model's loss has seen, or one that it has not."""
 BASELINE = "bicubic"
 """The method that the others are held against."""
 

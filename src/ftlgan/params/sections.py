@@ -94,13 +94,26 @@ class Align(Section):
     """Photos are aligned faces: they are taken as they are, and the other params of this section are not used."""
 
 
-class RecognizerFile(Section):
-    """A recognizer's ONNX file, and what it expects of a face."""
+class WeightsFile(Section):
+    """A file that others have made."""
 
     file: Annotated[str, Field(min_length=1)]
-    """A path, seen from the project's root, an address, or `insightface:PACK`."""
+    """A path, seen from the project's root; an address; or a word that a subclass knows."""
     sha256: Sha256
-    """Of the ONNX file; of a pack, of the recognizer in it."""
+
+    def seen_from(self, root: str) -> Self:
+        """The same, with a relative path made one that is seen from `root`."""
+        if "://" in self.file or self.file == PACKAGED or self.file.startswith(PACK):
+            return self
+        return self.model_copy(update={"file": str(Path(root, self.file))})
+
+
+class RecognizerFile(WeightsFile):
+    """A recognizer's ONNX file, and what it expects of a face.
+
+    `file` may be `insightface:PACK`; then `sha256` is that of the recognizer in the pack.
+    """
+
     size: Annotated[int, Field(ge=16, le=1024)] | None = None
     """Width and height of the input, pixels; 112 unless given."""
     color: Literal["rgb", "bgr"] | None = None
@@ -113,10 +126,6 @@ class RecognizerFile(Section):
     """The name of the output with the embeddings, where the file has several."""
     license: Annotated[str, Field(min_length=1)]
     """What the weights may be used for, in the user's words."""
-
-    @property
-    def is_address(self) -> bool:
-        return "://" in self.file
 
     @property
     def pack(self) -> str | None:
@@ -135,12 +144,6 @@ class RecognizerFile(Section):
         if self.pack is not None and given:
             raise ValueError(f"{given[0]}: insightface says what its packs take; leave {', '.join(given)} out")
         return self
-
-    def seen_from(self, root: str) -> "RecognizerFile":
-        """The same, with a relative path made one that is seen from `root`."""
-        if self.is_address or self.pack is not None:
-            return self
-        return self.model_copy(update={"file": str(Path(root, self.file))})
 
 
 class Recognition(Section):
@@ -219,22 +222,8 @@ class Losses(Section):
         return self
 
 
-class PretrainedWeights(Section):
-    """Weights of a method that others have trained."""
-
-    file: Annotated[str, Field(min_length=1)]
-    """A path, seen from the project's root, an address, or `PACKAGED` where the method has such."""
-    sha256: Sha256
-
-    @property
-    def is_address(self) -> bool:
-        return "://" in self.file
-
-    def seen_from(self, root: str) -> "PretrainedWeights":
-        """The same, with a relative path made one that is seen from `root`."""
-        if self.is_address or self.file == PACKAGED:
-            return self
-        return PretrainedWeights(file=str(Path(root, self.file)), sha256=self.sha256)
+class PretrainedWeights(WeightsFile):
+    """Weights of a method that others have trained; `file` may be `PACKAGED` where the method has such."""
 
 
 class Train(Section):

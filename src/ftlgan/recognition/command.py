@@ -121,14 +121,15 @@ def _refuse_to_overwrite(output: Path, schema: pa.Schema) -> None:
         raise DataError(f"{output}: exists, and `ftlgan embed` did not write it; remove it, or choose another output")
     if any(by.get(key) != value.decode() for key, value in (schema.metadata or {}).items()):
         raise DataError(
-            f"{output}: holds embeddings by {by[b'recognizer']}, SHA-256 {by.get(b'sha256', 'unknown')}, another "
-            "recognizer; remove it, or choose another output"
+            f"{output}: holds embeddings by {by[b'recognizer']}, SHA-256 {by.get(b'sha256', 'unknown')}"
+            f"{f', of faces as {settings}' if (settings := by.get(b'preprocessing')) else ''}, another recognizer; "
+            "remove it, or choose another output"
         )
 
 
 def _schema(network: Recognizer, faces: Input) -> pa.Schema:
     """The schema of the pipeline's embeddings, without the names that are not known."""
-    every = embeddings_schema(network.dimension, network.name, network.sha256)
+    every = embeddings_schema(network.dimension, network.name, network.sha256, network.settings)
     return pa.schema([field for field in every if field.name in (*faces.columns, "embedding")], every.metadata)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from ftlgan.errors import DataError, writing
 from ftlgan.faces import read_table, write_table
+from ftlgan.locking import alone
 
 ORIGIN = "origin.json"
 
@@ -78,16 +78,10 @@ def open_parts(folder: Path, origin: dict[str, str]) -> Generator[Parts]:
         raise DataError(f"{folder}: holds files that `ftlgan embed` did not write; remove it, or choose another output")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
-        raise DataError(f"{folder}: another `ftlgan embed` is at work in it; let it end") from None
-    try:
-        yield _parts(folder, origin)
+        with alone(folder / ".lock", f"{folder}: another `ftlgan embed` is at work in it; let it end"):
+            yield _parts(folder, origin)
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
         if not any(folder.iterdir()):
             folder.rmdir()
 

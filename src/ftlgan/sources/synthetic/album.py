@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ftlgan.errors import DataError, writing
+from ftlgan.locking import alone
 from ftlgan.progress import progress
 from ftlgan.sources import synthetic
 
@@ -76,19 +75,12 @@ def _open_album(folder: Path, seed: int) -> Generator[None, None, None]:
             raise DataError(f"{folder}: was drawn with {theirs}, now it would be {origin}; choose an empty folder")
     elif any(not path.name.startswith(".") for path in folder.iterdir()):
         raise DataError(f"{folder}: holds files that `ftlgan draw` did not write; choose an empty folder")
-    lock = FileLock(folder / ".ftlgan.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise DataError(f"{folder}: another `ftlgan draw` is at work in it; let it end, or choose another") from None
-    try:
+    busy = f"{folder}: another `ftlgan draw` is at work in it; let it end, or choose another"
+    with alone(folder / ".ftlgan.lock", busy):
         for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
             half.unlink()
         _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
         yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 def _origin(seed: int) -> str:

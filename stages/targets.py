@@ -12,14 +12,15 @@ from ftlgan.errors import DataError, one_line_errors, writing
 from ftlgan.faces import shards
 from ftlgan.params import Params, chosen, load_params
 from ftlgan.stale_outputs import remove_stale_outputs
+from ftlgan.training.data import TRIPLETS
 
-TEACHER, TRIPLETS, TARGETS = Path("data/teacher"), Path("data/triplets"), Path("data/targets")
+TEACHER, MINED, TARGETS = Path("data/teacher"), Path("data/triplets"), Path("data/targets")
 
 
 def copy_targets(params: Params, model: str) -> None:
     """Copy the tables of embeddings of the model's teachers, and the triplets that the first of them mined."""
     teachers, folder = params.losses[model].teachers, TARGETS / model
-    triplets = TRIPLETS / f"{teachers[0]}.parquet"
+    triplets = MINED / f"{teachers[0]}.parquet"
     if not triplets.is_file():
         raise DataError(f"{triplets}: is missing; run `dvc repro` (or `dvc pull`) to get it")
     with writing(folder):
@@ -27,7 +28,7 @@ def copy_targets(params: Params, model: str) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
             for shard in shards(TEACHER / name):
                 shutil.copyfile(shard, folder / name / shard.name)
-        shutil.copyfile(triplets, folder / "triplets.parquet")
+        shutil.copyfile(triplets, folder / TRIPLETS)
 
 
 @one_line_errors
@@ -35,7 +36,7 @@ def main() -> None:
     params = load_params()
     (model,) = chosen(sys.argv[1:], params.models)
     remove_stale_outputs(TEACHER, params.recognition.teachers)
-    remove_stale_outputs(TRIPLETS, [f"{name}.parquet" for name in params.recognition.teachers])
+    remove_stale_outputs(MINED, [f"{name}.parquet" for name in params.recognition.teachers])
     copy_targets(params, model)
 
 

@@ -84,16 +84,10 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
         needing.append("augmentation.shift")
     train = read_training_faces(degraded, "train", aligned if needing else None, needing)
     references = [read_references(targets / name, "train") for name in losses.teachers]
-    val, val_references = (
-        read_training_faces(degraded, "val"),
-        [read_references(targets / name, "val") for name in losses.teachers],
-    )
-    for seen, wanted, what in (
-        *((one, references[0].face_ids, f"train faces of {references[0].table}") for one in references),
-        *((one, val.face_ids, f"val faces of {degraded}") for one in val_references),
-    ):
-        if not np.array_equal(seen.face_ids, wanted):
-            raise DataError(f"{seen.table}: does not hold the {what} in the same order; run `dvc repro`")
+    _check_faces(references, references[0].face_ids, f"train faces of {references[0].table}")
+    val = read_training_faces(degraded, "val")
+    val_references = [read_references(targets / name, "val") for name in losses.teachers]
+    _check_faces(val_references, val.face_ids, f"val faces of {degraded}")
     real = None
     if losses.adversarial:
         real = decode_images(read_faces(aligned, splits=["train"])["image"]) if train.hr is None else train.hr
@@ -106,6 +100,17 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
         val=val,
         val_references=val_references,
     )
+
+
+def _check_faces(references: Sequence[References], face_ids: np.ndarray, named: str) -> None:
+    """Refuse references to other faces, or to the same in another order.
+
+    Raises:
+        DataError: if there are any.
+    """
+    for seen in references:
+        if not np.array_equal(seen.face_ids, face_ids):
+            raise DataError(f"{seen.table}: does not hold the {named} in the same order; run `dvc repro`")
 
 
 def read_references(teacher: Path, split: str) -> References:

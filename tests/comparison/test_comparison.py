@@ -83,11 +83,11 @@ def row(rows: list[Row], method: str, res: str = "14", judge: str = "dlib") -> R
 
 
 def test_the_black_box_comes_first_by_resolution_then_the_teacher_then_the_paper(rows: list[Row]) -> None:
-    order = list(dict.fromkeys((row.judge, row.role, row.res) for row in rows))
+    order = list(dict.fromkeys((row.judge, row.res) for row in rows))
     assert order == [
-        *(("dlib", "black box", res) for res in ("14", "56", "mean")),
-        *(("sface", "teacher", res) for res in ("14", "56", "mean")),
-        *(("the paper's", "paper", res) for res in ("14", "28", "56", "mean")),
+        *(("dlib", res) for res in ("14", "56", "mean")),
+        *(("sface", res) for res in ("14", "56", "mean")),
+        *(("the paper's", res) for res in ("14", "28", "56", "mean")),
     ]
 
 
@@ -117,12 +117,19 @@ def test_means_are_over_resolutions(rows: list[Row]) -> None:
 
 
 def test_the_papers_own_results_are_marked_as_theirs(rows: list[Row], runs: list[Run]) -> None:
-    theirs = {r.res: (r.d_prime, r.auc) for r in rows if r.role == "paper"}
+    theirs = {r.res: (r.d_prime, r.auc) for r in rows if r.judge == "the paper's"}
     assert theirs == {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98), "mean": (2.087, 0.893)}
     ours, _, page = to_markdown(rows, runs).partition("## The paper's own results")
     assert "1.099" not in ours
     assert "Theirs: of other photographs" in page
     assert "21% above" in page
+
+
+def test_a_judge_is_a_white_box_for_the_models_whose_loss_has_seen_it_alone(rows: list[Row], runs: list[Run]) -> None:
+    assert {(row.judge, row.method) for row in rows if row.box == "white"} == {("sface", "ftlgan")}
+    page = to_markdown(rows, runs).splitlines()
+    assert "## Judged by dlib: a black box, in no loss" in page
+    assert "## Judged by sface: a white box, in the loss of FTLGAN; in no other" in page
 
 
 def test_the_page_has_every_metric_with_its_interval(rows: list[Row], runs: list[Run]) -> None:
@@ -225,7 +232,8 @@ def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_pat
 
 def test_the_plot_has_a_panel_for_each_judge_and_each_method_in_its_colour(rows: list[Row], tmp_path: Path) -> None:
     figure = resolution_plot(rows)
-    assert [axes.get_title() for axes in figure.axes] == ["judged by dlib: in no loss", "judged by sface: the teacher"]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["judged by dlib:\nin no loss", "judged by sface:\nin the loss of FTLGAN"]
     curves = {container.get_label(): container[0].get_color() for container in figure.axes[0].containers}
     assert curves == {"bicubic": colour("bicubic"), "Real-ESRGAN": colour("realesrgan"), "FTLGAN": colour("ftlgan")}
     assert all(axes.get_ylim()[1] > 3.6 for axes in figure.axes), "the teacher's intervals are not inside"
@@ -242,13 +250,21 @@ def test_runs_of_an_earlier_version_say_what_is_a_white_box_in_words(tmp_path: P
         "sface": {"sha256": "5fac", "box": "white: the teacher in the loss"},
     }
     path.write_text(json.dumps(origin))
-    roles = {row.judge: row.role for row in compare_runs(find_runs([str(tmp_path / "28")]))}
-    assert (roles["dlib"], roles["sface"]) == ("black box", "teacher")
+    rows = compare_runs(find_runs([str(tmp_path / "28")]))
+    assert {row.method for row in rows if row.box == "white"} == {"ftlgan"}
+    assert {row.judge for row in rows if row.box == "white"} == {"sface"}
+
+
+def test_a_judge_that_the_origin_does_not_know_is_named(tmp_path: Path) -> None:
+    path = Path(write_run(tmp_path / "28", 28)) / "metrics/origin.json"
+    path.write_text(path.read_text().replace('"dlib"', '"other"'))
+    with pytest.raises(DataError, match=r"28: metrics/origin\.json does not know the judge dlib; run `dvc repro`"):
+        find_runs([str(tmp_path / "28")])
 
 
 def test_one_resolution_needs_no_mean(tmp_path: Path) -> None:
     rows = compare_runs(find_runs([write_run(tmp_path / "28", 28)]))
-    assert {row.res for row in rows if row.role != "paper"} == {"28"}
+    assert {row.res for row in rows if row.judge != "the paper's"} == {"28"}
     assert resolution_plot(rows).axes
 
 

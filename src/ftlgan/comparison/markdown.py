@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ftlgan.comparison.runs import Run, differing_params, differing_software
-from ftlgan.comparison.table import MEAN, PAPER, PAPER_GAIN, TEACHER, Row
+from ftlgan.comparison.table import MEAN, PAPER, PAPER_GAIN, Row, methods_by_box
 from ftlgan.evaluation.judging import CEILING
 from ftlgan.evaluation.plots import label
 
@@ -18,22 +18,29 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
         rows: what `ftlgan.comparison.table.compare_runs` returned.
         runs: the runs that it was given.
     """
-    ours = [row for row in rows if row.role != PAPER]
+    ours = [row for row in rows if row.judge != PAPER]
     parts = ["Restored faces against high-resolution ones (lr-hr); in brackets intervals from a bootstrap over people."]
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
-        role = "the teacher, which FTLGAN's loss has seen" if group[0].role == TEACHER else "in no loss"
-        parts += [f"## Judged by {judge}: {role}", _grid(HEADING, [_judged(row) for row in group])]
+        parts += [f"## Judged by {judge}: {_boxes(group)}", _grid(HEADING, [_judged(row) for row in group])]
     parts += _looks([row for row in ours if row.judge == ours[0].judge and row.method != CEILING])
     parts += [
         "## The paper's own results",
         "Theirs: of other photographs, by another recognizer, so not to be held against those above one by one. It "
         f"says that this mean d' is {PAPER_GAIN:.0%} above that of the best model compared.",
-        _grid(HEADING[:4], [[row.res, "theirs", f"{row.d_prime}", f"{row.auc}"] for row in rows if row.role == PAPER]),
+        _grid(HEADING[:4], [[row.res, "theirs", f"{row.d_prime}", f"{row.auc}"] for row in rows if row.judge == PAPER]),
         "## The runs",
         _runs(runs),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _boxes(rows: Sequence[Row]) -> str:
+    white, black = methods_by_box(rows).values()
+    if not white:
+        return "a black box, in no loss"
+    seen = f"a white box, in the loss of {', '.join(map(label, white))}"
+    return f"{seen}; in no other" if black else seen
 
 
 def _judged(row: Row) -> list[str]:

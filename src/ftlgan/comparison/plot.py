@@ -4,17 +4,20 @@
 # matplotlib types its methods but for their keywords.
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ftlgan.comparison.table import MEAN, PAPER, TEACHER, Row
-from ftlgan.evaluation.judging import CEILING
+from ftlgan.comparison.table import MEAN, PAPER, Row, methods_by_box
+from ftlgan.evaluation.judging import CEILING, WHITE
 from ftlgan.evaluation.plots import LOOK, colour, label
 
 MARKERS = "osD^vP*X"
 """The markers of the methods in their order, by which you can tell them apart in grey, too."""
+TITLE_WIDTH = 45
+"""The characters of a panel's title that fit above it."""
 SPACING = 0.06
 """The distance between methods, in octaves of resolution, so that no interval hides another."""
 
@@ -27,17 +30,23 @@ def resolution_plot(rows: Sequence[Row]) -> Figure:
         rows: what `ftlgan.comparison.table.compare_runs` returned.
     """
     shown = [row for row in rows if row.res != MEAN]
-    paper = [row for row in shown if row.role == PAPER]
-    judges = list(dict.fromkeys(row.judge for row in shown if row.role != PAPER))
+    paper = [row for row in shown if row.judge == PAPER]
+    judges = list(dict.fromkeys(row.judge for row in shown if row.judge != PAPER))
     figure = Figure(figsize=(1.2 + 3.3 * len(judges), 4.1), layout="constrained")
     panels = figure.subplots(1, len(judges), squeeze=False, sharey=True)[0]
     for axes, judge in zip(panels, judges, strict=True):
         group = [row for row in shown if row.judge == judge]
         _draw(axes, group, paper)
-        axes.set_title(f"judged by {judge}: {'the teacher' if group[0].role == TEACHER else 'in no loss'}")
+        axes.set_title(_title(judge, group))
     panels[0].set(ylabel="d'", ylim=(0, None))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _title(judge: str, rows: Sequence[Row]) -> str:
+    white = methods_by_box(rows)[WHITE]
+    role = f"in the loss of {', '.join(map(label, white))}" if white else "in no loss"
+    return f"judged by {judge}:\n{fill(role, TITLE_WIDTH)}"
 
 
 def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:

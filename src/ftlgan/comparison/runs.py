@@ -9,13 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from ftlgan.errors import DataError
-from ftlgan.evaluation.judging import CEILING
-from ftlgan.params import leaves
+from ftlgan.evaluation.judging import BLACK, CEILING, WHITE
+from ftlgan.params import METHODS, leaves
 from ftlgan.repository import git, stages_in
 
 METRICS = "metrics"
 WORKSPACE = "workspace"
 """The name of the run whose metrics lie in `METRICS` here."""
+EVERY_MODEL = "every model"
 T = TypeVar("T")
 
 
@@ -71,7 +72,12 @@ class Judge(BaseModel):
 
     sha256: str
     white_for: Sequence[str] = ()
-    """The models whose loss has seen it."""
+    """The models whose loss has seen it; `EVERY_MODEL` stands for all that are trained here."""
+
+    def box(self, method: str) -> str:
+        """Tell what it is to a method: `WHITE` if the method's loss has seen it, else `BLACK`."""
+        trained = method not in (*METHODS, CEILING)
+        return WHITE if method in self.white_for or (trained and EVERY_MODEL in self.white_for) else BLACK
 
     @model_validator(mode="before")
     @classmethod
@@ -79,7 +85,7 @@ class Judge(BaseModel):
         """Take what runs of an earlier version say: `box`, of all models at once."""
         if isinstance(values, dict) and "box" in values:
             white = str(values.pop("box")).startswith("white")
-            return {**values, "white_for": ["every model"] if white else []}
+            return {**values, "white_for": [EVERY_MODEL] if white else []}
         return values
 
 
@@ -183,11 +189,14 @@ def _read(name: str, project: _Project) -> Run:
             f"{name}: {METRICS}/verification.csv should be of one resolution, with a row {CEILING!r} for each judge; "
             "run `dvc repro` there"
         )
+    origin = _parsed(name, project, "origin.json", Origin)
+    if unknown := judges - origin.judges.keys():
+        raise DataError(f"{name}: {METRICS}/origin.json does not know the judge {min(unknown)}; run `dvc repro` there")
     return Run(
         name=name,
         commit=project.commit,
         res=resolutions.pop(),
-        origin=_parsed(name, project, "origin.json", Origin),
+        origin=origin,
         params=_params(project, verification),
         verification=verification,
         differences=_parsed(name, project, "differences.csv", list[Difference]),

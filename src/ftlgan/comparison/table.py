@@ -8,7 +8,7 @@ from typing import Any
 
 from ftlgan.comparison.runs import Run
 from ftlgan.errors import DataError
-from ftlgan.evaluation.judging import BASELINE, CEILING, HR_HR, LR_HR
+from ftlgan.evaluation.judging import BASELINE, BLACK, CEILING, HR_HR, LR_HR, WHITE
 
 MEAN = "mean"
 """The value of `Row.res` in a mean over resolutions."""
@@ -16,8 +16,8 @@ ROW_METRICS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo",
 """The fields that a row takes from metrics/verification.csv."""
 QUALITY = ("psnr", "ssim", "lpips")
 """The fields that a row takes from metrics/quality.json."""
-BLACK_BOX, TEACHER, PAPER = "black box", "teacher", "paper"
-"""The roles of a judge: in no loss, in the loss, and the paper's own recognizer."""
+PAPER = "the paper's"
+"""The value of `Row.judge` in the paper's own results: a recognizer that we do not know."""
 PAPER_METRICS = {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98)}
 """The d' and AUC of FTLGAN in the paper, by resolution. It used other photographs and another recognizer."""
 PAPER_GAIN = 0.21
@@ -29,8 +29,8 @@ class Row:
     """The metrics of a method by a judge at a resolution: those of lr-hr, or of hr-hr for the high-resolution faces."""
 
     judge: str
-    role: str
-    """`BLACK_BOX`, `TEACHER` or `PAPER`."""
+    box: str | None = None
+    """What the judge is to the method: `WHITE` if the method's loss has seen it, else `BLACK`; None in the paper's."""
     res: str
     """The resolution in pixels, or `MEAN`."""
     method: str
@@ -56,7 +56,7 @@ class Row:
 
 
 def compare_runs(runs: Sequence[Run]) -> list[Row]:
-    """Return the rows of each judge, teachers last, and then the paper's own.
+    """Return the rows of each judge, those that a loss has seen last, and then the paper's own.
 
     The rows of a judge are in the order of resolution; the means over resolutions follow them.
 
@@ -69,12 +69,23 @@ def compare_runs(runs: Sequence[Run]) -> list[Row]:
     _require_same_question(runs)
     rows: list[Row] = []
     judges = dict.fromkeys(row.judge for run in runs for row in run.verification)
-    teachers = {judge for run in runs for judge, found in run.origin.judges.items() if found.white_for}
-    for judge in sorted(judges, key=lambda judge: judge in teachers):
-        role = TEACHER if judge in teachers else BLACK_BOX
-        groups = [_run_rows(run, judge, role) for run in runs]
+    seen = {judge for run in runs for judge, about in run.origin.judges.items() if about.white_for}
+    for judge in sorted(judges, key=lambda judge: judge in seen):
+        groups = [_run_rows(run, judge) for run in runs]
         rows += [row for group in groups for row in group] + _means(groups)
     return rows + _paper_rows()
+
+
+def methods_by_box(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """Return the methods to which the judge of the rows is a `WHITE` and a `BLACK` box.
+
+    A judge that is both to a method, in runs whose losses differ, is white to it.
+    """
+    boxes: dict[str, str] = {}
+    for row in rows:
+        if row.box is not None and row.method != CEILING:
+            boxes[row.method] = WHITE if boxes.get(row.method) == WHITE else row.box
+    return {kind: [method for method, box in boxes.items() if box == kind] for kind in (WHITE, BLACK)}
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
@@ -105,12 +116,12 @@ def _digests(run: Run) -> dict[str, str]:
     return {name: judge.sha256 for name, judge in run.origin.judges.items()}
 
 
-def _run_rows(run: Run, judge: str, role: str) -> list[Row]:
+def _run_rows(run: Run, judge: str) -> list[Row]:
     looks = {row.method: row for row in run.quality}
     rows = [
         Row(
             judge=judge,
-            role=role,
+            box=run.origin.judges[judge].box(row.method),
             res=str(run.res),
             **row.model_dump(include=ROW_METRICS),
             **looks[row.method].model_dump(include={*QUALITY}) if row.method in looks else {},
@@ -162,7 +173,8 @@ def _means(groups: Sequence[Sequence[Row]]) -> list[Row]:
         if len(same) == len(groups):
             names = ("d_prime", "auc", *QUALITY)
             metrics = {name: _mean([getattr(row, name) for row in same]) for name in names}
-            means.append(Row(judge=first.judge, role=first.role, res=MEAN, method=first.method, **metrics))  # pyright: ignore[reportArgumentType] - every row has d' and AUC
+            box = WHITE if any(row.box == WHITE for row in same) else BLACK
+            means.append(Row(judge=first.judge, box=box, res=MEAN, method=first.method, **metrics))  # pyright: ignore[reportArgumentType] - every row has d' and AUC
     return _standing(means)
 
 
@@ -175,6 +187,5 @@ def _paper_rows() -> list[Row]:
     means = [sum(values) / len(values) for values in zip(*PAPER_METRICS.values(), strict=True)]
     metrics = {**PAPER_METRICS, MEAN: (round(means[0], 3), round(means[1], 3))}
     return [
-        Row(judge="the paper's", role=PAPER, res=res, method="ftlgan", d_prime=d_prime, auc=auc)
-        for res, (d_prime, auc) in metrics.items()
+        Row(judge=PAPER, res=res, method="ftlgan", d_prime=d_prime, auc=auc) for res, (d_prime, auc) in metrics.items()
     ]

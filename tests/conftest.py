@@ -16,7 +16,7 @@ if WORKER:  # before torch is imported: as many processes as cores, and a thread
 
 from ftlgan.sources import synthetic  # noqa: E402 - see above
 
-PEOPLE, PHOTOS = 12, 4
+PEOPLE, PHOTOS = 12, 3
 LONGEST = ("pipeline", "training")
 """Folders of tests that take 10 seconds or more."""
 
@@ -62,7 +62,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
 
 
 def draw_photos(folder: Path) -> None:
-    """Draw 12 people with 4 photos each, as the source `folder` takes them."""
+    """Draw 12 people with 3 photos each, as the source `folder` takes them."""
     for identity, name, image in synthetic.photographs(PEOPLE, PHOTOS, seed=0):
         (folder / identity).mkdir(exist_ok=True)
         (folder / identity / name).write_bytes(image)
@@ -70,7 +70,7 @@ def draw_photos(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def photos(made_once: MadeOnce) -> Path:
-    """A folder of 12 people with 4 photos each. Read only: copy it to change it."""
+    """A folder of 12 people with 3 photos each. Read only: copy it to change it."""
     return made_once("photos", draw_photos)
 
 

@@ -25,9 +25,10 @@ from typing import NoReturn
 
 WARM = Path(__file__).parent / "warm"
 MODULES = (
-    *("cv2", "dlib", "insightface.utils.face_align", "matplotlib.figure", "ncnn", "onnx", "onnxruntime", "pandas"),
-    *("PIL.Image", "pyarrow.parquet", "pydantic", "ruamel.yaml", "safetensors.torch", "skimage.metrics"),
-    *("torch", "torch.optim.swa_utils", "tqdm"),
+    *("cv2", "dlib", "filelock", "insightface.utils.face_align", "matplotlib.figure", "ncnn", "onnx.reference"),
+    *("onnxruntime", "pandas", "PIL.Image", "pillow_heif", "pyarrow.parquet", "pydantic", "ruamel.yaml"),
+    *("safetensors.torch", "scipy.stats", "skimage.metrics._structural_similarity", "skimage.metrics.simple_metrics"),
+    *("torch", "torch._dynamo", "torch.optim.swa_utils", "tqdm"),
     *("mlflow", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store"),
 )
 
@@ -97,15 +98,32 @@ def keep(connection: socket.socket) -> None:
 
 
 def be_python(arguments: list[str], folder: str, environment: dict[str, str]) -> NoReturn:
-    """Run a script as `python` would. Scripts that it starts by `sys.executable` are asked for, too."""
+    """Run a script as `python` would. Scripts that it starts by `sys.executable` are asked for, too.
+
+    It ends as `python` does, but does not tear down the modules that it shares with the server: that takes time, and
+    some complain that `gc.freeze` has kept their objects alive.
+    """
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv, sys.executable = arguments, str(WARM / "python")
     added = environment.get("PYTHONPATH", "")
     sys.path[:1] = [str(Path(folder, arguments[0]).parent), *filter(None, added.split(os.pathsep))]
-    runpy.run_path(arguments[0], run_name="__main__")
-    sys.exit()
+    status = 0
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue] - waits for threads, as Python does at its end
+    atexit._run_exitfuncs()  # pyright: ignore[reportAttributeAccessIssue]
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

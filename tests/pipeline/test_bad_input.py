@@ -114,7 +114,7 @@ def test_a_full_disk_is_one_line_and_once_there_is_room_the_stage_runs_again(tmp
         assert list((project.root / "data/raw").iterdir()) == []
         assert "fetch" not in (project.root / "dvc.lock").read_text()
     assert "fetch" in executed(project.dvc("repro", "fetch"))
-    assert pq.read_table(project.root / "data/raw").num_rows == 48
+    assert pq.read_table(project.root / "data/raw").num_rows == 36
 
 
 def test_no_network_is_one_line(tmp_path: Path, photos: Path) -> None:

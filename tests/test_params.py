@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import check_params, chosen, load_params
+from ftlgan.params import BUILT_IN, check_params, chosen, load_params
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -88,7 +88,12 @@ def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
         ("recognizers.Mine", MINE, ["recognizers.Mine"]),
         ("recognizers.mine", MINE | {"sha256": "abc"}, ["recognizers.mine.sha256", "'abc'"]),
         ("recognizers.mine", MINE | {"mean": [1.0, 2.0]}, ["recognizers.mine", "mean", "[1.0, 2.0]", "at least 3"]),
-        ("recognizers.mine", MINE | {"std": 0}, ["recognizers.mine", "std", "above 0"]),
+        ("recognizers.mine", MINE | {"std": 0}, ["recognizers.mine", "std", "at least 0.001"]),
+        ("recognizers.mine", MINE | {"std": 1e-320}, ["recognizers.mine", "std", "at least 0.001"]),
+        ("recognizers.mine", MINE | {"mean": float("inf")}, ["recognizers.mine.mean", "inf", "finite"]),
+        ("recognizers.mine", MINE | {"std": float("nan")}, ["recognizers.mine.std", "nan", "finite"]),
+        ("recognizers.mine", MINE | {"file": "file:///m.onnx"}, ["recognizers.mine", "'file:///m.onnx'", "or a path"]),
+        ("recognizers.mine", MINE | {"file": "https://[bad/m"}, ["recognizers.mine", "'https://[bad/m'", "correct it"]),
         ("recognizers.mine", MINE | {"color": "grey"}, ["recognizers.mine.color", "'grey'", "'rgb' or 'bgr'"]),
         ("recognizers.mine", MINE | {"sise": 112}, ["recognizers.mine.sise", "unknown key", "size, color, mean, std"]),
         ("recognizers.mine", PACK | {"size": 112}, ["recognizers.mine", "insightface says", "leave size out"]),
@@ -144,6 +149,26 @@ def test_synthetic_people_without_number_are_refused(
 def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
     tree["dataset"] |= {"source": "folder", "people": None, "photos": None}
     assert check_params(tree).dataset.people is None
+
+
+@pytest.mark.parametrize(
+    ("files", "teachers", "judges", "said"),
+    [
+        ({"mine": BUILT_IN["sface"]}, ["sface"], ["mine", "dlib"], "'mine' has the same file as 'sface'"),
+        ({"one": "1" * 64, "two": "1" * 64}, ["one"], ["two", "dlib"], "'two' has the same file as 'one'"),
+        ({"mine": BUILT_IN["dlib"]}, ["sface"], ["dlib", "mine"], "'mine' has the same file as 'dlib'"),
+    ],
+)
+def test_a_recognizer_in_use_has_one_name(
+    tree: dict[str, Any], files: dict[str, str], teachers: list[str], judges: list[str], said: str
+) -> None:
+    """Else it would be a black box by one name for the models whose loss has seen it by the other."""
+    tree["recognizers"] |= {name: MINE | {"sha256": sha256} for name, sha256 in files.items()}
+    check_params(tree)
+    tree["recognition"] = {"teachers": teachers, "judges": judges}
+    tree["losses"]["ftlgan"]["teacher"] = teachers
+    with pytest.raises(ParamsError, match=f"recognition: {said}; name it once"):
+        check_params(tree)
 
 
 def test_losses_that_are_all_off_are_refused(tree: dict[str, Any]) -> None:

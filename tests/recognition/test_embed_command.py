@@ -181,7 +181,7 @@ def test_parts_of_something_else_are_not_used(
     options = ("--aligned",) if change == "options" else ()
     capsys.readouterr()
     embed(album, "-o", "e.parquet", *options, recognizer=recognizer)
-    assert f"e.parts: is of a run with other {change}; starting anew" in capsys.readouterr().err
+    assert f"e.parts: is of another run, with other {change}; starting anew" in capsys.readouterr().err
     embed(album, "-o", "new.parquet", *options, recognizer=recognizer)
     assert (place / "e.parquet").read_bytes() == (place / "new.parquet").read_bytes()
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from test_embed_command import write_table
 
@@ -37,4 +38,21 @@ def test_a_table_of_something_else_is_refused(
 ) -> None:
     path = write_table(tmp_path / "t.parquet", aligned_faces, **columns)
     with pytest.raises(DataError, match=re.escape(message)):
+        list(open_input(path, ALIGN).faces(0))
+
+
+def test_a_column_that_comes_twice_is_named(tmp_path: Path, aligned_faces: np.ndarray) -> None:
+    path = write_table(tmp_path / "t.parquet", aligned_faces)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("image", table["image"]), path)
+    with pytest.raises(DataError, match=r"t\.parquet: has the column image 2 times; give each its own name"):
+        open_input(path, ALIGN)
+
+
+def test_a_damaged_table_is_named(tmp_path: Path, aligned_faces: np.ndarray) -> None:
+    path = write_table(tmp_path / "t.parquet", aligned_faces)
+    content = bytearray(path.read_bytes())
+    content[100:-2000] = b"?" * len(content[100:-2000])
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.parquet: is damaged \(.*\); write it anew"):
         list(open_input(path, ALIGN).faces(0))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -11,13 +12,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx_models import ARCHITECTURES, Batch, assemble, build, export, run, save
 from ruamel.yaml import YAML
 from torch import Tensor, nn
 
 from ftlgan import cli
-from ftlgan.errors import DataError, ParamsError
+from ftlgan.errors import DataError, ParamsError, WeightsError
 from ftlgan.faces import FACES, encode_png, read_table, recognizer_of, write_faces
 from ftlgan.params import BUILT_IN
 from ftlgan.recognition import onnx_file, recognizers, teacher, unit_length
@@ -128,6 +129,68 @@ def test_the_output_is_chosen_by_its_name(output: str, tmp_path: Path, faces: np
     taught = teacher.load("mine", file)(torch.tensor(faces).permute(0, 3, 1, 2) / 255)
     np.testing.assert_allclose(taught.numpy(), expected, atol=1e-6)
     assert recognizer.settings == f"112 rgb mean 127.5 std 127.5 output {output}"
+
+
+def tampered(name: str, change: Callable[[np.ndarray], np.ndarray]) -> onnx.ModelProto:
+    """A model with another weight: that of its embedding's bias, or of what is before it."""
+    model = onnx.ModelProto()
+    model.CopyFrom(exported(name))
+    *_, tensor = (tensor for tensor in model.graph.initializer if numpy_helper.to_array(tensor).ndim == 1)
+    tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), tensor.name))
+    return model
+
+
+def test_numbers_that_are_not_finite_are_refused_in_both_roles(tmp_path: Path) -> None:
+    model = tampered("mobilefacenet", lambda weights: np.full_like(weights, np.nan))
+    file = save(model, tmp_path / "mine.onnx")
+    for load in (recognizers.load, teacher.load):
+        with pytest.raises(WeightsError, match=r"mine\.onnx: gives numbers that are not finite; get the file anew"):
+            load("mine", file)
+
+
+def of_mean_colours(nodes: list[onnx.NodeProto], **constants: np.ndarray) -> onnx.ModelProto:
+    """A model from `x`, the mean colours of faces, (N, 3), to `embeddings`."""
+    mean = helper.make_node("ReduceMean", ["faces"], ["x"], axes=[2, 3], keepdims=0)
+    return assemble([mean, *nodes], constants)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ([helper.make_node("Mul", ["x", "zero"], ["embeddings"])], "gives every face the same embedding"),
+        (
+            [
+                helper.make_node("RandomNormalLike", ["x"], ["noise"]),
+                helper.make_node("Add", ["x", "noise"], ["embeddings"]),
+            ],
+            "gives a face another embedding each time",
+        ),
+    ],
+)
+def test_what_recognises_nobody_is_refused(nodes: list[onnx.NodeProto], said: str, tmp_path: Path) -> None:
+    model = of_mean_colours(nodes, zero=np.zeros(1, np.float32))
+    with pytest.raises(WeightsError, match=f"mine.onnx: {said}"):
+        judge(model, tmp_path)
+
+
+def test_an_output_that_reads_no_face_is_refused_as_teacher(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["other"]), helper.make_node("Identity", ["zero"], ["embeddings"])]
+    file = save(of_mean_colours(nodes, zero=np.zeros((1, 2), np.float32)), tmp_path / "mine.onnx")
+    with pytest.raises(WeightsError, match="output 'embeddings' is the same for every face"):
+        teacher.load("mine", file)
+
+
+def test_a_face_without_an_embedding_is_named(tmp_path: Path, faces: np.ndarray) -> None:
+    """Black has no colour, and so no embedding of unit length."""
+    recognizer = judge(of_mean_colours([helper.make_node("Identity", ["x"], ["embeddings"])]), tmp_path, mean=0, std=1)
+    names = [f"face {number}" for number in range(len(faces))]
+    rows = [
+        {"face_id": name, "identity": name, "split": "test", "image": encode_png(face)}
+        for name, face in zip(names, faces, strict=True)
+    ]
+    write_faces(tmp_path / "faces", FACES, rows)
+    with pytest.raises(DataError, match="faces: face 1: mine gives no finite embedding; take the photo out"):
+        embed_faces(recognizer, tmp_path / "faces", tmp_path / "embeddings")
 
 
 def test_faces_of_another_shape_are_refused(tmp_path: Path, faces: np.ndarray) -> None:

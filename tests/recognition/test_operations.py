@@ -105,6 +105,26 @@ def quantised() -> Case:
     return Case(nodes, constants, 21)
 
 
+def quantised_as_a_whole() -> Case:
+    """A kernel of 8 bits with one scale, in the version that quantisers write most."""
+    constants = {"values": rng.integers(-128, 128, (4, 3, 3, 3)).astype(np.int8), "scale": np.float32(0.01)}
+    nodes = [node("DequantizeLinear", ["values", "scale"], ["kernel"]), node("Conv", ["faces", "kernel"], ["y"])]
+    return Case(nodes, {name: np.asarray(value) for name, value in constants.items()}, 13)
+
+
+def names_like_ours() -> Case:
+    """Names as those that folding gives, of constants that another node reads, too."""
+    first = node("Conv", ["faces", "b.weight", "b.bias"], ["c"])
+    batch = node("BatchNormalization", ["c", *normalisation(4)], ["b"])
+    again = node("BatchNormalization", ["r", "r2.scale", "r2.shift", "mean", "variance"], ["r2"])
+    shared = node("Conv", ["faces", "b.weight", "b.bias"], ["d"])
+    nodes = [first, batch, node("Relu", ["b"], ["r"]), again, shared, node("Add", ["r2", "d"], ["s"])]
+    constants = normalisation(4) | {"b.weight": normal(4, 3, 3, 3), "b.bias": normal(4)}
+    more = {"r2.scale": normal(4), "r2.shift": normal(4), "scale": normal(4, 1, 1), "resize": normal(4, 1, 1)}
+    nodes += [node("Mul", ["s", "scale"], ["t"]), node("Mul", ["t", "resize"], ["u"])]
+    return Case([*nodes, node("Mul", ["u", "r2.scale2"], ["y"])], constants | more | {"r2.scale2": normal(4, 1, 1)})
+
+
 def split(opset: int, *sizes: np.ndarray, **attributes: Any) -> Case:
     case = constant("Split", *sizes, opset=opset, axis=2, **attributes)
     case.nodes[-1].output[:] = ["a", "b"]
@@ -114,6 +134,11 @@ def split(opset: int, *sizes: np.ndarray, **attributes: Any) -> Case:
 CASES = {
     "Add": constant("Add", normal(3, 1, 12)),
     "Add, both of the faces": Case([node("Add", ["faces", "faces"], ["y"])]),
+    "AveragePool": unary("AveragePool", kernel_shape=[3, 2], strides=[2, 2]),
+    "AveragePool, padded": unary("AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    "AveragePool, the padding counts": unary(
+        "AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
+    ),
     "BatchNormalization": normalised(unary("Relu"), 3),
     "BatchNormalization, into Conv": normalised(convolution(0, 0, 0, 0), 6),
     "BatchNormalization, into Conv without bias": normalised(convolution(0, 0, 0, 0, bias=False), 6),
@@ -121,15 +146,21 @@ CASES = {
     "BatchNormalization, into Gemm": normalised(flat("Gemm", normal(3, 5), normal(5)), 5),
     "BatchNormalization, into Gemm, transposed": normalised(flat("Gemm", normal(5, 3), normal(5), transB=1), 5),
     "Clip": constant("Clip", np.array(-0.2, np.float32), np.array(0.3, np.float32)),
+    "Cast": unary("Cast", to=onnx.TensorProto.FLOAT),
+    "Clip, of nothing": unary("Clip"),
     "Clip, from below": constant("Clip", np.array(-0.2, np.float32)),
     "Clip, before version 11": unary("Clip", 10, min=-0.2, max=0.3),
     "Concat": constant("Concat", normal(1, 2, 12, 12), axis=1),
     "Conv": convolution(1, 1, 1, 1, stride=2),
     "Conv, dilated": convolution(2, 2, 2, 2, dilation=2, bias=False),
     "Conv, more padding below": convolution(0, 0, 1, 2, stride=2),
+    "Conv, as wide as before": constant("Conv", normal(6, 3, 3, 2), auto_pad="SAME_UPPER", strides=[2, 1]),
+    "Conv, as wide as before, lower": constant("Conv", normal(6, 3, 2, 3), auto_pad="SAME_LOWER", strides=[1, 2]),
+    "Conv, inside": constant("Conv", normal(6, 3, 3, 3), auto_pad="VALID"),
     "Conv, depthwise": convolution(1, 1, 1, 1, group=3),
     "Conv, depthwise with a stride": convolution(1, 1, 1, 1, group=3, stride=2),
     "Conv, quantised": quantised(),
+    "Conv, quantised as a whole": quantised_as_a_whole(),
     "Div": constant("Div", normal(3, 1, 1) + 3),
     "Dropout": unary("Dropout"),
     "Erf": unary("Erf"),
@@ -140,18 +171,33 @@ CASES = {
     ),
     "Flatten": unary("Flatten", axis=1),
     "Gather": constant("Gather", np.array(-1), axis=2),
+    "Gather, several": constant("Gather", integers(2, 1, 0), axis=1),
     "Gelu": unary("Gelu", 20),
     "Gelu, approximate": unary("Gelu", 20, approximate="tanh"),
     "Gemm": flat("Gemm", normal(3, 5), normal(5)),
     "Gemm, transposed": flat("Gemm", normal(5, 3), transB=1),
+    "Gemm, scaled": flat("Gemm", normal(3, 5), normal(5), alpha=2.0, beta=0.5),
+    "Gemm, with a number": flat("Gemm", normal(5, 3), np.array(0.3, np.float32), transB=1),
     "GlobalAveragePool": unary("GlobalAveragePool"),
+    "HardSigmoid": unary("HardSigmoid", alpha=0.7, beta=0.4),
+    "HardSwish": unary("HardSwish"),
     "Identity": unary("Identity"),
     "LayerNormalization": constant("LayerNormalization", normal(12), normal(12), epsilon=1e-3),
     "LayerNormalization, of the last two": constant("LayerNormalization", normal(12, 12), axis=2),
+    "LeakyRelu": unary("LeakyRelu", alpha=0.3),
+    "LpNormalization": unary("LpNormalization", axis=1),
+    "names like ours": names_like_ours(),
     "MatMul": constant("MatMul", normal(12, 5)),
-    "MaxPool": unary("MaxPool", kernel_shape=[1, 1], strides=[2, 3]),
+    "MaxPool": unary("MaxPool", kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 1, 1]),
+    "MaxPool, as wide as before": unary("MaxPool", kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_LOWER"),
+    "MaxPool, of one": unary("MaxPool", kernel_shape=[1, 1], strides=[2, 3]),
+    "MaxPool, of all": unary("MaxPool", kernel_shape=[1, 1]),
     "Mul": constant("Mul", normal(3, 1, 1)),
+    "Neg": unary("Neg"),
     "PRelu": constant("PRelu", normal(3, 1, 1)),
+    "PRelu, a number": constant("PRelu", np.array(0.3, np.float32)),
+    "Pad": constant("Pad", integers(0, 0, 1, 2, 0, 0, 3, 4)),
+    "Pad, by a number": constant("Pad", integers(0, 1, 0, 2, 0, 0, 3, 0), np.array(0.7, np.float32)),
     "PRelu, one slope": constant("PRelu", normal(1)),
     "PRelu, after Gemm": flat("PRelu", normal(3)),
     "Pow": constant("Pow", np.array(3, np.float32)),
@@ -165,9 +211,13 @@ CASES = {
     "Sigmoid": unary("Sigmoid"),
     "Slice": constant("Slice", integers(1, -9), integers(3, 2**62), integers(1, 3), integers(1, 2)),
     "Slice, of the first axes": constant("Slice", integers(0, 1), integers(2**62, 3)),
+    "Slice, backwards": constant("Slice", integers(-1), integers(-(2**62)), integers(1), integers(-1)),
+    "Slice, backwards in steps": constant("Slice", integers(9), integers(1), integers(3), integers(-2)),
     "Softmax": unary("Softmax", axis=-1),
+    "Softmax, of no axis": unary("Softmax"),
     "Softmax, before version 13": unary("Softmax", 11, axis=3),
     "Split": split(17, integers(5, 7)),
+    "Split, evenly": split(17),
     "Split, before version 13": split(11, split=[5, 7]),
     "Split, version 18": split(18, num_outputs=2),
     "Sqrt": Case([node("Sqrt", ["faces"], ["y"])]),
@@ -182,6 +232,8 @@ CASES = {
     ),
     "Sub": constant("Sub", normal(3, 12, 1)),
     "Sub, faces from a number": Case([node("Sub", ["one", "faces"], ["y"])], {"one": np.array(1, np.float32)}),
+    "Sum": Case([node("Sum", ["faces", "faces", "bias"], ["y"])], {"bias": normal(3, 1, 1)}),
+    "Tanh": unary("Tanh"),
     "Transpose": Case(
         [node("Transpose", ["faces"], ["t"], perm=[0, 2, 3, 1]), node("Mul", ["t", "weights"], ["y"])],
         {"weights": normal(12, 12, 3)},
@@ -253,19 +305,24 @@ def test_what_nothing_reads_may_be_unknown() -> None:
 REFUSED = {
     "unknown operation": unary("Hardmax"),
     "elsewhere": unary("Relu", domain="elsewhere"),
-    "auto_pad SAME_UPPER": constant("Conv", normal(6, 3, 3, 3), auto_pad="SAME_UPPER"),
     "not one a channel": constant("PRelu", normal(12)),
-    "more than a matrix product": flat("Gemm", normal(3, 5), alpha=2.0),
     "the last": unary("Softmax", 11, axis=2),
-    "axis": unary("Softmax", 17),
-    r"kernel \[2, 2\]": unary("MaxPool", kernel_shape=[2, 2], strides=[2, 2]),
+    "rounded up": unary("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+    "padded on one side": unary("AveragePool", kernel_shape=[2, 2], pads=[0, 0, 1, 1]),
+    "mode reflect": constant("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect"),
+    "no numbers": constant("Clip", np.zeros(1, np.float32)),
+    "differs each time": Case([node("RandomNormalLike", ["faces"], ["y"])]),
     "along all axes": unary("ReduceMean"),
     "training mode": Case(
         [node("BatchNormalization", ["faces", *normalisation(3)], ["y", "m", "v"], training_mode=1)], normalisation(3)
     ),
     "takes no keyword arguments": Case([node("Add", ["faces", "faces"], ["y"], broadcast=1)], opset=6),
-    "step must be greater than zero": constant("Slice", integers(9), integers(1), integers(3), integers(-1)),
-    "list": constant("Gather", integers(1, 0), axis=2),
+    "by a table of places": constant("Gather", integers(1, 0, 2, 2).reshape(2, 2), axis=2),
+    r"weights of shape \[3, 12, 12\]": Case(
+        [node("BatchNormalization", ["faces", *normalisation(3)], ["y"], spatial=0)],
+        {name: np.abs(normal(3, 12, 12)) for name in normalisation(3)},
+        opset=7,
+    ),
 }
 
 

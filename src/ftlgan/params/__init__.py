@@ -1,5 +1,7 @@
-"""params.yaml, typed: `sections` says what it may hold, `values` what each value may be, `reading` reads it."""
+"""params.yaml, typed: `sections` says what it may hold, `files` what is said of
+a file of weights, `values` what each value may be, `reading` reads it."""
 
+from ftlgan.params.files import PretrainedWeights, RecognizerFile
 from ftlgan.params.reading import check_params, chosen, leaves, load_params
 from ftlgan.params.sections import (
     Align,
@@ -7,8 +9,6 @@ from ftlgan.params.sections import (
     Generator,
     Losses,
     Params,
-    PretrainedWeights,
-    RecognizerFile,
     Training,
     Triplets,
 )

@@ -3,20 +3,17 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ftlgan.params.files import PretrainedWeights, RecognizerFile
 from ftlgan.params.values import (
     BUILT_IN,
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
     NOT_DIFFERENTIABLE,
-    PACK,
-    PACKAGED,
     AdversarialForm,
-    ByChannel,
     Count,
     DegradationKind,
     Distance,
@@ -25,7 +22,6 @@ from ftlgan.params.values import (
     RecognizerName,
     Section,
     Seed,
-    Sha256,
     Teachers,
     Weight,
 )
@@ -92,58 +88,6 @@ class Align(Section):
     """Pixels of the detector's box in the photo."""
     aligned: bool
     """Photos are aligned faces: they are taken as they are, and the other params of this section are not used."""
-
-
-class WeightsFile(Section):
-    """A file that others have made."""
-
-    file: Annotated[str, Field(min_length=1)]
-    """A path, seen from the project's root; an address; or a word that a subclass knows."""
-    sha256: Sha256
-
-    def seen_from(self, root: str) -> Self:
-        """The same, with a relative path made one that is seen from `root`."""
-        if "://" in self.file or self.file == PACKAGED or self.file.startswith(PACK):
-            return self
-        return self.model_copy(update={"file": str(Path(root, self.file))})
-
-
-class RecognizerFile(WeightsFile):
-    """A recognizer's ONNX file, and what it expects of a face.
-
-    `file` may be `insightface:PACK`; then `sha256` is that of the recognizer in the pack.
-    """
-
-    size: Annotated[int, Field(ge=16, le=1024)] | None = None
-    """Width and height of the input, pixels; 112 unless given."""
-    color: Literal["rgb", "bgr"] | None = None
-    """The order of the input's channels; rgb unless given."""
-    mean: ByChannel | None = None
-    """Of pixels of 0 to 255, in the order of the input's channels; 127.5 unless given."""
-    std: ByChannel | None = None
-    """By which the difference to the mean is divided; 127.5 unless given."""
-    output: str | None = None
-    """The name of the output with the embeddings, where the file has several."""
-    license: Annotated[str, Field(min_length=1)]
-    """What the weights may be used for, in the user's words."""
-
-    @property
-    def pack(self) -> str | None:
-        """The name of the pack of insightface, or None."""
-        return self.file.removeprefix(PACK) if self.file.startswith(PACK) else None
-
-    @model_validator(mode="after")
-    def nothing_is_divided_by_zero(self) -> Self:
-        if self.std and min(self.std) <= 0:
-            raise ValueError(f"std: {self.std}: must be above 0")
-        return self
-
-    @model_validator(mode="after")
-    def insightface_knows_its_packs(self) -> Self:
-        given = [name for name in ("size", "color", "mean", "std") if getattr(self, name) is not None]
-        if self.pack is not None and given:
-            raise ValueError(f"{given[0]}: insightface says what its packs take; leave {', '.join(given)} out")
-        return self
 
 
 class Recognition(Section):
@@ -220,10 +164,6 @@ class Losses(Section):
         if not any((self.pixel, self.identity, self.triplet, self.perceptual, self.adversarial)):
             raise ValueError("every weight is 0, so there is nothing to learn; give at least one a value above 0")
         return self
-
-
-class PretrainedWeights(WeightsFile):
-    """Weights of a method that others have trained; `file` may be `PACKAGED` where the method has such."""
 
 
 class Train(Section):
@@ -366,6 +306,17 @@ class Params(Section):
             if unknown := [name for name in names if name not in self.recognizers]:
                 known = ", ".join(self.recognizers)
                 raise ValueError(f"recognition.{role}: {unknown[0]!r} is not in recognizers ({known}); add it there")
+        return self
+
+    @model_validator(mode="after")
+    def no_recognizer_has_two_names(self) -> Self:
+        """By its name we know which loss has seen a recognizer, and so for whom it is a black box."""
+        names: dict[str, str] = {}
+        for name in dict.fromkeys([*self.recognition.teachers, *self.recognition.judges]):
+            file = self.recognizers[name]
+            sha256 = file.sha256 if file else BUILT_IN[name]
+            if (other := names.setdefault(sha256, name)) != name:
+                raise ValueError(f"recognition: {name!r} has the same file as {other!r}; name it once")
         return self
 
     @model_validator(mode="after")

@@ -17,8 +17,12 @@ ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """The name of a network that is trained here; it names folders and stages."""
 RecognizerName = ModelName
 """The name of a recognizer; it names folders and stages."""
-BUILT_IN = ("sface", "dlib")
-"""The recognizers whose weights come inside an installed package: each is a module in `ftlgan.recognition`."""
+BUILT_IN = {
+    "sface": "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    "dlib": "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+}
+"""The recognizers whose weights come inside an installed package, and the SHA-256 of these: each is a module in
+`ftlgan.recognition`."""
 NOT_DIFFERENTIABLE = ("dlib",)
 """Recognizers that can judge, but not teach."""
 DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
@@ -36,7 +40,7 @@ Teachers = Annotated[
 ]
 """One recognizer or several: `sface` is `[sface]`."""
 ByChannel = Annotated[
-    list[float],
+    list[Annotated[float, Field(allow_inf_nan=False)]],
     Field(min_length=3, max_length=3),
     BeforeValidator(lambda value: [value] * 3 if isinstance(value, float | int) else value),
 ]

@@ -50,5 +50,6 @@ def check_faces(faces: np.ndarray) -> None:
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:
-    """Divide each row by its Euclidean length: (N, D) of any float type to float32."""
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    """Divide each row by its Euclidean length: (N, D) of any float type to float32. A row of zeros becomes NaN."""
+    with np.errstate(invalid="ignore"):
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

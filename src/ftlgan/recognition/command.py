@@ -24,7 +24,7 @@ from ftlgan.recognition.parts import Parts, open_parts
 PARAMS = Path("params.yaml")
 ALIGN = Align(detection_score=0.7, face_width=30, aligned=False)
 """What is used outside a project: the defaults of params.yaml."""
-FACES_PER_PART = 256
+FACES_PER_PART = 64
 """Faces that are embedded at once, and that a kill costs at most. Enough to keep every core busy."""
 REJECTS = ["face_id", "identity", "reason"]
 """The header of the list of rejects."""

@@ -17,13 +17,14 @@ import dlib
 import numpy as np
 
 from ftlgan.errors import DataError
+from ftlgan.params import BUILT_IN
 from ftlgan.processes import available_cores, worker_pool
 from ftlgan.recognition import check_faces, unit_length
 from ftlgan.weights.packaged import packaged
 
 PACKAGE = "face_recognition_models"
 FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
-SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+SHA256 = BUILT_IN["dlib"]
 DIMENSION = 128
 
 CHIP_SIZE = 150

@@ -75,7 +75,7 @@ def _cached(url: str) -> Path:
 def _read(path: Path, label: str) -> onnx.ModelProto:
     """Read a model whose weights are all in its own file, so that its digest is theirs."""
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError:
         model = onnx.ModelProto()
     if not model.graph.node:

@@ -17,6 +17,9 @@ from onnx.shape_inference import infer_node_outputs
 
 from ftlgan.errors import WeightsError
 
+OWN_DOMAIN = "ai.onnx"
+"""ONNX's own domain, which most files write as an empty name."""
+
 
 @dataclass(frozen=True)
 class Folded:
@@ -28,6 +31,8 @@ class Folded:
     constants: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
     """Of every value that depends on the pixels."""
+    opset: int
+    """The version of ONNX's own operations."""
 
 
 @contextmanager
@@ -60,10 +65,14 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     faces = faces_input(model, file, size).name
     types = {faces: helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, (1, 3, size, size))}
-    opsets = {opset.domain: opset.version for opset in model.opset_import}
+    opsets = {"" if opset.domain == OWN_DOMAIN else opset.domain: opset.version for opset in model.opset_import}
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
+        if node.domain == OWN_DOMAIN:
+            node.domain = ""
         with supported(file, node.op_type, node.name or node.output[0]):
+            if node.op_type.startswith("Random"):
+                raise NotImplementedError("what is drawn differs each time")
             known = constants
             if node.op_type == "Shape":
                 known = constants | {
@@ -75,7 +84,8 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
             else:
                 nodes.append(node)
                 types |= _infer(node, constants, types, opsets)
-    return Folded(faces, tuple(nodes), constants, {name: shape_of(value) for name, value in types.items()})
+    shapes = {name: shape_of(value) for name, value in types.items()}
+    return Folded(faces, tuple(nodes), constants, shapes, opsets.get("", 1))
 
 
 def faces_input(model: onnx.ModelProto, file: str, size: int) -> onnx.ValueInfoProto:
@@ -92,6 +102,12 @@ def faces_input(model: onnx.ModelProto, file: str, size: int) -> onnx.ValueInfoP
         raise WeightsError(f"{file}: a recognizer has one input, and this file's are {names}; use another file")
     (faces,) = inputs
     found = shape_of(faces.type)
+    if not found:
+        raise WeightsError(
+            f"{file}: does not say which shape it takes; export it with an input of (N, 3, {size}, {size})"
+        )
+    if len(found) == 4 and found[1] != 3 and found[3] == 3:
+        raise WeightsError(f"{file}: takes {list(found)}, with the channels last; export it with the channels first")
     if len(found) != 4 or any(a > 0 and a != b for a, b in zip(found[1:], (3, size, size), strict=True)):
         raise WeightsError(
             f"{file}: takes {list(found)}, not faces of shape (N, 3, {size}, {size}); set size to its own"
@@ -109,7 +125,12 @@ def _evaluate(
     inputs = [helper.make_value_info(name, _type(values[name])) for name in values]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
     model = helper.make_model(helper.make_graph([node], "constant", inputs, outputs), opset_imports=_imports(opsets))
-    results: Any = ReferenceEvaluator(model).run(None, values)
+    try:
+        results: Any = ReferenceEvaluator(model).run(None, values)
+    except RuntimeError:  # it lacks some early versions, such as DequantizeLinear's of opset 13
+        from onnxruntime import InferenceSession
+
+        results = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, values)
     return zip(node.output, results, strict=True)
 
 
@@ -134,5 +155,5 @@ def _type(array: np.ndarray) -> onnx.TypeProto:
 
 
 def shape_of(value: onnx.TypeProto) -> tuple[int, ...]:
-    """Return a shape; 0 stands for a size that is free."""
-    return tuple(size.dim_value for size in value.tensor_type.shape.dim)
+    """Return a shape; 0 stands for a size that is free. Some files write -1 for it."""
+    return tuple(max(0, size.dim_value) for size in value.tensor_type.shape.dim)

@@ -5,7 +5,7 @@ into the layers before them; what works in training alone is left out. Many file
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -21,6 +21,10 @@ SCALE_SHIFT = "ScaleShift"
 """An operation of our own, to which a batch normalisation comes down: x * scale + shift, one of each a channel."""
 NOTHING_AT_WORK = ("Identity", "Dropout")
 """Operations that do something in training alone."""
+FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
+"""Types of numbers between which nothing need be cast: all is computed in one of them."""
+ONE_OUTPUT = ("BatchNormalization", "LayerNormalization", "MaxPool")
+"""Operations whose further outputs serve training alone."""
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 """Operations that change a shape alone. Which it becomes is known, so that one operation does for all."""
 
@@ -67,8 +71,12 @@ def read_graph(model: onnx.ModelProto, file: str, size: int, output: str | None 
     folded = fold_constants(model, file, size)
     constants = folded.constants
     output = _output(model, file, output)
-    nodes = [_plain(node, folded.shapes) for node in folded.nodes]
+    nodes = [_plain(node, folded.shapes, folded.opset) for node in folded.nodes]
     nodes, output = _leave_out(nodes, NOTHING_AT_WORK, output)
+    if output in constants:
+        raise WeightsError(
+            f"{file}: output {output!r} is the same for every face; set output to another, or use another file"
+        )
     nodes = _fold_batch_normalisation(_needed(nodes, output), constants, output, file)
     used = {name for node in nodes for name in node.inputs}
     taps = find_taps(nodes, folded.input, output, folded.shapes)
@@ -86,12 +94,20 @@ def _output(model: onnx.ModelProto, file: str, output: str | None) -> str:
     return output
 
 
-def _plain(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> Node:
+def _plain(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], opset: int) -> Node:
     """Read a node. What changes a shape alone becomes a `Reshape` to that shape, for any number of faces."""
-    name, outputs = node.name or node.output[0], tuple(node.output)
+    name, outputs = node.name or node.output[0], tuple(node.output[: 1 if node.op_type in ONE_OUTPUT else None])
     if node.op_type in RESHAPES:
         return Node("Reshape", name, (node.input[0],), outputs, {"shape": (-1, *shapes[outputs[0]][1:])})
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type == "Cast" and attributes["to"] in FLOATS:
+        return Node("Identity", name, tuple(node.input), outputs)
+    if node.op_type == "BatchNormalization" and any(node.output[1:]):
+        attributes["training_mode"] = 1  # before version 14, further outputs say so
+    if node.op_type == "Softmax":
+        attributes.setdefault("axis", -1 if opset >= 13 else 1)
+    if node.op_type == "Split" and len(node.input) == 1 and "split" not in attributes:
+        attributes["num_outputs"] = len(outputs)
     return Node(node.op_type, name, tuple(node.input), outputs, attributes)
 
 
@@ -123,6 +139,7 @@ def _fold_batch_normalisation(
 ) -> list[Node]:
     """Turn each batch normalisation into the weights of what is before it, or into a `SCALE_SHIFT`."""
     readers = Counter([output, *(name for node in nodes for name in node.inputs)])
+    taken = {*constants, *(name for node in nodes for name in (*node.inputs, *node.outputs))}
     kept: dict[str, Node] = {}
     for node in nodes:
         if node.operation != "BatchNormalization":
@@ -131,14 +148,28 @@ def _fold_batch_normalisation(
         with supported(file, node.operation, node.name):
             scale, shift = _scale_and_shift(node, constants)
         before = kept.get(node.inputs[0])
-        if before and readers[node.inputs[0]] == 1 and (folded := _folded(before, scale, shift, constants)):
+        alone = before is not None and readers[node.inputs[0]] == 1
+        if before and alone and (weights := _folded(before, scale, shift, constants)):
+            names = [_unused(f"{node.outputs[0]}.{what}", taken) for what in ("weight", "bias")]
             del kept[node.inputs[0]]
-            kept[node.outputs[0]] = replace(folded, outputs=node.outputs)
+            folded = replace(before, inputs=(before.inputs[0], *names), outputs=node.outputs)
         else:
-            names = (f"{node.outputs[0]}.scale", f"{node.outputs[0]}.shift")
-            constants |= zip(names, (scale, shift), strict=True)
-            kept[node.outputs[0]] = Node(SCALE_SHIFT, node.name, (node.inputs[0], *names), node.outputs)
+            weights, names = (
+                (scale, shift),
+                [_unused(f"{node.outputs[0]}.{what}", taken) for what in ("scale", "shift")],
+            )
+            folded = Node(SCALE_SHIFT, node.name, (node.inputs[0], *names), node.outputs)
+        constants |= zip(names, weights, strict=True)
+        taken |= set(names)
+        kept[node.outputs[0]] = folded
     return list(kept.values())
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    """Return a name that the file has not given to anything."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def _scale_and_shift(node: Node, constants: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -146,21 +177,27 @@ def _scale_and_shift(node: Node, constants: Mapping[str, np.ndarray]) -> tuple[n
     if node.attributes.get("training_mode"):
         raise NotImplementedError("it is in training mode")
     gamma, beta, mean, variance = (constants[name].astype(np.float64) for name in node.inputs[1:])
+    if gamma.ndim != 1:
+        raise NotImplementedError(f"it has weights of shape {list(gamma.shape)}, not one a channel")
     scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
     return scale, beta - mean * scale
 
 
-def _folded(node: Node, scale: np.ndarray, shift: np.ndarray, constants: dict[str, np.ndarray]) -> Node | None:
-    """Return a layer that also does x * scale + shift on what it returns; None where it can't."""
+def _folded(
+    node: Node, scale: np.ndarray, shift: np.ndarray, constants: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return weight and bias of a layer that also does x * scale + shift on what it returns; None where it can't."""
     plain = node.attributes.get("alpha", 1) == node.attributes.get("beta", 1) == 1
-    if node.operation not in ("Conv", "Gemm") or not plain or not constants.keys() >= set(node.inputs[1:]):
+    if (
+        node.operation not in ("Conv", "Gemm")
+        or not plain
+        or not constants.keys() >= set(filter(None, node.inputs[1:]))
+    ):
         return None
-    weight, *bias = (constants[name] for name in node.inputs[1:])
+    weight, *bias = (constants[name] for name in node.inputs[1:] if name)
     outputs_last = node.operation == "Gemm" and not node.attributes.get("transB")
     shape = (-1,) if outputs_last else (-1, *(1,) * (weight.ndim - 1))
-    names = (f"{node.outputs[0]}.weight", f"{node.outputs[0]}.bias")
-    constants |= zip(names, (weight * scale.reshape(shape), (bias[0] if bias else 0) * scale + shift), strict=True)
-    return replace(node, inputs=(node.inputs[0], *names))
+    return weight * scale.reshape(shape), (bias[0] if bias else 0) * scale + shift
 
 
 def find_taps(nodes: Sequence[Node], input: str, output: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:

@@ -175,11 +175,18 @@ class Table:
             if skip >= size:
                 skip -= size
                 continue
+            for batch in self._batches(path):
+                rows = _as_text(path, pa.Table.from_batches([batch]))
+                yield from ((path, row) for row in rows.slice(skip).to_pylist())
+                skip = max(0, skip - len(batch))
+
+    def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(ROWS_PER_READ, columns=["image", *self.columns]):
-                    rows = _as_text(path, pa.Table.from_batches([batch]))
-                    yield from ((path, row) for row in rows.slice(skip).to_pylist())
-                    skip = max(0, skip - len(batch))
+                yield from file.iter_batches(ROWS_PER_READ, columns=["image", *self.columns])
+        except (pa.ArrowException, OSError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise DataError(f"{path}: is damaged ({said}); write it anew") from None
 
     def _decode(self, item: tuple[Path, Row]) -> Face:
         path, row = item
@@ -201,13 +208,16 @@ def _columns(file: Path) -> set[str]:
     """Return the names of a Parquet file's columns.
 
     Raises:
-        DataError: if it is not a Parquet file.
+        DataError: if it is not a Parquet file, or two columns have one name.
     """
     try:
-        return set(pq.read_schema(file).names)
+        names = pq.read_schema(file).names
     except (pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())[:200]
         raise DataError(f"{file}: is not a table in Parquet ({said}); give one, or a folder of photos") from None
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{file}: has the column {twice[0]} {names.count(twice[0])} times; give each its own name")
+    return set(names)
 
 
 def _is_binary(kind: pa.DataType) -> bool:

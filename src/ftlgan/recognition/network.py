@@ -1,7 +1,7 @@
 """A recognizer's ONNX file as a frozen torch module, through which a gradient reaches the faces."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,9 @@ from torch.nn import functional
 from ftlgan.errors import WeightsError
 from ftlgan.faces import HR
 from ftlgan.recognition.folding import supported
-from ftlgan.recognition.graph import SCALE_SHIFT, Graph, Node, read_graph
-from ftlgan.recognition.operations import OPERATIONS, without_autocast
+from ftlgan.recognition.graph import Graph, Node, read_graph
+from ftlgan.recognition.operations import OPERATIONS, scale_shift, without_autocast
 from ftlgan.recognition.preprocessing import Preprocessing
-
-PIXELS, INTERPOLATION = "pixels", "interpolation"
-"""Names, among the values of a graph, of faces before they are scaled to what the file takes, and of a matrix that
-resizes them."""
 
 
 class RecognizerNetwork(nn.Module):
@@ -29,6 +25,10 @@ class RecognizerNetwork(nn.Module):
     no optimiser and no `requires_grad_()` on a parent can move them, and they stay out of its `state_dict`: they
     belong to the file.
     """
+
+    scale: Tensor
+    shift: Tensor
+    resize: Tensor | None
 
     def __init__(
         self, model: onnx.ModelProto, preprocessing: Preprocessing, file: str, output: str | None = None
@@ -46,8 +46,8 @@ class RecognizerNetwork(nn.Module):
             WeightsError: if an operation is not known, or not in this form, or the file is no recognizer.
         """
         super().__init__()
-        graph = _with_preprocessing(read_graph(model, file, preprocessing.size, output), preprocessing)
-        self._output, self._taps, self._color = graph.output, graph.taps, preprocessing.color
+        graph = read_graph(model, file, preprocessing.size, output)
+        self._input, self._output, self._taps, self._color = graph.input, graph.output, graph.taps, preprocessing.color
         self._numbers: dict[str, Any] = {"": None}
         """Numbers and lists of integers, as Python's; an optional input that is not given has no name."""
         self._weights: list[str] = []
@@ -56,15 +56,15 @@ class RecognizerNetwork(nn.Module):
             if constant.ndim == 0 or np.issubdtype(constant.dtype, np.integer):
                 self._numbers[name] = constant.tolist()
             else:
-                self._add_weight(name, torch.tensor(constant, dtype=torch.float32))
-        if preprocessing.size != HR:
-            self._add_weight(INTERPOLATION, _interpolation(HR, preprocessing.size))
+                self.register_buffer(f"weight{len(self._weights)}", _float32(constant), persistent=False)
+                self._weights.append(name)
+        std, mean = np.array(preprocessing.std), np.array(preprocessing.mean)
+        self.register_buffer("scale", _float32(255 / std), persistent=False)
+        self.register_buffer("shift", _float32(-mean / std), persistent=False)
+        resize = _interpolation(HR, preprocessing.size) if preprocessing.size != HR else None
+        self.register_buffer("resize", resize, persistent=False)
         self._steps = _compile(graph, file)
         self._try_out(file)
-
-    def _add_weight(self, name: str, weight: Tensor) -> None:
-        self.register_buffer(f"weight{len(self._weights)}", weight, persistent=False)
-        self._weights.append(name)
 
     @property
     def layers(self) -> int:
@@ -107,12 +107,15 @@ class RecognizerNetwork(nn.Module):
 
     def _values(self, faces: Tensor) -> dict[str, Any]:
         """Return the values that there are before the first step."""
-        values = self._numbers | dict(zip(self._weights, self.buffers(), strict=True))
-        if INTERPOLATION in values:
-            matrix = values[INTERPOLATION]
+        weights = {name: self.get_buffer(f"weight{number}") for number, name in enumerate(self._weights)}
+        return self._numbers | weights | {self._input: self._prepare(faces)}
+
+    def _prepare(self, faces: Tensor) -> Tensor:
+        """Turn faces, RGB in [0, 1], into what the file takes."""
+        if self.resize is not None:
             with without_autocast(faces.device.type):
-                faces = matrix @ faces.to(matrix.dtype) @ matrix.T
-        return values | {PIXELS: faces.flip(1) if self._color == "bgr" else faces}
+                faces = self.resize @ faces.to(self.resize.dtype) @ self.resize.T
+        return scale_shift(faces.flip(1) if self._color == "bgr" else faces, self.scale, self.shift)
 
     @torch.no_grad()
     def _try_out(self, file: str) -> None:
@@ -127,11 +130,16 @@ class RecognizerNetwork(nn.Module):
             with supported(file, step.node.operation, step.node.name):
                 step.compute(values)
         together = values[self._output]
-        if together.ndim != 2:
-            raise WeightsError(f"{file}: gives {list(together.shape)} for two faces, not (2, D); name another output")
+        if together.ndim != 2 or together.shape[1] < 2:
+            raise WeightsError(
+                f"{file}: gives {list(together.shape)} for two faces, not (2, D), D > 1; name another output"
+            )
+        if not together.isfinite().all():
+            raise WeightsError(f"{file}: gives numbers that are not finite; get the file anew, or use another")
         if len(together) != 2 or not torch.allclose(_unit_length(together)[1:], self(faces[1:]), atol=1e-4):
             raise WeightsError(
-                f"{file}: here faces of a batch would be mixed, which is not supported; use it as a judge"
+                f"{file}: it mixes faces, or the batch does not stay the first axis of what it reshapes, which is not "
+                "supported in a loss; use it as a judge"
             )
 
 
@@ -167,12 +175,8 @@ def _compile(graph: Graph, file: str) -> list[_Step]:
     return steps
 
 
-def _with_preprocessing(graph: Graph, preprocessing: Preprocessing) -> Graph:
-    """Put before a graph what scales faces in [0, 1] as it expects them."""
-    std, mean = np.array(preprocessing.std), np.array(preprocessing.mean)
-    constants = {"preprocessing.scale": 255 / std, "preprocessing.shift": -mean / std}
-    node = Node(SCALE_SHIFT, "preprocessing", (PIXELS, *constants), (graph.input,))
-    return replace(graph, nodes=(node, *graph.nodes), constants=constants | graph.constants)
+def _float32(values: np.ndarray) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32)
 
 
 def _interpolation(size: int, to: int) -> Tensor:

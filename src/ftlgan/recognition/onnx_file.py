@@ -85,15 +85,24 @@ class OnnxRecognizer:
         return np.asarray(self._session.run([self._output], {self._input: pixels}, quiet)[0])
 
     def _embedding_size(self) -> int:
-        """Try a face, and return the length of its embedding."""
+        """Try a face twice, and another one, and return the length of an embedding."""
         try:
-            shape = self._run(trial_faces()[:1]).shape
+            one, again, other = (self._run(trial_faces()[[index]]) for index in (0, 0, 1))
         except Exception as error:
             raise self._cannot_run(error) from None
+        shape = one.shape
         if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
             raise WeightsError(
                 f"{self._label}: output {self._output!r} has shape {shape} for a face, not (1, D), D > 1; set output "
                 "to that of the embeddings, or use another file"
+            )
+        if not (np.isfinite(one).all() and np.isfinite(other).all()):
+            raise WeightsError(f"{self._label}: gives numbers that are not finite; get the file anew, or use another")
+        if not np.allclose(one, again, rtol=MOST_DIFFERENCE, atol=MOST_DIFFERENCE * np.abs(one).max()):
+            raise WeightsError(f"{self._label}: gives a face another embedding each time; use another file")
+        if np.array_equal(one, other):
+            raise WeightsError(
+                f"{self._label}: gives every face the same embedding; set output to another, or use another file"
             )
         return shape[1]
 
@@ -107,8 +116,7 @@ class OnnxRecognizer:
             return 1
         if together.shape != alone.shape:
             return 1
-        difference = np.abs(unit_length(together) - unit_length(alone)).max()
-        return BATCH if difference < MOST_DIFFERENCE else 1
+        return BATCH if np.abs(together - alone).max() < MOST_DIFFERENCE * np.abs(alone).max() else 1
 
     def _cannot_run(self, error: Exception) -> WeightsError:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

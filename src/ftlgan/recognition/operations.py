@@ -4,10 +4,11 @@ Those that recognizers need, as versions 11 and later define them (github.com/on
 that is a number or holds integers, such as axes, is a Python number or list: no operation waits for a GPU.
 """
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -33,15 +34,37 @@ def convolution(
     group: int = 1,
     auto_pad: bytes = b"NOTSET",
 ) -> Tensor:
-    if auto_pad != b"NOTSET":
-        raise NotImplementedError(f"auto_pad {auto_pad.decode()}")
-    top, left, bottom, right = pads
+    top, left, bottom, right = padding(x, kernel.shape[2:], strides, pads, dilations, auto_pad)
     if (top, left) != (bottom, right):
         x, top, left = functional.pad(x, (left, right, top, bottom)), 0, 0
     if group == 1 or max(strides) == 1:
         return functional.conv2d(x, kernel, bias, strides, (top, left), dilations, group)
     with without_autocast(x.device.type):  # bfloat16 takes a CPU up to 50 times as long for the gradient
         return functional.conv2d(x.to(kernel.dtype), kernel, bias, strides, (top, left), dilations, group)
+
+
+def padding(
+    x: Tensor,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int] = (1, 1),
+    auto_pad: bytes = b"NOTSET",
+) -> tuple[int, int, int, int]:
+    """Return the pixels that are added above, left, below and right before a window slides over `x`."""
+    if auto_pad == b"VALID":
+        return 0, 0, 0, 0
+    if auto_pad == b"NOTSET":
+        top, left, bottom, right = pads
+        return top, left, bottom, right
+    before: list[int] = []
+    after: list[int] = []
+    for size, side, stride, dilation in zip(x.shape[2:], kernel, strides, dilations, strict=True):
+        total = max(0, (-(-size // stride) - 1) * stride + (side - 1) * dilation + 1 - size)
+        smaller, larger = total // 2, total - total // 2
+        before.append(smaller if auto_pad == b"SAME_UPPER" else larger)
+        after.append(larger if auto_pad == b"SAME_UPPER" else smaller)
+    return before[0], before[1], after[0], after[1]
 
 
 def without_autocast(device: str) -> AbstractContextManager[object]:
@@ -55,9 +78,11 @@ def scale_shift(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return torch.addcmul(shift.to(x.dtype).view(shape), x, scale.to(x.dtype).view(shape))
 
 
-def prelu(x: Tensor, slope: Tensor) -> Tensor:
+def prelu(x: Tensor, slope: Tensor | float) -> Tensor:
+    if not isinstance(slope, Tensor):
+        return leaky_relu(x, alpha=slope)
     shape = (*(1,) * (x.ndim - slope.ndim), *slope.shape)
-    if slope.numel() != shape[1]:
+    if slope.numel() not in (1, shape[1]):
         raise NotImplementedError(f"slopes of shape {list(slope.shape)} for {list(x.shape)}, not one a channel")
     return FrozenPReLU.apply(x, slope.flatten().expand(x.shape[1]))  # pyright: ignore[reportReturnType] - untyped
 
@@ -87,24 +112,25 @@ class FrozenPReLU(torch.autograd.Function):
 def gemm(
     a: Tensor,
     b: Tensor,
-    c: Tensor | None = None,
+    c: Tensor | float | None = None,
     *,
     alpha: float = 1.0,
     beta: float = 1.0,
     transA: int = 0,  # noqa: N803 - ONNX's name
     transB: int = 0,  # noqa: N803 - ONNX's name
 ) -> Tensor:
-    if transA or alpha != 1 or beta != 1:
-        raise NotImplementedError("more than a matrix product and a sum")
-    return functional.linear(a, b if transB else b.T, c)
+    if not transA and alpha == beta == 1 and isinstance(c, Tensor | None) and (c is None or c.ndim == 1):
+        return functional.linear(a, b if transB else b.T, c)
+    product = alpha * ((a.T if transA else a) @ (b.T if transB else b))
+    return product if c is None else product + beta * c
 
 
 def reshape(x: Tensor, *, shape: Sequence[int]) -> Tensor:
     return x.reshape(*shape)
 
 
-def transpose(x: Tensor, *, perm: Sequence[int]) -> Tensor:
-    return x.permute(*perm)
+def transpose(x: Tensor, *, perm: Sequence[int] | None = None) -> Tensor:
+    return x.permute(*(perm or range(x.ndim)[::-1]))
 
 
 def concat(*tensors: Tensor, axis: int) -> Tensor:
@@ -123,14 +149,23 @@ def split(
 def slice_(
     x: Tensor, starts: list[int], ends: list[int], axes: list[int] | None = None, steps: list[int] | None = None
 ) -> Tensor:
-    index = [slice(None)] * x.ndim
     for axis, *bounds in zip(axes or range(len(starts)), starts, ends, steps or [1] * len(starts), strict=True):
-        index[axis] = slice(*bounds)
-    return x[tuple(index)]
+        kept = range(x.shape[axis])[slice(*bounds)]
+        backwards = kept.step < 0
+        kept = kept[::-1] if backwards else kept
+        index = [slice(None)] * x.ndim
+        index[axis] = slice(kept.start, kept.stop, kept.step)
+        x = x[tuple(index)].flip(axis) if backwards else x[tuple(index)]
+    return x
 
 
-def gather(x: Tensor, index: int, *, axis: int = 0) -> Tensor:
-    return x.select(axis, index)
+def gather(x: Tensor, index: int | list[Any], *, axis: int = 0) -> Tensor:
+    """Take one place along an axis, or several: one by one, because the gradient of torch's own does not repeat."""
+    if isinstance(index, int):
+        return x.select(axis, index)
+    if not all(isinstance(place, int) for place in index):
+        raise NotImplementedError("by a table of places")
+    return torch.stack([x.select(axis, place) for place in index], axis)
 
 
 def expand(x: Tensor, shape: list[int]) -> Tensor:
@@ -156,11 +191,92 @@ def reduction(function: Callable[..., Tensor]) -> Operation:
     return reduced
 
 
-def subsample(x: Tensor, *, kernel_shape: Sequence[int], strides: Sequence[int], **attributes: Any) -> Tensor:
-    """Pool with a kernel of 1x1, as shortcuts of residual networks do; a larger one's gradient would not repeat."""
-    if max(kernel_shape) > 1 or any(attributes.get("pads", ())):
-        raise NotImplementedError(f"kernel {list(kernel_shape)}, not [1, 1] without padding")
-    return x[:, :, :: strides[0], :: strides[1]]
+def max_pool(
+    x: Tensor,
+    *,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    pads: Sequence[int] = (0, 0, 0, 0),
+    dilations: Sequence[int] = (1, 1),
+    auto_pad: bytes = b"NOTSET",
+    ceil_mode: int = 0,
+    storage_order: int = 0,
+) -> Tensor:
+    """Pool by a maximum over shifted images, whose gradient repeats on a GPU, where that of torch's own need not."""
+    if max(kernel_shape) == 1 and not any(pads):
+        return x[:, :, :: strides[0], :: strides[1]]
+    if max(dilations) > 1 or ceil_mode:
+        raise NotImplementedError("with dilations, or rounded up")
+    top, left, bottom, right = padding(x, kernel_shape, strides, pads, auto_pad=auto_pad)
+    x = functional.pad(x, (left, right, top, bottom), value=-math.inf)
+    height, width = (size - side + 1 for size, side in zip(x.shape[2:], kernel_shape, strict=True))
+    windows = [
+        x[:, :, row : row + height : strides[0], column : column + width : strides[1]]
+        for row in range(kernel_shape[0])
+        for column in range(kernel_shape[1])
+    ]
+    return reduce(torch.maximum, windows)
+
+
+def average_pool(
+    x: Tensor,
+    *,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    pads: Sequence[int] = (0, 0, 0, 0),
+    count_include_pad: int = 0,
+    **attributes: Any,
+) -> Tensor:
+    top, left, bottom, right = pads
+    if (top, left) != (bottom, right) or any(attributes.get(name) for name in ("ceil_mode", "auto_pad")):
+        raise NotImplementedError("padded on one side, or rounded up")
+    return functional.avg_pool2d(
+        x, tuple(kernel_shape), tuple(strides), (top, left), count_include_pad=bool(count_include_pad)
+    )
+
+
+def pad(
+    x: Tensor, pads: list[int], value: float | None = None, axes: list[int] | None = None, *, mode: bytes = b"constant"
+) -> Tensor:
+    if mode != b"constant" or axes is not None:
+        raise NotImplementedError(f"mode {mode.decode()}" if axes is None else "of some axes")
+    sides = [side for before, after in zip(pads[: x.ndim], pads[x.ndim :], strict=True) for side in (after, before)]
+    return functional.pad(x, sides[::-1], value=value or 0.0)
+
+
+def clip(
+    x: Tensor,
+    low: float | Tensor | None = None,
+    high: float | Tensor | None = None,
+    *,
+    min: float | None = None,
+    max: float | None = None,
+) -> Tensor:
+    """Bounds are inputs in later versions and attributes in earlier ones; one that is not given is no bound."""
+    low, high = min if low is None else low, max if high is None else high
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        raise NotImplementedError("bounds that are no numbers")
+    return x if low is None and high is None else x.clamp(low, high)
+
+
+def add_all(*terms: Tensor) -> Tensor:
+    return reduce(operator.add, terms)
+
+
+def leaky_relu(x: Tensor, *, alpha: float = 0.01) -> Tensor:
+    return functional.leaky_relu(x, alpha)
+
+
+def hard_sigmoid(x: Tensor, *, alpha: float = 0.2, beta: float = 0.5) -> Tensor:
+    return (alpha * x + beta).clamp(0, 1)
+
+
+def hard_swish(x: Tensor) -> Tensor:
+    return x * hard_sigmoid(x, alpha=1 / 6)
+
+
+def lp_normalization(x: Tensor, *, axis: int = -1, p: int = 2) -> Tensor:
+    return x / torch.linalg.vector_norm(x, p, dim=axis, keepdim=True)
 
 
 def softmax(x: Tensor, *, axis: int) -> Tensor:
@@ -182,7 +298,8 @@ def gelu(x: Tensor, *, approximate: bytes = b"none") -> Tensor:
 OPERATIONS: dict[str, Operation] = {
     SCALE_SHIFT: scale_shift,
     "Add": operator.add,
-    "Clip": torch.clamp,
+    "AveragePool": average_pool,
+    "Clip": clip,
     "Concat": concat,
     "Conv": convolution,
     "Div": operator.truediv,
@@ -192,10 +309,16 @@ OPERATIONS: dict[str, Operation] = {
     "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": partial(torch.mean, dim=(2, 3), keepdim=True),
+    "HardSigmoid": hard_sigmoid,
+    "HardSwish": hard_swish,
     "LayerNormalization": layer_normalization,
+    "LeakyRelu": leaky_relu,
+    "LpNormalization": lp_normalization,
     "MatMul": torch.matmul,
-    "MaxPool": subsample,
+    "MaxPool": max_pool,
     "Mul": operator.mul,
+    "Neg": torch.neg,
+    "Pad": pad,
     "PRelu": prelu,
     "Pow": operator.pow,
     "ReduceL2": reduction(torch.linalg.vector_norm),
@@ -208,6 +331,8 @@ OPERATIONS: dict[str, Operation] = {
     "Split": split,
     "Sqrt": torch.sqrt,
     "Sub": operator.sub,
+    "Sum": add_all,
+    "Tanh": torch.tanh,
     "Transpose": transpose,
 }
 """By ONNX's name."""

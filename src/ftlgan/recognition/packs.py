@@ -50,7 +50,7 @@ def find_in_pack(key: str, pack: str, sha256: str) -> Path:
     folder = Path.home() / ".insightface" / "models" / pack
     with locked(cache_folder("recognizers")):
         if not folder.exists():
-            _download(pack, folder, sha256)
+            _download(key, pack, folder, sha256)
     files = sorted(folder.rglob("*.onnx"))  # the ZIP file of antelopev2 has a folder of its own inside
     for file in files:
         if sha256_of(file) == sha256:
@@ -66,7 +66,7 @@ def find_in_pack(key: str, pack: str, sha256: str) -> Path:
     raise WeightsError(f"{folder}: no file there has SHA-256 {sha256}; {remedy}")
 
 
-def _download(pack: str, folder: Path, sha256: str) -> None:
+def _download(key: str, pack: str, folder: Path, sha256: str) -> None:
     """Let insightface download and unpack a pack elsewhere, and move it here when it is whole.
 
     Left to itself, it takes what an interrupted run has unpacked for a whole pack.
@@ -88,7 +88,8 @@ def _download(pack: str, folder: Path, sha256: str) -> None:
             reason = "the server refuses" if isinstance(error, RuntimeError) else type(error).__name__
             raise DataError(
                 f"{url}: can't be downloaded ({reason}); run again with a network, or unpack it by hand into {folder}, "
-                f"where the recognizer is the file with SHA-256 {sha256}"
+                f"where the recognizer is the file with SHA-256 {sha256}; or take {key.rpartition('.')[2]} out of "
+                "recognition"
             ) from None
         finally:
             shutil.rmtree(aside, ignore_errors=True)

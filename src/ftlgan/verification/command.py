@@ -16,6 +16,7 @@ from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_histogram
 from ftlgan.verification.pair_list import fold_accuracy, score_list
 from ftlgan.verification.pairs import AllPairs, Faces
+from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, report
 from ftlgan.verification.scores import read_scores
 from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, refuse_alike_across
@@ -141,8 +142,8 @@ def _compare_embeddings(
 def _check_together(table: Path, probes: EmbeddingTable, references: Path, others: EmbeddingTable) -> None:
     if others.recognizer != probes.recognizer:
         raise DataError(
-            f"{table}: embedded by {probes.recognizer or 'nobody knows whom'}, {references}: by "
-            f"{others.recognizer or 'nobody knows whom'}; embed both with one recognizer"
+            f"{table}: embedded by {described(probes.recognizer)}; {references}: by {described(others.recognizer)}; "
+            "embed both with one recognizer"
         )
     for path, found in ((table, probes), (references, others)):
         if not found.named:
@@ -254,7 +255,7 @@ def _text(found: Report, facts: Facts) -> str:
             people = f" of {table['people']} people" if table["people"] else ""
             lines.append(line(side, f"{table['path']}: {table['photos']} photos{people}{split}"))
     if recognizer := facts.get("recognizer"):
-        lines.append(line("recognizer", f"{recognizer.get('recognizer', '')}, SHA-256 {recognizer.get('sha256', '')}"))
+        lines.append(line("recognizer", described(recognizer)))
     source = facts.get("scores", facts.get("pairs", {})).get("path", "all of different photos")
     lines.append(line("pairs", f"{source}: {found.genuine} genuine, {found.impostor} impostor"))
     if left_out := facts.get("pairs", {}).get("byte_identical_copies_left_out"):

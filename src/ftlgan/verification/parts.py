@@ -25,3 +25,11 @@ class Part:
 def shortened(error: BaseException) -> str:
     """Return the message of a library's error in one line of 200 letters at most."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def described(recognizer: dict[str, str]) -> str:
+    """Say who made embeddings, as the metadata of their table does."""
+    if not recognizer:
+        return "nobody knows whom"
+    used = f", of faces as {recognizer['preprocessing']}" if "preprocessing" in recognizer else ""
+    return f"{recognizer.get('recognizer', 'nobody knows whom')}, SHA-256 {recognizer.get('sha256', 'unknown')}{used}"

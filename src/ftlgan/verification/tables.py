@@ -12,7 +12,7 @@ from ftlgan.verification.arrays import read_array
 from ftlgan.verification.names import find_alike, is_missing, shown_apart, spelling
 from ftlgan.verification.pairs import Faces, check_embeddings
 from ftlgan.verification.parquet import read_parquet
-from ftlgan.verification.parts import NAMES, Part
+from ftlgan.verification.parts import NAMES, Part, described
 from ftlgan.verification.text_files import joined_names, shown
 
 
@@ -195,7 +195,7 @@ def _one_recognizer(parts: Sequence[Part]) -> dict[str, str]:
     for part in parts:
         if part.recognizer != first.recognizer:
             raise DataError(
-                f"{part.path}: embedded by {part.recognizer or 'nobody knows whom'}, {first.path}: by "
-                f"{first.recognizer or 'nobody knows whom'}; embed all with one recognizer"
+                f"{part.path}: embedded by {described(part.recognizer)}; {first.path}: by "
+                f"{described(first.recognizer)}; embed all with one recognizer"
             )
     return first.recognizer

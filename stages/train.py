@@ -19,6 +19,7 @@ from ftlgan.training.distributed import World, join_world, launch, launched
 from ftlgan.training.fingerprint import params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
+from ftlgan.training.start import start_from
 
 DEGRADED, ALIGNED, TARGETS = Path("data/degraded"), Path("data/aligned"), Path("data/targets")
 MODELS = Path("data/model")
@@ -31,7 +32,10 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     config, folder = params.training(model), MODELS / model
     data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
     size = generator_size(params.generator)
-    generator = Generator(params.res, **size).to(world.device)
+    generator = Generator(params.res, **size)
+    if config.train.start:
+        start_from(generator, config.train.start, params.res)
+    generator.to(world.device)
     discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
     teachers = [teacher.load(name, params.recognizers[name]).to(world.device) for name in config.losses.teachers]
     if config.losses.perceptual and config.losses.perceptual_network == "teacher":

@@ -27,7 +27,7 @@ def test_the_shipped_params_are_valid() -> None:
 
 
 def test_a_number_in_scientific_notation_is_a_number() -> None:
-    assert load_params(PARAMS).train.learning_rate == 1e-3
+    assert load_params(PARAMS).train.learning_rate == 5e-4
 
 
 def test_res_stands_on_top_and_every_key_has_a_comment() -> None:

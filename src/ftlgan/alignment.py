@@ -1,5 +1,7 @@
 """Photo -> aligned face: the detector's five landmarks, then the similarity onto the 112x112 ArcFace template.
 
+A face that is turned or tilted in its photo is put upright before: see `ftlgan.detection`.
+
 Source: Deng et al., "ArcFace" (2019).
 """
 

@@ -69,6 +69,7 @@ def main() -> None:
         "Real-ESRGAN, ncnn on the CPU": lambda res: restoration.load("realesrgan").restore,
         f"Real-ESRGAN, torch on {device}": lambda res: realesrgan_by_torch(device),
         f"GFPGAN on {device}": lambda res: gfpgan(device),
+        f"FTLGAN, attention, on {device}": lambda res: ftlgan("attention", res, device),
         f"FTLGAN, small, on {device}": lambda res: ftlgan("small", res, device),
         f"FTLGAN, paper, on {device}": lambda res: ftlgan("paper", res, device),
     }

@@ -43,7 +43,7 @@ Recognise = Callable[[Tensor], Tensor]
 """Faces, RGB in [0, 1] -> embeddings of any length."""
 CONFIG = changed(
     losing(PARAMS.training("ftlgan"), triplet=1.0, pixel=1.0, identity=3.0),
-    augmentation={"flip": True, "shift": 0.5},
+    augmentation={"flip": True, "shift": 0.5, "rotation": 0.0, "scale": 0.0, "realistic": 0.0},
     degradation={"kind": "bicubic"},
     train={
         **{"steps": STEPS, "batch": BATCH, "learning_rate": 1e-3, "warmup": 1, "clip": 10.0, "ema": 0.99},
@@ -66,11 +66,11 @@ def faces_of_noise(res: int = RES, dimension: int = sface.DIMENSION) -> Training
     own = [replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s]) for s in (train, val)]
     theirs = [replace(photos, face_ids=ids[s], identities=who[s], embeddings=embeddings[s]) for s in (train, val)]
     triplets = np.stack([np.arange(64), np.arange(64) ^ 1, (np.arange(64) + 4) % 64], axis=1).repeat(2, axis=0)
-    return TrainingSet(own[0], theirs[:1], triplets, np.arange(64), hr[:64], own[1], theirs[1:])
+    return TrainingSet(own[0], theirs[:1], triplets, hr[:64], own[1], theirs[1:])
 
 
 def moved(hr: np.ndarray, res: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return move_and_degrade(hr, res, CONFIG.augmentation.shift, CONFIG.degradation.kind, rng)
+    return move_and_degrade(hr, res, CONFIG.augmentation, CONFIG.degradation.kind, rng)
 
 
 def generator() -> Generator:

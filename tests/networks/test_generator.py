@@ -1,34 +1,41 @@
 """The generator: right sizes, bicubic before training, gradients everywhere."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
 from ftlgan import params
-from ftlgan.networks.generator import PRESETS, Generator, generator_size
+from ftlgan.errors import ParamsError
+from ftlgan.networks.generator import PRESETS, Attention, Generator, generator_size
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.restoration.bicubic import Bicubic
 
+DENSE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
+ATTENTION: dict[str, Any] = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 0, "positions": True}
 
+
+@pytest.mark.parametrize("size", [DENSE, ATTENTION, DENSE | {"positions": True}])
 @pytest.mark.parametrize("res", [14, 28, 56])
-def test_an_untrained_generator_restores_to_112_as_bicubic_does(res: int) -> None:
+def test_an_untrained_generator_restores_to_112_as_bicubic_does(res: int, size: dict[str, Any]) -> None:
     # Mid greys: Pillow clips overshoots between its two passes, which on pure noise is worth up to 18 levels.
     lr = np.random.default_rng(0).integers(96, 160, (3, res, res, 3), dtype=np.uint8)
-    restored = to_faces(Generator(res, features=8, blocks=1, growth=4)(to_tensor(lr)))
+    restored = to_faces(Generator(res, **size)(to_tensor(lr)))
     assert restored.shape == (3, 112, 112, 3)
     assert np.abs(restored.astype(int) - Bicubic().restore(lr)).max() <= 1
 
 
-def test_every_weight_learns() -> None:
+@pytest.mark.parametrize("size", [DENSE, ATTENTION, DENSE | {"positions": True}])
+@pytest.mark.parametrize("res", [14, 28])
+def test_every_weight_learns(res: int, size: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    generator = Generator(14, features=8, blocks=1, growth=4)
+    generator = Generator(res, **size)
     optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
     initial = {name: weight.clone() for name, weight in generator.named_parameters()}
     for _ in range(2):  # the first step moves the last layer alone: it starts at zero, for the skip's sake
         optimizer.zero_grad()
-        generator(torch.rand(2, 3, 14, 14)).square().mean().backward()
+        generator(torch.rand(2, 3, res, res)).square().mean().backward()
         optimizer.step()
     assert [name for name, weight in generator.named_parameters() if torch.equal(weight, initial[name])] == []
 
@@ -45,12 +52,51 @@ def test_what_leaves_the_range_is_clamped() -> None:
     np.testing.assert_array_equal(to_faces(torch.tensor([-0.1, 1.2, 0.5]).reshape(1, 3, 1, 1)).ravel(), [0, 255, 128])
 
 
+def size_of(preset: str, **own: Any) -> dict[str, Any]:
+    given = dict.fromkeys(("trunk", "features", "blocks", "growth", "positions"))
+    return generator_size(params.Generator.model_validate({"preset": preset, **given, **own}))
+
+
 def test_a_preset_is_overridden_by_what_is_given() -> None:
-    assert generator_size(params.Generator(preset="paper", features=None, blocks=3, growth=None)) == {
-        "features": 64,
-        "blocks": 3,
-        "growth": 32,
-    }
+    assert size_of("paper") == PRESETS["paper"]
+    assert size_of("paper", blocks=3, positions=True) == PRESETS["paper"] | {"blocks": 3, "positions": True}
+
+
+@pytest.mark.parametrize(
+    ("preset", "own", "said"),
+    [
+        ("small", {"trunk": "attention", "features": 64, "growth": 24}, "generator.growth: 24 has no effect on"),
+        ("attention", {"features": 100}, "generator.features: 100 must be a multiple of 32"),
+        ("attention", {"trunk": "dense"}, "generator.growth: the dense trunk needs it"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(preset: str, own: dict[str, Any], said: str) -> None:
+    with pytest.raises(ParamsError, match=said):
+        size_of(preset, **own)
+
+
+def test_attention_is_that_of_torch() -> None:
+    torch.manual_seed(0)
+    ours, tokens = Attention(64), torch.randn(2, 49, 64)
+    theirs = torch.nn.MultiheadAttention(64, 2, batch_first=True)
+    theirs.load_state_dict(
+        {
+            **{f"in_proj_{name}": value for name, value in ours.inputs.state_dict().items()},
+            **{f"out_proj.{name}": value for name, value in ours.output.state_dict().items()},
+        }
+    )
+    torch.testing.assert_close(ours(tokens), theirs(tokens, tokens, tokens)[0])
+
+
+def test_a_place_is_known_by_its_position_alone() -> None:
+    """The same grey everywhere: only positions tell places apart, in the middle of a face."""
+    torch.manual_seed(0)
+    for positions in (False, True):
+        size: dict[str, Any] = DENSE | {"blocks": 0, "positions": positions}
+        generator = Generator(14, **size)
+        torch.nn.init.normal_(generator.tail.weight)
+        middle = generator(torch.full((1, 3, 14, 14), 0.5))[0, :, 48:64, 48:64]
+        assert (middle.flatten(1).std(1).max() > 1e-3) == positions
 
 
 def test_every_preset_of_the_params_is_there() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,13 +14,14 @@ from ftlgan.errors import DataError, WeightsError
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.weights import load_generator, save_generator
 
-ABOUT = {"res": 14, "features": 8, "blocks": 1, "growth": 4, "teacher": "sface", "teacher_sha256": "ab12"}
+SIZE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": True}
+ABOUT = {"res": 14, **SIZE, "teacher": "sface", "teacher_sha256": "ab12"}
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, Generator]:
     torch.manual_seed(0)
-    generator = Generator(14, 8, 1, 4)
+    generator = Generator(14, **SIZE)
     with torch.no_grad():
         generator.tail.weight.normal_()
     save_generator(tmp_path / "generator.safetensors", generator, ABOUT)
@@ -35,7 +37,7 @@ def test_a_generator_comes_back_as_it_was(saved: tuple[Path, Generator]) -> None
 def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "disk/generator.safetensors"
     with small_disk(path.parent, kib=8), pytest.raises(DataError, match=f"^{path}: .*No space left on device"):
-        save_generator(path, Generator(14, 8, 1, 4), ABOUT)
+        save_generator(path, Generator(14, **SIZE), ABOUT)
 
 
 def test_the_same_weights_give_the_same_bytes(saved: tuple[Path, Generator], tmp_path: Path) -> None:

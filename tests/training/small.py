@@ -15,7 +15,7 @@ from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_tensor
 from ftlgan.params import Training, load_params
-from ftlgan.training.data import Faces, References, TrainingSet, triplet_index, twin_index
+from ftlgan.training.data import Faces, References, TrainingSet, triplet_index
 from ftlgan.training.distributed import World
 from ftlgan.training.loop import fit
 from ftlgan.triplets import mine
@@ -23,6 +23,8 @@ from ftlgan.triplets import mine
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 OFF: dict[str, Any] = dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0.0)
 """The weights of all terms."""
+STILL = {"shift": 0.0, "rotation": 0.0, "scale": 0.0, "realistic": 0.0}
+"""Nothing for which a face would be degraded anew."""
 
 
 def changed(config: Training, **sections: dict[str, Any]) -> Training:
@@ -53,8 +55,8 @@ def losing(config: Training = CONFIG, /, **weights: Any) -> Training:
 
 
 def still(config: Training = CONFIG) -> Training:
-    """Return a config by which no face is moved."""
-    return changed(config, augmentation={"shift": 0.0})
+    """Return a config by which no face is degraded anew."""
+    return changed(config, augmentation=STILL)
 
 
 class Colours(nn.Module):
@@ -109,14 +111,19 @@ def small_set() -> TrainingSet:
     """Return a training set of the patterns, validated on the same people."""
     faces, references, triplets = patterns()
     index = triplet_index(triplets, faces, references)
-    return TrainingSet(faces, [references], index, twin_index(faces, references), faces.hr, faces, [references])
+    return TrainingSet(faces, [references], index, faces.hr, faces, [references])
+
+
+def small_generator() -> Generator:
+    """Return a network that learns in no time."""
+    return Generator(14, trunk="dense", features=8, blocks=1, growth=4, positions=False)
 
 
 def train(data: TrainingSet, config: Training = CONFIG, world: World | None = None, **options: Any) -> Trained:
     """Train new networks, whose first weights go by the seed of the config."""
     world = world or World(device=config.train.device)
     prepare_device(config.train.device, config.train.seed, precision=config.train.precision)
-    trained = Trained(Generator(14, 8, 1, 4).to(world.device), 0)
+    trained = Trained(small_generator().to(world.device), 0)
     discriminator = Discriminator(4).to(world.device) if config.losses.adversarial else None
 
     def log(step: int, metrics: dict[str, float]) -> None:

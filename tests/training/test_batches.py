@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from small import CONFIG, changed, faster
+from small import CONFIG, STILL, changed, faster
 
 from ftlgan.training.batches import Batches, TrainingBatch
 from ftlgan.training.data import TrainingSet
@@ -76,7 +76,7 @@ def test_a_step_meets_the_error_of_its_batch(data: TrainingSet, monkeypatch: pyt
 
 
 def test_none_is_mirrored_where_none_shall_be(data: TrainingSet) -> None:
-    with Batches(data, changed(CONFIG, augmentation={"flip": False, "shift": 0.0}), SIZE) as batches:
+    with Batches(data, changed(CONFIG, augmentation={"flip": False, **STILL}), SIZE) as batches:
         drawn = batches[1]
     assert np.array_equal(drawn.lr, data.train.lr[drawn.anchor])
 

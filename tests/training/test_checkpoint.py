@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from small import CONFIG
+from small import CONFIG, small_generator
 
 from ftlgan.errors import DataError
-from ftlgan.networks.generator import Generator
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.fingerprint import Fingerprint
 from ftlgan.training.state import State
@@ -106,12 +105,12 @@ def test_what_a_kill_left_half_written_goes_with_the_next_writing(checkpoint: Ch
 
 def test_a_long_history_fits(checkpoint: Checkpoint) -> None:
     """The header of safetensors ends at 100 MB."""
-    state = State(Generator(14, 8, 1, 4), None, CONFIG)
+    state = State(small_generator(), None, CONFIG)
     state.history = [
         (step, {"total": 0.1, "val_d_prime": 1.0} if step % 2 else {"total": 0.2}) for step in range(500_000)
     ]
     checkpoint.write(state.tensors(), state.numbers())
-    found, again = checkpoint.read(), State(Generator(14, 8, 1, 4), None, CONFIG)
+    found, again = checkpoint.read(), State(small_generator(), None, CONFIG)
     assert found
     again.restore(*found)
     assert again.history == state.history

@@ -8,7 +8,7 @@ import torch
 from small import Trained, faster, same, train
 
 from ftlgan.networks.device import prepare_device
-from ftlgan.networks.generator import Generator
+from ftlgan.networks.generator import PRESETS, Generator
 from ftlgan.networks.images import to_tensor
 from ftlgan.params import Precision
 from ftlgan.recognition import teacher
@@ -69,10 +69,11 @@ def test_ended_halfway_it_goes_on_to_the_same_bytes(data: TrainingSet, tmp_path:
     assert same(trained(data, checkpoint=checkpoint).generator, trained(data).generator)
 
 
+@pytest.mark.parametrize("preset", ["small", "attention"])
 @pytest.mark.parametrize("res", [14, 28, 56])
-def test_restored_faces_and_embeddings_are_those_of_a_cpu(data: TrainingSet, res: int) -> None:
+def test_restored_faces_and_embeddings_are_those_of_a_cpu(data: TrainingSet, res: int, preset: str) -> None:
     prepare_device("cuda", 0)
-    generator, recognizer = Generator(res, 16, 2, 8).eval(), teacher.load("sface")
+    generator, recognizer = Generator(res, **PRESETS[preset]).eval(), teacher.load("sface")
     torch.nn.init.normal_(generator.tail.weight, std=0.05)
     lr = data.train.hr[:, :: 112 // res, :: 112 // res]  # pyright: ignore[reportOptionalSubscript]
     with torch.inference_mode():

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import CONFIG, changed, losing, patterns, still
+from small import CONFIG, STILL, changed, losing, patterns, still
 
 from ftlgan.errors import DataError
 from ftlgan.faces import FACES, embeddings_schema, encode_png, read_faces, write_faces, write_table
 from ftlgan.params import Training
-from ftlgan.training.data import TrainingSet, read_training_set, triplet_index, twin_index
+from ftlgan.training.data import TrainingSet, read_training_set, triplet_index
 
-MOVING = changed(CONFIG, augmentation={"shift": 0.5})
+MOVING = changed(CONFIG, augmentation=STILL | {"shift": 0.5})
 TRIPLET, IDENTITY = losing(MOVING, triplet=1.0), losing(MOVING, triplet=1.0, identity=1.0)
 
 
@@ -65,8 +65,6 @@ def test_triplets_point_at_the_people_that_they_name(tables: Path) -> None:
     (references,) = data.references
     assert (references.identities[positive] == who).all()
     assert (references.identities[negative] != who).all()
-    assert data.twins is not None
-    assert (references.face_ids[data.twins] == data.train.face_ids).all()
 
 
 def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
@@ -75,7 +73,6 @@ def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
         path.unlink()
     data = read(tables, still(TRIPLET))
     assert data.train.hr is None
-    assert data.twins is None
     assert data.real is None
 
 
@@ -83,8 +80,10 @@ def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
     ("config", "key"),
     [
         (still(losing(triplet=1.0, pixel=1.0)), "losses.pixel"),
+        (still(losing(triplet=1.0, identity=1.0)), "losses.identity"),
         (still(losing(triplet=1.0, perceptual=1.0)), "losses.perceptual"),
         (TRIPLET, "augmentation.shift"),
+        (changed(TRIPLET, augmentation=STILL | {"realistic": 0.5}), "augmentation.realistic"),
     ],
 )
 def test_a_face_without_a_twin_names_the_param_that_needs_it(tables: Path, config: Training, key: str) -> None:
@@ -92,16 +91,6 @@ def test_a_face_without_a_twin_names_the_param_that_needs_it(tables: Path, confi
     with pytest.raises(DataError, match=rf"1 of the 16 train faces .* first is 3\), which {key} need: set") as error:
         read(tables, config)
     assert "\n" not in str(error.value)
-
-
-def test_an_embedding_of_a_twin_that_is_not_there_is_named() -> None:
-    faces, references, _ = patterns()
-    fewer = replace(references, face_ids=references.face_ids[1:])
-    with pytest.raises(
-        DataError,
-        match=r"^data/targets/ftlgan/c: 1 of 24 training faces have no .* first is 0\), which losses.identity",
-    ):
-        twin_index(faces, fewer)
 
 
 @pytest.mark.parametrize("role", ["anchor", "positive", "negative"])

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import CONFIG, Trained, changed, faster, losing, same, still, train
+from small import CONFIG, Trained, changed, faster, losing, same, small_generator, still, train
 from warm_python import warmed
 
 from ftlgan.errors import DataError
-from ftlgan.networks.generator import Generator
 from ftlgan.training.augmentation import move_and_degrade
 from ftlgan.training.batches import ORDER, random_stream
 from ftlgan.training.checkpoint import Checkpoint
@@ -39,7 +38,7 @@ def test_it_learns(data: TrainingSet) -> None:
 
 def test_the_paper_s_claim_it_learns_from_triplets_alone_without_any_twin(data: TrainingSet) -> None:
     faces = replace(data.train, hr=None)
-    blind = replace(data, train=faces, twins=None, real=None)
+    blind = replace(data, train=faces, real=None)
     config = still(losing(triplet=1.0))
     trained = train(blind, faster(config, steps=60, learning_rate=3e-3, validate_every=20, teacher_noise=0.0))
     assert trained.best > trained.values("val_d_prime")[0]
@@ -70,7 +69,7 @@ def test_the_best_state_is_kept(data: TrainingSet) -> None:
 
 
 def test_a_moving_average_lags_behind_the_weights() -> None:
-    state = State(Generator(14, 8, 1, 4), None, faster(ema=0.9))
+    state = State(small_generator(), None, faster(ema=0.9))
     first = state.ema_generator.tail.weight.clone()
     state.step = 1000
     with torch.no_grad():
@@ -91,7 +90,7 @@ def test_a_gradient_is_clipped(data: TrainingSet) -> None:
 def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
     assert data.real is not None
     hr = data.real[:5]
-    lr, moved = move_and_degrade(hr, 14, 0.5, "bicubic", np.random.default_rng(0))
+    lr, moved = move_and_degrade(hr, 14, CONFIG.augmentation, "bicubic", np.random.default_rng(0))
     assert lr.shape == (5, 14, 14, 3)
     assert not np.array_equal(moved, hr)
     box = moved.reshape(5, 14, 8, 14, 8, 3).mean(axis=(2, 4))

@@ -1,4 +1,7 @@
-"""Embeddings of the test people -> every metric, for every method, judge and protocol."""
+"""Embeddings of the test people -> every metric, for every method, judge and protocol.
+
+A judge is a recognizer that scores restored faces: see `ftlgan.recognition`.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ class Discriminator(nn.Module):
         self.logit = nn.Conv2d(features, 1, 3, padding=1)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Judge faces.
+        """Say of each pixel whether it is of a real photo.
 
         Args:
             faces: RGB in [0, 1], (N, 3, H, W), H and W divisible by 8.

@@ -1,34 +1,64 @@
-"""The generator: a residual-in-residual dense trunk at the low resolution, then sub-pixel upsampling to 112x112.
+"""The generator: a trunk at a low resolution, then sub-pixel upsampling to 112x112.
+
+Two trunks. The dense one is of convolutions: residual-in-residual dense blocks. The attention one looks at the whole
+face on a grid of 14x14 places, whatever the resolution of the input, and knows where each place is: aligned faces have
+their eyes, nose and mouth always in the same places, which a convolution can't know.
 
 Sources: Wang et al., "ESRGAN" (2018) for RRDB and residual scaling; Shi et al., "Real-time single image and video
-super-resolution using an efficient sub-pixel convolutional neural network" (2016). The paper (Pulgar and Mery) leaves
-the network open: this one, and its bicubic skip, are our choice. The skip makes an untrained network equal bicubic
+super-resolution using an efficient sub-pixel convolutional neural network" (2016); Vaswani et al., "Attention is all
+you need" (2017), and Dosovitskiy et al., "An image is worth 16x16 words" (2021) for learned positions; Guo et al.,
+"CMT" (2022) for the depthwise convolution between attention and perceptron. The paper (Pulgar and Mery) leaves the
+network open: these, and the bicubic skip, are our choice. The skip makes an untrained network equal bicubic
 interpolation, so that training starts from the baseline that it has to beat.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that torch users know
 from torch import Tensor, nn
 
 from ftlgan import params
+from ftlgan.errors import ParamsError
 from ftlgan.faces import HR
+from ftlgan.params import Trunk
 
 RESIDUAL_SCALE = 0.2
 """ESRGAN: residuals are scaled down before they are added, which keeps deep trunks stable."""
+GRID = 14
+"""Width and height of the grid of places on which attention looks at a face."""
+CHANNELS_PER_HEAD = 32
+"""Of attention; timm's and DINOv2's transformers have 64, and far more channels."""
+EXPANSION = 3
+"""How many times as wide as its input the hidden layer of a perceptron is."""
 
-PRESETS = {
-    "small": {"features": 48, "blocks": 2, "growth": 24},  # 1 million weights: two CPU cores train it in minutes
-    "paper": {"features": 64, "blocks": 23, "growth": 32},  # ESRGAN's trunk, 17 million: for a GPU
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {"trunk": "dense", "features": 48, "blocks": 2, "growth": 24, "positions": False},
+    "attention": {"trunk": "attention", "features": 128, "blocks": 4, "growth": 0, "positions": True},
+    "paper": {"trunk": "dense", "features": 64, "blocks": 23, "growth": 32, "positions": False},
 }
-"""Sizes by name."""
+"""Networks by name. Two CPU cores train `small` (1 million weights) and `attention` in minutes; `paper` is ESRGAN's
+trunk, 17 million weights, for a GPU."""
 
 
-def generator_size(config: params.Generator) -> dict[str, int]:
-    """Return the arguments of `Generator`: the preset's, unless the config gives a number of its own."""
-    own = {"features": config.features, "blocks": config.blocks, "growth": config.growth}
-    return {**PRESETS[config.preset], **{name: value for name, value in own.items() if value is not None}}
+def generator_size(config: params.Generator) -> dict[str, Any]:
+    """Return the arguments of `Generator`: the preset's, unless the config gives a value of its own.
+
+    Raises:
+        ParamsError: if the values don't go together.
+    """
+    own = config.model_dump(exclude={"preset"}, exclude_none=True)
+    size = {**PRESETS[config.preset], **own}
+    if size["trunk"] == "dense" and not size["growth"]:
+        raise ParamsError("generator.growth: the dense trunk needs it; give it, e.g. 24")
+    if size["trunk"] == "attention" and config.growth is not None:
+        raise ParamsError(f"generator.growth: {config.growth} has no effect on the attention trunk; set it to null")
+    if size["trunk"] == "attention" and size["features"] % CHANNELS_PER_HEAD:
+        raise ParamsError(
+            f"generator.features: {size['features']} must be a multiple of {CHANNELS_PER_HEAD} for the attention trunk"
+        )
+    return size
 
 
 class DenseBlock(nn.Module):
@@ -58,25 +88,76 @@ class RRDB(nn.Module):
         return x + RESIDUAL_SCALE * self.blocks(x)
 
 
+class Attention(nn.Module):
+    """Each place looks at all others: self-attention with several heads over the tokens of a face."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.heads = features // CHANNELS_PER_HEAD
+        self.inputs = nn.Linear(features, 3 * features)
+        self.output = nn.Linear(features, features)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(N, places, features) -> the same shape.
+
+        Written out, because the gradient of torch's fused attention does not repeat on a GPU.
+        """
+        faces, places, features = tokens.shape
+        split = self.inputs(tokens).view(faces, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = split.unbind()  # (N, heads, places, features / heads) each
+        weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)).softmax(-1)
+        return self.output((weights @ value).transpose(1, 2).reshape(faces, places, features))
+
+
+class AttentionBlock(nn.Module):
+    """Attention over all places, a depthwise convolution among neighbours, and a perceptron, each with a skip."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(nn.LayerNorm(features), Attention(features))
+        self.neighbours = nn.Conv2d(features, features, 3, padding=1, groups=features)
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(features),
+            nn.Linear(features, EXPANSION * features),
+            nn.GELU(),
+            nn.Linear(EXPANSION * features, features),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, features, S, S) -> the same shape."""
+        tokens = x.flatten(2).transpose(1, 2)  # (N, S * S, features)
+        tokens = tokens + self.attention(tokens)
+        x = tokens.transpose(1, 2).view_as(x)
+        x = x + self.neighbours(x)
+        tokens = x.flatten(2).transpose(1, 2)
+        return (tokens + self.perceptron(tokens)).transpose(1, 2).view_as(x)
+
+
 class Generator(nn.Module):
     """LR face -> HR face.
 
     Args:
         res: width and height of the input, pixels; 112 / res is a power of two.
-        features: channels of the trunk.
-        blocks: number of RRDBs.
-        growth: channels that each dense layer adds.
+        trunk: `dense`, of convolutions at the resolution of the input, or `attention`, on a grid of 14x14 places.
+        features: channels of the trunk; for attention a multiple of 32.
+        blocks: number of RRDBs or of attention blocks.
+        growth: channels that each dense layer adds; of no use for attention.
+        positions: learn what is particular to each place of an aligned face.
     """
 
-    def __init__(self, res: int, features: int, blocks: int, growth: int) -> None:
+    def __init__(self, res: int, *, trunk: Trunk, features: int, blocks: int, growth: int, positions: bool) -> None:
         super().__init__()
-        stages = int(math.log2(HR // res))
-        self.head = _conv(3, features)
-        self.trunk = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)), _conv(features, features))
-        # Half the trunk's channels from here on: at 112x112 a channel costs (112 / res)^2 times what it does there.
-        width = features // 2
-        doubling = [(features if i == 0 else width) for i in range(stages)]
-        self.upsample = nn.Sequential(*(_double(channels, width) for channels in doubling))
+        grid = GRID if trunk == "attention" else res
+        pixels = res // grid
+        self.head = nn.Sequential(nn.PixelUnshuffle(pixels), _conv(3 * pixels**2, features))
+        self.positions = nn.Parameter(0.02 * torch.randn(1, features, grid, grid)) if positions else None
+        body = [RRDB(features, growth) if trunk == "dense" else AttentionBlock(features) for _ in range(blocks)]
+        self.trunk = nn.Sequential(*body, _conv(features, features))
+        # Fewer channels from here on: at 112x112 a channel costs (112 / grid)^2 times what it does in the trunk.
+        width = features // 2 if trunk == "dense" else max(32, features // 8)
+        doublings = int(math.log2(HR // grid))
+        self.upsample = nn.ModuleList(_double(width if i else features, width) for i in range(doublings))
+        self.detail = _conv(3, width) if grid < res else None
         self.tail = _conv(width, 3, gain=0.0)
 
     def forward(self, lr: Tensor) -> Tensor:
@@ -88,10 +169,15 @@ class Generator(nn.Module):
         Returns:
             RGB, (N, 3, 112, 112), about [0, 1]: not clamped, so that gradients reach every pixel.
         """
-        shallow = self.head(lr)  # (N, features, res, res)
-        deep = shallow + self.trunk(shallow)
-        residual = self.tail(self.upsample(deep))  # (N, 3, 112, 112)
-        return bicubic(lr) + residual
+        shallow = self.head(lr)  # (N, features, grid, grid)
+        if self.positions is not None:
+            shallow = shallow + self.positions
+        x = shallow + self.trunk(shallow)
+        for double in self.upsample:
+            x = double(x)
+            if self.detail is not None and x.shape[-1] == lr.shape[-1]:
+                x = x + self.detail(lr)  # what a grid of places is too coarse for
+        return bicubic(lr) + self.tail(x)
 
 
 def bicubic(lr: Tensor) -> Tensor:

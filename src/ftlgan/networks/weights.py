@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 from ftlgan.errors import WeightsError, writing
 from ftlgan.networks.generator import Generator
 
+SIZE = ("trunk", "features", "blocks", "growth", "positions")
+"""The arguments of `Generator`, beside the resolution."""
 KEY = "ftlgan"
 """One key that holds all as JSON: safetensors writes several in no fixed order, and the bytes must repeat."""
 
@@ -21,7 +23,7 @@ def save_generator(path: Path, generator: Generator, description: dict[str, Any]
     Args:
         path: the file.
         generator: whose weights to keep.
-        description: what `load_generator` builds the network from (`res`, `features`, `blocks`, `growth`) and whatever
+        description: what `load_generator` builds the network from (`res` and what `SIZE` names) and whatever
             else identifies the training, e.g. the teacher's name and SHA-256.
 
     Raises:
@@ -54,13 +56,13 @@ def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
         raise WeightsError(f"{path}: holds no FTLGAN generator (no '{KEY}' in its metadata)")
     try:
         description = json.loads(metadata)
-        its_res, size = description["res"], (description["features"], description["blocks"], description["growth"])
+        its_res, size = description["res"], {name: description[name] for name in SIZE}
     except (ValueError, KeyError, TypeError):
         raise WeightsError(f"{path}: its metadata '{KEY}' does not describe a generator: {metadata[:60]!r}") from None
     if its_res != res:
         raise WeightsError(f"{path}: restores faces of {its_res} px, but res is {res}; train for res {res}")
     try:
-        generator = Generator(res, *size)
+        generator = Generator(res, **size)
         generator.load_state_dict(tensors)
     except (RuntimeError, TypeError, ValueError):
         raise WeightsError(f"{path}: its weights are not those of the network that it describes") from None

@@ -1,10 +1,11 @@
 """params.yaml, typed: `sections` says what it may hold, `files` what is said of
 a file of weights, `values` what each value may be, `reading` reads it."""
 
-from ftlgan.params.files import PretrainedWeights, RecognizerFile
+from ftlgan.params.files import PretrainedWeights, RecognizerFile, WeightsFile
 from ftlgan.params.reading import check_params, chosen, leaves, load_params
 from ftlgan.params.sections import (
     Align,
+    Augmentation,
     Dataset,
     Generator,
     Losses,
@@ -21,6 +22,7 @@ from ftlgan.params.values import (
     DegradationKind,
     Distance,
     Precision,
+    Trunk,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "PACKAGED",
     "AdversarialForm",
     "Align",
+    "Augmentation",
     "Dataset",
     "DegradationKind",
     "Distance",
@@ -41,6 +44,8 @@ __all__ = [
     "RecognizerFile",
     "Training",
     "Triplets",
+    "Trunk",
+    "WeightsFile",
     "check_params",
     "chosen",
     "leaves",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ftlgan.params.files import PretrainedWeights, RecognizerFile
+from ftlgan.params.files import PretrainedWeights, RecognizerFile, WeightsFile
 from ftlgan.params.values import (
     BUILT_IN,
     METHODS,
@@ -23,6 +23,7 @@ from ftlgan.params.values import (
     Section,
     Seed,
     Teachers,
+    Trunk,
     Weight,
 )
 
@@ -94,6 +95,7 @@ class Recognition(Section):
     teachers: Annotated[list[RecognizerName], Field(min_length=1)]
     """Those that `losses.MODEL.teacher` may name."""
     judges: Annotated[list[RecognizerName], Field(min_length=1)]
+    """Those that score the restored faces; the first that is in no loss gives the headline."""
 
     @model_validator(mode="after")
     def teachers_are_differentiable(self) -> Self:
@@ -121,16 +123,29 @@ class Augmentation(Section):
     flip: bool
     """Mirror half of the faces."""
     shift: Annotated[float, Field(ge=0, le=2)]
-    """Low-resolution pixels by which a face moves at most, each way; 0: faces as stored. A moved face is degraded anew,
-    so its high-resolution twin must exist."""
+    """Low-resolution pixels by which a face moves at most, each way."""
+    rotation: Annotated[float, Field(ge=0, le=45)]
+    """Degrees, the standard deviation."""
+    scale: Annotated[float, Field(ge=0, le=0.2)]
+    """The standard deviation of the logarithm of the factor by which a face is larger."""
+    realistic: Annotated[float, Field(ge=0, le=1)]
+    """The share of the faces that are degraded by the realistic chain, and not as `degradation.kind` says."""
+
+    @property
+    def degrades_anew(self) -> list[str]:
+        """The params in use for which a face is degraded anew in each step, so that its twin must exist."""
+        return [name for name in ("shift", "rotation", "scale", "realistic") if getattr(self, name)]
 
 
 class Generator(Section):
-    preset: Literal["small", "paper"]
+    preset: Literal["small", "attention", "paper"]
+    trunk: Trunk | None
     features: Annotated[int, Field(ge=2)] | None
     blocks: Annotated[int, Field(ge=0)] | None
     growth: Count | None
-    """null: the preset's, in `ftlgan.networks.generator`."""
+    """Of the dense trunk."""
+    positions: bool | None
+    """null, here and above: the preset's, in `ftlgan.networks.generator`."""
 
 
 class Discriminator(Section):
@@ -156,8 +171,8 @@ class Losses(Section):
 
     @property
     def terms_with_twins(self) -> list[str]:
-        """The terms in use that look at the high-resolution twin itself; identity is content with its embedding."""
-        return [name for name in ("pixel", "perceptual") if getattr(self, name)]
+        """The terms in use that compare a restored face with its high-resolution twin."""
+        return [name for name in ("pixel", "identity", "perceptual") if getattr(self, name)]
 
     @model_validator(mode="after")
     def has_a_term(self) -> Self:
@@ -167,6 +182,8 @@ class Losses(Section):
 
 
 class Train(Section):
+    start: WeightsFile | None
+    """The trained generator whose weights it begins from; null: random ones."""
     steps: Count
     batch: Count
     """Triplets in a step, of all processes together."""

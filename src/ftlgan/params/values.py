@@ -30,6 +30,8 @@ DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
 Distance = Literal["euclidean", "cosine"]
 """Between unit embeddings."""
 AdversarialForm = Literal["hinge", "non-saturating"]
+Trunk = Literal["dense", "attention"]
+"""Of the generator: convolutions, or attention that knows where in the face it is."""
 Precision = Literal["float32", "tf32", "bfloat16"]
 """The arithmetic of a training; weights and losses are float32."""
 

@@ -1,7 +1,8 @@
 """Methods that restore low-resolution faces: a module here is a method, called by its name in `methods` of params.yaml.
 
 A method's module has a function `load(weights, device)` that returns a `Restorer`. Beside `methods`, its name stands in
-`weights` of params.yaml, with null for a method without weights. `trained` is no method: it restores by a model.
+`weights` of params.yaml, with null for a method without weights. If it imports a module of ours, `python
+tests/pipeline/code_deps.py` enters that into dvc.yaml. `trained` is no method: it restores by a model of ours.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""A generator that was trained here, as a method of restoration."""
+"""A generator that was trained here, as a `Restorer`."""
 
 from pathlib import Path
 

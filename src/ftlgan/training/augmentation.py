@@ -1,9 +1,10 @@
 """What training sees of a face: mirrored, moved, degraded anew, so that the gain is not tied to one crop or kernel."""
 
+import cv2
 import numpy as np
 
 from ftlgan.degradation import degrade
-from ftlgan.params import DegradationKind
+from ftlgan.params import Augmentation, DegradationKind
 
 
 def mirror(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -13,23 +14,53 @@ def mirror(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def move_and_degrade(
-    hr: np.ndarray, res: int, shift: float, kind: DegradationKind, rng: np.random.Generator
+    hr: np.ndarray, res: int, config: Augmentation, kind: DegradationKind, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move faces by whole high-resolution pixels, which are fractions of low-resolution ones, and degrade them.
+    """Move faces, as a detector errs on a small photo, and degrade them.
 
     Args:
         hr: uint8 RGB, (N, S, S, 3); the border is repeated outward.
         res: width and height of the low-resolution faces, pixels.
-        shift: low-resolution pixels by which a face moves at most, each way.
-        kind: of the degradation.
-        rng: draws the moves and what the degradation draws.
+        config: how far faces are moved, rotated and scaled, and what share of them gets the realistic chain.
+        kind: how the others are degraded.
+        rng: draws the moves, and what the degradation draws.
 
     Returns:
         Low-resolution faces (N, res, res, 3) and the moved `hr`.
     """
-    size = hr.shape[1]
-    most = round(shift * size / res)
-    padded = np.pad(hr, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    corners = rng.integers(0, 2 * most + 1, (len(hr), 2))
-    moved = np.stack([face[y : y + size, x : x + size] for face, (y, x) in zip(padded, corners, strict=True)])
-    return np.stack([degrade(face, res, kind, rng) for face in moved]), moved
+    moved = _shift(hr, round(config.shift * hr.shape[1] / res), rng)
+    if config.rotation or config.scale:
+        moved = _turn_and_scale(moved, config, rng)
+    kinds = [kind] * len(hr)
+    if config.realistic:
+        chosen = rng.random(len(hr)) < config.realistic
+        kinds: list[DegradationKind] = ["realistic" if its else kind for its in chosen]
+    return np.stack([degrade(face, res, its, rng) for face, its in zip(moved, kinds, strict=True)]), moved
+
+
+def _shift(faces: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Shift faces by whole high-resolution pixels, which are fractions of low-resolution ones, at most so many."""
+    size = faces.shape[1]
+    padded = np.pad(faces, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    corners = rng.integers(0, 2 * most + 1, (len(faces), 2))
+    return np.stack([face[y : y + size, x : x + size] for face, (y, x) in zip(padded, corners, strict=True)])
+
+
+def _turn_and_scale(faces: np.ndarray, config: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Rotate faces around their centre, and make them larger or smaller."""
+    size = faces.shape[1]
+    angles = rng.normal(0, config.rotation, len(faces))
+    factors = np.exp(rng.normal(0, config.scale, len(faces)))
+    centre = ((size - 1) / 2, (size - 1) / 2)
+    return np.stack(
+        [
+            cv2.warpAffine(
+                face,
+                cv2.getRotationMatrix2D(centre, angle, factor),
+                (size, size),
+                flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for face, angle, factor in zip(faces, angles, factors, strict=True)
+        ]
+    )

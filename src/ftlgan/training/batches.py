@@ -93,10 +93,10 @@ class Batches:
         """Return low-resolution faces and their twins, augmented."""
         faces, config = self._data.train, self._config
         lr, hr = faces.lr[rows], faces.hr[rows] if faces.hr is not None else None
-        if shift := config.augmentation.shift:
-            assert hr is not None, "a moved face is degraded anew, from its twin"
+        if config.augmentation.degrades_anew:
+            assert hr is not None, "a face is degraded anew from its twin"
             kind, res = config.degradation.kind, lr.shape[1]
-            lr, hr = move_and_degrade(hr, res, shift, kind, self._stream(step, MOVE))
+            lr, hr = move_and_degrade(hr, res, config.augmentation, kind, self._stream(step, MOVE))
         lr = self._mirror(lr, self._stream(step, MIRROR))  # the same faces are mirrored in both
         hr = None if hr is None else self._mirror(hr, self._stream(step, MIRROR))
         return lr, hr

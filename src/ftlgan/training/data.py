@@ -56,8 +56,6 @@ class TrainingSet:
     """Photos of the training people, the same and in the same order by each teacher."""
     triplets: np.ndarray
     """int64 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
-    twins: np.ndarray | None
-    """int64 (N,): the row of references that is the twin of each row of `train`, for the identity term."""
     real: np.ndarray | None
     """uint8 RGB, (R, 112, 112, 3): photos of the training people, for the discriminator."""
     val: Faces
@@ -80,8 +78,7 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
     """
     losses = config.losses
     needing = [f"losses.{name}" for name in losses.terms_with_twins]
-    if config.augmentation.shift:
-        needing.append("augmentation.shift")
+    needing += [f"augmentation.{name}" for name in config.augmentation.degrades_anew]
     train = read_training_faces(degraded, "train", aligned if needing else None, needing)
     references = [read_references(targets / name, "train") for name in losses.teachers]
     _check_faces(references, references[0].face_ids, f"train faces of {references[0].table}")
@@ -95,7 +92,6 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
         train=train,
         references=references,
         triplets=triplet_index(read_triplets(targets / TRIPLETS), train, references[0]),
-        twins=twin_index(train, references[0]) if losses.identity else None,
         real=real,
         val=val,
         val_references=val_references,
@@ -170,22 +166,6 @@ def triplet_index(triplets: pa.Table, faces: Faces, references: References) -> n
             )
         columns.append(rows)
     return np.stack(columns, axis=1)
-
-
-def twin_index(faces: Faces, references: References) -> np.ndarray:
-    """Find the embedding of each face's twin in `references`: int64 (N,).
-
-    Raises:
-        DataError: if one is not there.
-    """
-    rows = _find_rows(references.face_ids, faces.face_ids)
-    if (rows < 0).any():
-        missing = faces.face_ids[rows < 0]
-        raise DataError(
-            f"{references.table}: {len(missing)} of {len(rows)} training faces have no high-resolution twin there (the "
-            f"first is {missing[0]}), which losses.identity needs; set it to 0"
-        )
-    return rows
 
 
 def _find_rows(face_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -39,8 +39,10 @@ Log = Callable[[int, Metrics], None]
 """Called with the step, from 1, and its metrics."""
 Features = Callable[[Tensor], list[Tensor]]
 """Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
-Recognise = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
-"""Faces, RGB in [0, 1] -> embeddings, (N, D), and features where the perceptual term compares them."""
+Recognised = tuple[Tensor, list[Tensor]]
+"""Embeddings, (N, D), and features where the perceptual term compares them."""
+Recognise = Callable[[Tensor], Recognised]
+"""Faces, RGB in [0, 1] -> what a teacher sees in them."""
 
 
 @enough_memory()
@@ -192,8 +194,8 @@ class _Trainer:
     def _forward(self, drawn: TrainingBatch) -> LossInputs:
         """Restore this process's share of the step's anchors, and compute what the terms of the loss compare.
 
-        The identity term compares a face that was mirrored or moved with the embedding of its twin as stored. So it
-        does not fall to 0: by SFace, mirroring alone costs 0.03, and moving 0.05 (measured).
+        The twin was mirrored and moved with its anchor. Its embedding as stored would be another: by SFace, mirroring
+        costs 0.03 of the cosine, and moving 0.05 (measured).
         """
         share, losses, device = self.world.share(self.batch_size), self.config.losses, self.world.device
         small = to_tensor(drawn.lr[share], device).contiguous(memory_format=torch.channels_last)
@@ -204,16 +206,18 @@ class _Trainer:
             if drawn.noise is not None:
                 seen = restored + torch.from_numpy(drawn.noise[share]).to(device)
             recognised = [recognise(seen) for recognise in self.recognise]
-            features = [features for _, features in recognised] if self.perceptual_by_teachers else []
-            if self.perceptual:
-                features = [self.perceptual(restored)]
-            twin_features = self._twin_features(twins)
+            recognised_twins = self._recognise_twins(twins)
+            features = self._features(restored, recognised)
+            with torch.no_grad():
+                twin_features = self._features(twins, recognised_twins)
             logits = self._discriminate(restored) if self.discriminator is not None else None
         return LossInputs(
             restored=restored.float(),
             embedded=[
-                self._embedded(embeddings.float(), references, drawn, share)
-                for (embeddings, _), references in zip(recognised, self.data.references, strict=True)
+                self._embedded(anchor.float(), twin.float(), references, drawn, share)
+                for (anchor, _), (twin, _), references in zip(
+                    recognised, recognised_twins, self.data.references, strict=True
+                )
             ],
             hr=twins,
             features=[(_float(ours), _float(theirs)) for ours, theirs in zip(features, twin_features, strict=True)],
@@ -221,27 +225,33 @@ class _Trainer:
         )
 
     @torch.no_grad()
-    def _twin_features(self, twins: Tensor | None) -> list[list[Tensor]]:
-        """Return the features of the twins by each network of the perceptual term; none where there is no such term."""
-        if self.config.losses.perceptual == 0:
-            return []
-        assert twins is not None
-        if self.perceptual:
-            return [self.perceptual(twins)]
-        return [teacher.features(twins)[1] for teacher in self.teachers]
+    def _recognise_twins(self, twins: Tensor | None) -> list[Recognised]:
+        """Return what each teacher sees in the twins, as far as a term compares it."""
+        if twins is None or not (self.config.losses.identity or self.perceptual_by_teachers):
+            return [(torch.empty(0), [])] * len(self.teachers)
+        if self.perceptual_by_teachers:
+            return [teacher.features(twins) for teacher in self.teachers]
+        return [(teacher(twins), []) for teacher in self.teachers]
 
-    def _embedded(self, anchor: Tensor, references: References, drawn: TrainingBatch, share: slice) -> Embedded:
+    def _features(self, faces: Tensor | None, recognised: Sequence[Recognised]) -> list[list[Tensor]]:
+        """Return the features of faces by each network of the perceptual term; none where there is no such term."""
+        if self.perceptual_by_teachers:
+            return [features for _, features in recognised]
+        return [self.perceptual(faces)] if self.perceptual and faces is not None else []
+
+    def _embedded(
+        self, anchor: Tensor, twin: Tensor, references: References, drawn: TrainingBatch, share: slice
+    ) -> Embedded:
         """Put beside the embeddings of restored faces what they are compared with, by one teacher."""
 
         def look_up(rows: np.ndarray) -> Tensor:
             return torch.from_numpy(references.embeddings[rows]).to(self.world.device)
 
-        twins = self.data.twins
         return Embedded(
             anchor=anchor,
             positive=look_up(drawn.positive[share]),
             negative=look_up(drawn.negative[share]),
-            twin=look_up(twins[drawn.anchor[share]]) if twins is not None else None,
+            twin=twin if self.config.losses.identity else None,
         )
 
     def _discriminate(self, restored: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Resampled people: confidence intervals of the metrics.
+"""Resampled people: the draws from which `report` takes the confidence intervals of the metrics.
 
 Scores that share a person are not independent: 100 people make 160,000 impostor scores and still are 100 people. So
 people are drawn, never pairs: in a draw that takes person i w_i times, a genuine pair of i weighs w_i and an impostor

@@ -1,0 +1,37 @@
+"""A training that begins from the weights of another one."""
+
+import os
+
+from ftlgan.errors import WeightsError
+from ftlgan.networks.generator import Generator
+from ftlgan.networks.weights import load_generator
+from ftlgan.params import WeightsFile
+from ftlgan.weights.cache import cache_folder
+from ftlgan.weights.lookup import find_weights
+
+KEY = "train.start"
+
+
+def start_from(generator: Generator, start: WeightsFile, res: int) -> None:
+    """Give a generator the weights of a file that an earlier training wrote.
+
+    Args:
+        generator: the network that is to be trained.
+        start: the file, `generator.safetensors` of a trained model, and its SHA-256.
+        res: width and height of the generator's input, pixels.
+
+    Raises:
+        DataError: if the file can't be downloaded.
+        WeightsError: if it is missing, has another digest, or is of another resolution or network.
+    """
+    seen = start.seen_from(os.environ.get("DVC_ROOT", ""))  # from a copy of the project, too (exp run --temp)
+    cached = cache_folder("start") / f"{start.sha256}.safetensors"
+    path = find_weights(KEY, seen.file, start.sha256, cached, f"set {KEY} to null")
+    weights = load_generator(path, res).state_dict()
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError:
+        raise WeightsError(
+            f"{KEY}: {path}: is of another network than the one in generator; give the generator that it was trained "
+            f"with, or set {KEY} to null"
+        ) from None

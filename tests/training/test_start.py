@@ -1,0 +1,66 @@
+"""A training that begins from the weights of another one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small import small_generator
+
+from ftlgan.errors import WeightsError
+from ftlgan.networks.generator import Generator
+from ftlgan.networks.weights import save_generator
+from ftlgan.params import WeightsFile
+from ftlgan.training.start import start_from
+from ftlgan.weights.packaged import sha256_of
+
+SIZE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Generator, WeightsFile]:
+    """A generator whose weights have been moved, and its file."""
+    torch.manual_seed(1)
+    generator = small_generator()
+    torch.nn.init.normal_(generator.tail.weight)
+    path = tmp_path / "generator.safetensors"
+    save_generator(path, generator, {"res": 14, **SIZE})
+    return generator, WeightsFile(file=str(path), sha256=sha256_of(path))
+
+
+def test_the_weights_are_those_of_the_file(trained: tuple[Generator, WeightsFile]) -> None:
+    before, start = trained
+    torch.manual_seed(2)
+    generator = small_generator()
+    start_from(generator, start, 14)
+    assert all(map(torch.equal, generator.state_dict().values(), before.state_dict().values()))
+    assert all(weight.requires_grad for weight in generator.parameters())
+
+
+@pytest.mark.parametrize(
+    ("generator", "res", "said"),
+    [
+        (SIZE | {"features": 16}, 14, "is of another network than the one in generator; give the generator"),
+        (SIZE | {"positions": True}, 14, "is of another network"),
+        (SIZE | {"trunk": "attention", "features": 32}, 14, "is of another network"),
+        (SIZE, 28, "restores faces of 14 px, but res is 28"),
+    ],
+)
+def test_the_start_of_another_network_or_resolution_is_one_line(
+    trained: tuple[Generator, WeightsFile], generator: dict[str, Any], res: int, said: str
+) -> None:
+    with pytest.raises(WeightsError, match=said) as error:
+        start_from(Generator(res, **generator), trained[1], res)
+    assert "\n" not in str(error.value)
+
+
+def test_a_start_that_is_not_there_or_not_the_same_is_one_line(trained: tuple[Generator, WeightsFile]) -> None:
+    path = Path(trained[1].file)
+    path.write_bytes(path.read_bytes()[::-1])
+    with pytest.raises(WeightsError, match=r"has SHA-256 .*, expected .* or set train.start.sha256"):
+        start_from(small_generator(), trained[1], 14)
+    path.unlink()
+    with pytest.raises(
+        WeightsError, match=r"train\.start\.file: .*: there is no such file; .* set train\.start to null"
+    ):
+        start_from(small_generator(), trained[1], 14)

@@ -114,16 +114,26 @@ def small_set() -> TrainingSet:
     return TrainingSet(faces, [references], index, faces.hr, faces, [references])
 
 
-def small_generator() -> Generator:
+DENSE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
+ATTENTION: dict[str, Any] = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 0, "positions": True}
+
+
+def small_generator(size: dict[str, Any] = DENSE) -> Generator:
     """Return a network that learns in no time."""
-    return Generator(14, trunk="dense", features=8, blocks=1, growth=4, positions=False)
+    return Generator(14, **size)
 
 
-def train(data: TrainingSet, config: Training = CONFIG, world: World | None = None, **options: Any) -> Trained:
+def train(
+    data: TrainingSet,
+    config: Training = CONFIG,
+    world: World | None = None,
+    size: dict[str, Any] = DENSE,
+    **options: Any,
+) -> Trained:
     """Train new networks, whose first weights go by the seed of the config."""
     world = world or World(device=config.train.device)
     prepare_device(config.train.device, config.train.seed, precision=config.train.precision)
-    trained = Trained(small_generator().to(world.device), 0)
+    trained = Trained(small_generator(size).to(world.device), 0)
     discriminator = Discriminator(4).to(world.device) if config.losses.adversarial else None
 
     def log(step: int, metrics: dict[str, float]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import Trained, faster, same, train
+from small import ATTENTION, DENSE, Trained, faster, same, train
 
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.generator import PRESETS, Generator
@@ -23,9 +23,11 @@ def trained(data: TrainingSet, precision: Precision = "float32", **options: Any)
     return train(data, faster(device="cuda", precision=precision), **options)
 
 
+@pytest.mark.parametrize("size", [DENSE, ATTENTION])
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
-def test_two_trainings_give_the_same_bytes(data: TrainingSet, precision: Precision) -> None:
-    assert same(trained(data, precision).generator, trained(data, precision).generator)
+def test_two_trainings_give_the_same_bytes(data: TrainingSet, precision: Precision, size: dict[str, Any]) -> None:
+    first, again = (trained(data, precision, size=size).generator for _ in range(2))
+    assert same(first, again)
 
 
 def test_losses_are_those_of_a_cpu(data: TrainingSet) -> None:
@@ -39,7 +41,7 @@ def test_losses_are_those_of_a_cpu(data: TrainingSet) -> None:
 def test_a_replayed_step_is_that_of_kernels_started_one_by_one(
     data: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replaying = trained(data, "bfloat16")
+    replaying = trained(data, "bfloat16", size=ATTENTION)
     not_replayed: list[object] = []
 
     def as_it_is(function: object, *_: object) -> object:
@@ -47,7 +49,7 @@ def test_a_replayed_step_is_that_of_kernels_started_one_by_one(
         return function
 
     monkeypatch.setattr("ftlgan.training.loop.cuda_graphed", as_it_is)
-    one_by_one = trained(data, "bfloat16")
+    one_by_one = trained(data, "bfloat16", size=ATTENTION)
     assert len(not_replayed) == 2  # generator and teacher
     for (_, a), (_, b) in zip(replaying.history, one_by_one.history, strict=True):
         assert a.keys() == b.keys()

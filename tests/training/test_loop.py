@@ -8,11 +8,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small import CONFIG, Trained, changed, faster, losing, same, small_generator, still, train
+from small import ATTENTION, CONFIG, DENSE, Trained, changed, faster, losing, same, small_generator, still, train
 from warm_python import warmed
 
 from ftlgan.errors import DataError
@@ -27,10 +28,12 @@ HERE = Path(__file__).parent
 FINGERPRINT = Fingerprint({}, {}, None, {})
 
 
-def test_it_learns(data: TrainingSet) -> None:
+@pytest.mark.parametrize("size", [DENSE, ATTENTION])
+def test_it_learns(data: TrainingSet, size: dict[str, Any]) -> None:
     epoch = len(data.triplets) // CONFIG.train.batch
     config = still(losing(triplet=1.0, pixel=1.0, identity=1.0))
-    trained = train(data, faster(config, steps=4 * epoch, learning_rate=3e-3, validate_every=epoch, teacher_noise=0.0))
+    config = faster(config, steps=4 * epoch, learning_rate=3e-3, validate_every=epoch, teacher_noise=0.0)
+    trained = train(data, config, size=size)
     losses = trained.values("total")
     assert np.mean(losses[-epoch:]) < 0.95 * np.mean(losses[:epoch])
     assert trained.best > trained.values("val_d_prime")[0]
@@ -44,8 +47,9 @@ def test_the_paper_s_claim_it_learns_from_triplets_alone_without_any_twin(data: 
     assert trained.best > trained.values("val_d_prime")[0]
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_others(data: TrainingSet) -> None:
-    first, again, other = (train(data, faster(seed=seed)).generator for seed in (0, 0, 1))
+@pytest.mark.parametrize("size", [DENSE, ATTENTION])
+def test_the_same_seed_gives_the_same_weights_and_another_others(data: TrainingSet, size: dict[str, Any]) -> None:
+    first, again, other = (train(data, faster(seed=seed), size=size).generator for seed in (0, 0, 1))
     assert same(first, again)
     assert not same(first, other)
 

@@ -93,7 +93,7 @@ def test_the_score_is_the_detector_s(people: list[np.ndarray]) -> None:
 def test_at_a_low_threshold_no_more_than_a_look_in_each_orientation_is_looked_at_again(
     people: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of noise, where the detector finds hundreds."""
+    """Noise, in which the detector finds hundreds."""
     levelled: list[Detection] = []
 
     def level(self: FaceDetector, photo: object, face: Detection) -> Detection:

@@ -8,17 +8,18 @@ import torch
 
 from ftlgan import params
 from ftlgan.errors import ParamsError
-from ftlgan.networks.generator import PRESETS, Attention, Generator, generator_size
+from ftlgan.networks.generator import PRESETS, Attention, Generator, Size, generator_size
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.restoration.bicubic import Bicubic
 
-DENSE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
-ATTENTION: dict[str, Any] = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 0, "positions": True}
+DENSE: Size = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
+KNOWING: Size = {**DENSE, "positions": True}
+ATTENTION: Size = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 0, "positions": True}
 
 
-@pytest.mark.parametrize("size", [DENSE, ATTENTION, DENSE | {"positions": True}])
+@pytest.mark.parametrize("size", [DENSE, ATTENTION, KNOWING])
 @pytest.mark.parametrize("res", [14, 28, 56])
-def test_an_untrained_generator_restores_to_112_as_bicubic_does(res: int, size: dict[str, Any]) -> None:
+def test_an_untrained_generator_restores_to_112_as_bicubic_does(res: int, size: Size) -> None:
     # Mid greys: Pillow clips overshoots between its two passes, which on pure noise is worth up to 18 levels.
     lr = np.random.default_rng(0).integers(96, 160, (3, res, res, 3), dtype=np.uint8)
     restored = to_faces(Generator(res, **size)(to_tensor(lr)))
@@ -26,9 +27,9 @@ def test_an_untrained_generator_restores_to_112_as_bicubic_does(res: int, size: 
     assert np.abs(restored.astype(int) - Bicubic().restore(lr)).max() <= 1
 
 
-@pytest.mark.parametrize("size", [DENSE, ATTENTION, DENSE | {"positions": True}])
+@pytest.mark.parametrize("size", [DENSE, ATTENTION, KNOWING])
 @pytest.mark.parametrize("res", [14, 28])
-def test_every_weight_learns(res: int, size: dict[str, Any]) -> None:
+def test_every_weight_learns(res: int, size: Size) -> None:
     torch.manual_seed(0)
     generator = Generator(res, **size)
     optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
@@ -52,7 +53,7 @@ def test_what_leaves_the_range_is_clamped() -> None:
     np.testing.assert_array_equal(to_faces(torch.tensor([-0.1, 1.2, 0.5]).reshape(1, 3, 1, 1)).ravel(), [0, 255, 128])
 
 
-def size_of(preset: str, **own: Any) -> dict[str, Any]:
+def size_of(preset: str, **own: Any) -> Size:
     given = dict.fromkeys(("trunk", "features", "blocks", "growth", "positions"))
     return generator_size(params.Generator.model_validate({"preset": preset, **given, **own}))
 
@@ -81,8 +82,8 @@ def test_attention_is_that_of_torch() -> None:
     theirs = torch.nn.MultiheadAttention(64, 2, batch_first=True)
     theirs.load_state_dict(
         {
-            **{f"in_proj_{name}": value for name, value in ours.inputs.state_dict().items()},
-            **{f"out_proj.{name}": value for name, value in ours.output.state_dict().items()},
+            **{f"in_proj_{name}": value for name, value in ours.qkv.state_dict().items()},
+            **{f"out_proj.{name}": value for name, value in ours.proj.state_dict().items()},
         }
     )
     torch.testing.assert_close(ours(tokens), theirs(tokens, tokens, tokens)[0])
@@ -92,7 +93,7 @@ def test_a_place_is_known_by_its_position_alone() -> None:
     """The same grey everywhere: only positions tell places apart, in the middle of a face."""
     torch.manual_seed(0)
     for positions in (False, True):
-        size: dict[str, Any] = DENSE | {"blocks": 0, "positions": positions}
+        size: Size = {**DENSE, "blocks": 0, "positions": positions}
         generator = Generator(14, **size)
         torch.nn.init.normal_(generator.tail.weight)
         middle = generator(torch.full((1, 3, 14, 14), 0.5))[0, :, 48:64, 48:64]

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,10 +10,10 @@ from safetensors.torch import save_file
 from small_disk import small_disk
 
 from ftlgan.errors import DataError, WeightsError
-from ftlgan.networks.generator import Generator
+from ftlgan.networks.generator import Generator, Size
 from ftlgan.networks.weights import load_generator, save_generator
 
-SIZE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": True}
+SIZE: Size = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": True}
 ABOUT = {"res": 14, **SIZE, "teacher": "sface", "teacher_sha256": "ab12"}
 
 

@@ -135,6 +135,10 @@ CASES = {
     "Add": constant("Add", normal(3, 1, 12)),
     "Add, both of the faces": Case([node("Add", ["faces", "faces"], ["y"])]),
     "AveragePool": unary("AveragePool", kernel_shape=[3, 2], strides=[2, 2]),
+    "AveragePool, as wide as before": unary("AveragePool", kernel_shape=[3, 3], auto_pad="SAME_UPPER"),
+    "AveragePool, its padding said twice": unary(
+        "AveragePool", kernel_shape=[3, 3], auto_pad="NOTSET", pads=[1, 1, 1, 1], ceil_mode=0
+    ),
     "AveragePool, padded": unary("AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
     "AveragePool, the padding counts": unary(
         "AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1

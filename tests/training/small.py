@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ftlgan.degradation import degrade
 from ftlgan.networks.device import prepare_device
 from ftlgan.networks.discriminator import Discriminator
-from ftlgan.networks.generator import Generator
+from ftlgan.networks.generator import Generator, Size
 from ftlgan.networks.images import to_tensor
 from ftlgan.params import Training, load_params
 from ftlgan.training.data import Faces, References, TrainingSet, triplet_index
@@ -114,11 +114,11 @@ def small_set() -> TrainingSet:
     return TrainingSet(faces, [references], index, faces.hr, faces, [references])
 
 
-DENSE: dict[str, Any] = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
-ATTENTION: dict[str, Any] = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 0, "positions": True}
+DENSE: Size = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
+ATTENTION: Size = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 0, "positions": True}
 
 
-def small_generator(size: dict[str, Any] = DENSE) -> Generator:
+def small_generator(size: Size = DENSE) -> Generator:
     """Return a network that learns in no time."""
     return Generator(14, **size)
 
@@ -127,7 +127,7 @@ def train(
     data: TrainingSet,
     config: Training = CONFIG,
     world: World | None = None,
-    size: dict[str, Any] = DENSE,
+    size: Size = DENSE,
     **options: Any,
 ) -> Trained:
     """Train new networks, whose first weights go by the seed of the config."""

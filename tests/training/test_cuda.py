@@ -8,7 +8,7 @@ import torch
 from small import ATTENTION, DENSE, Trained, faster, same, train
 
 from ftlgan.networks.device import prepare_device
-from ftlgan.networks.generator import PRESETS, Generator
+from ftlgan.networks.generator import PRESETS, Generator, Size
 from ftlgan.networks.images import to_tensor
 from ftlgan.params import Precision
 from ftlgan.recognition import teacher
@@ -25,7 +25,7 @@ def trained(data: TrainingSet, precision: Precision = "float32", **options: Any)
 
 @pytest.mark.parametrize("size", [DENSE, ATTENTION])
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
-def test_two_trainings_give_the_same_bytes(data: TrainingSet, precision: Precision, size: dict[str, Any]) -> None:
+def test_two_trainings_give_the_same_bytes(data: TrainingSet, precision: Precision, size: Size) -> None:
     first, again = (trained(data, precision, size=size).generator for _ in range(2))
     assert same(first, again)
 

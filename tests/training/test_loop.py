@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from small import ATTENTION, CONFIG, DENSE, Trained, changed, faster, losing, sa
 from warm_python import warmed
 
 from ftlgan.errors import DataError
+from ftlgan.networks.generator import Size
 from ftlgan.training.augmentation import move_and_degrade
 from ftlgan.training.batches import ORDER, random_stream
 from ftlgan.training.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ FINGERPRINT = Fingerprint({}, {}, None, {})
 
 
 @pytest.mark.parametrize("size", [DENSE, ATTENTION])
-def test_it_learns(data: TrainingSet, size: dict[str, Any]) -> None:
+def test_it_learns(data: TrainingSet, size: Size) -> None:
     epoch = len(data.triplets) // CONFIG.train.batch
     config = still(losing(triplet=1.0, pixel=1.0, identity=1.0))
     config = faster(config, steps=4 * epoch, learning_rate=3e-3, validate_every=epoch, teacher_noise=0.0)
@@ -48,7 +48,7 @@ def test_the_paper_s_claim_it_learns_from_triplets_alone_without_any_twin(data: 
 
 
 @pytest.mark.parametrize("size", [DENSE, ATTENTION])
-def test_the_same_seed_gives_the_same_weights_and_another_others(data: TrainingSet, size: dict[str, Any]) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_others(data: TrainingSet, size: Size) -> None:
     first, again, other = (train(data, faster(seed=seed), size=size).generator for seed in (0, 0, 1))
     assert same(first, again)
     assert not same(first, other)

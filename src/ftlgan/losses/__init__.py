@@ -45,7 +45,7 @@ class LossInputs:
     hr: Tensor | None = None
     """(N, 3, 112, 112), the anchors' high-resolution twins."""
     features: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]] = ()
-    """Of each network of the perceptual term: its features of `restored`, a (N, C, H, W) a layer, through which
+    """Each network of the perceptual term gives its features of `restored`, a (N, C, H, W) a layer, through which
     gradients pass, and those of `hr`."""
     logits: Tensor | None = None
     """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""

@@ -7,13 +7,13 @@ their eyes, nose and mouth always in the same places, which a convolution can't 
 Sources: Wang et al., "ESRGAN" (2018) for RRDB and residual scaling; Shi et al., "Real-time single image and video
 super-resolution using an efficient sub-pixel convolutional neural network" (2016); Vaswani et al., "Attention is all
 you need" (2017), and Dosovitskiy et al., "An image is worth 16x16 words" (2021) for learned positions; Guo et al.,
-"CMT" (2022) for the depthwise convolution between attention and perceptron. The paper (Pulgar and Mery) leaves the
+"CMT" (2022) for the depthwise convolution between attention and MLP. The paper (Pulgar and Mery) leaves the
 network open: these, and the bicubic skip, are our choice. The skip makes an untrained network equal bicubic
 interpolation, so that training starts from the baseline that it has to beat.
 """
 
 import math
-from typing import Any
+from typing import TypedDict, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that torch users know
@@ -29,11 +29,22 @@ RESIDUAL_SCALE = 0.2
 GRID = 14
 """Width and height of the grid of places on which attention looks at a face."""
 CHANNELS_PER_HEAD = 32
-"""Of attention; timm's and DINOv2's transformers have 64, and far more channels."""
-EXPANSION = 3
-"""How many times as wide as its input the hidden layer of a perceptron is."""
+"""A head of attention has so many; those of larger vision transformers have 64."""
+MLP_RATIO = 3
+"""The hidden layer of an MLP is so many times as wide as its input."""
 
-PRESETS: dict[str, dict[str, Any]] = {
+
+class Size(TypedDict):
+    """The arguments of `Generator`, beside the resolution."""
+
+    trunk: Trunk
+    features: int
+    blocks: int
+    growth: int
+    positions: bool
+
+
+PRESETS: dict[str, Size] = {
     "small": {"trunk": "dense", "features": 48, "blocks": 2, "growth": 24, "positions": False},
     "attention": {"trunk": "attention", "features": 128, "blocks": 4, "growth": 0, "positions": True},
     "paper": {"trunk": "dense", "features": 64, "blocks": 23, "growth": 32, "positions": False},
@@ -42,14 +53,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 trunk, 17 million weights, for a GPU."""
 
 
-def generator_size(config: params.Generator) -> dict[str, Any]:
+def generator_size(config: params.Generator) -> Size:
     """Return the arguments of `Generator`: the preset's, unless the config gives a value of its own.
 
     Raises:
         ParamsError: if the values don't go together.
     """
     own = config.model_dump(exclude={"preset"}, exclude_none=True)
-    size = {**PRESETS[config.preset], **own}
+    size = cast("Size", {**PRESETS[config.preset], **own})
     if size["trunk"] == "dense" and not size["growth"]:
         raise ParamsError("generator.growth: the dense trunk needs it; give it, e.g. 24")
     if size["trunk"] == "attention" and config.growth is not None:
@@ -94,8 +105,8 @@ class Attention(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.heads = features // CHANNELS_PER_HEAD
-        self.inputs = nn.Linear(features, 3 * features)
-        self.output = nn.Linear(features, features)
+        self.qkv = nn.Linear(features, 3 * features)
+        self.proj = nn.Linear(features, features)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, places, features) -> the same shape.
@@ -103,24 +114,24 @@ class Attention(nn.Module):
         Written out, because the gradient of torch's fused attention does not repeat on a GPU.
         """
         faces, places, features = tokens.shape
-        split = self.inputs(tokens).view(faces, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        split = self.qkv(tokens).view(faces, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = split.unbind()  # (N, heads, places, features / heads) each
         weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)).softmax(-1)
-        return self.output((weights @ value).transpose(1, 2).reshape(faces, places, features))
+        return self.proj((weights @ value).transpose(1, 2).reshape(faces, places, features))
 
 
 class AttentionBlock(nn.Module):
-    """Attention over all places, a depthwise convolution among neighbours, and a perceptron, each with a skip."""
+    """Attention over all places, a depthwise convolution among neighbours, and an MLP, each with a skip."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.attention = nn.Sequential(nn.LayerNorm(features), Attention(features))
-        self.neighbours = nn.Conv2d(features, features, 3, padding=1, groups=features)
-        self.perceptron = nn.Sequential(
+        self.depthwise = nn.Conv2d(features, features, 3, padding=1, groups=features)
+        self.mlp = nn.Sequential(
             nn.LayerNorm(features),
-            nn.Linear(features, EXPANSION * features),
+            nn.Linear(features, MLP_RATIO * features),
             nn.GELU(),
-            nn.Linear(EXPANSION * features, features),
+            nn.Linear(MLP_RATIO * features, features),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,9 +139,9 @@ class AttentionBlock(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)  # (N, S * S, features)
         tokens = tokens + self.attention(tokens)
         x = tokens.transpose(1, 2).view_as(x)
-        x = x + self.neighbours(x)
+        x = x + self.depthwise(x)
         tokens = x.flatten(2).transpose(1, 2)
-        return (tokens + self.perceptron(tokens)).transpose(1, 2).view_as(x)
+        return (tokens + self.mlp(tokens)).transpose(1, 2).view_as(x)
 
 
 class Generator(nn.Module):

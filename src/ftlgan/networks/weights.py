@@ -9,10 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ftlgan.errors import WeightsError, writing
-from ftlgan.networks.generator import Generator
+from ftlgan.networks.generator import Generator, Size
 
-SIZE = ("trunk", "features", "blocks", "growth", "positions")
-"""The arguments of `Generator`, beside the resolution."""
 KEY = "ftlgan"
 """One key that holds all as JSON: safetensors writes several in no fixed order, and the bytes must repeat."""
 
@@ -23,8 +21,8 @@ def save_generator(path: Path, generator: Generator, description: dict[str, Any]
     Args:
         path: the file.
         generator: whose weights to keep.
-        description: what `load_generator` builds the network from (`res` and what `SIZE` names) and whatever
-            else identifies the training, e.g. the teacher's name and SHA-256.
+        description: what `load_generator` builds the network from (`res` and a `Size`) and whatever else identifies
+            the training, e.g. the teacher's name and SHA-256.
 
     Raises:
         DataError: if the file can't be written, e.g. because the disk is full.
@@ -56,7 +54,7 @@ def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
         raise WeightsError(f"{path}: holds no FTLGAN generator (no '{KEY}' in its metadata)")
     try:
         description = json.loads(metadata)
-        its_res, size = description["res"], {name: description[name] for name in SIZE}
+        its_res, size = description["res"], {name: description[name] for name in Size.__annotations__}
     except (ValueError, KeyError, TypeError):
         raise WeightsError(f"{path}: its metadata '{KEY}' does not describe a generator: {metadata[:60]!r}") from None
     if its_res != res:

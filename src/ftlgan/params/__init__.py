@@ -1,5 +1,7 @@
-"""params.yaml, typed: `sections` says what it may hold, `files` what is said of
-a file of weights, `values` what each value may be, `reading` reads it."""
+"""params.yaml, typed, and read by `reading`.
+
+`sections` says what it may hold, `files` what it says about a file of weights, `values` what each value may be.
+"""
 
 from ftlgan.params.files import PretrainedWeights, RecognizerFile, WeightsFile
 from ftlgan.params.reading import check_params, chosen, leaves, load_params

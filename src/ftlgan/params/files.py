@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ftlgan.params.values import PACK, PACKAGED, ByChannel, Section, Sha256
 
 LEAST_STD = 1e-3
-"""By which pixels of 0 to 255 may be divided."""
+"""The least number by which pixels of 0 to 255 may be divided."""
 
 
 class WeightsFile(Section):
@@ -48,7 +48,7 @@ class RecognizerFile(WeightsFile):
     color: Literal["rgb", "bgr"] | None = None
     """The order of the input's channels; rgb unless given."""
     mean: ByChannel | None = None
-    """Of pixels of 0 to 255, in the order of the input's channels; 127.5 unless given."""
+    """What is subtracted from pixels of 0 to 255, in the order of the input's channels; 127.5 unless given."""
     std: ByChannel | None = None
     """By which the difference to the mean is divided; 127.5 unless given."""
     output: str | None = None

@@ -143,9 +143,9 @@ class Generator(Section):
     features: Annotated[int, Field(ge=2)] | None
     blocks: Annotated[int, Field(ge=0)] | None
     growth: Count | None
-    """Of the dense trunk."""
+    """Only the dense trunk grows."""
     positions: bool | None
-    """null, here and above: the preset's, in `ftlgan.networks.generator`."""
+    """null, here and above, stands for the preset's value, in `ftlgan.networks.generator`."""
 
 
 class Discriminator(Section):

@@ -31,7 +31,7 @@ Distance = Literal["euclidean", "cosine"]
 """Between unit embeddings."""
 AdversarialForm = Literal["hinge", "non-saturating"]
 Trunk = Literal["dense", "attention"]
-"""Of the generator: convolutions, or attention that knows where in the face it is."""
+"""The generator's trunk is made of convolutions, or of attention that knows where in the face it is."""
 Precision = Literal["float32", "tf32", "bfloat16"]
 """The arithmetic of a training; weights and losses are float32."""
 

@@ -51,5 +51,5 @@ def check_faces(faces: np.ndarray) -> None:
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:
     """Divide each row by its Euclidean length: (N, D) of any float type to float32. A row of zeros becomes NaN."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

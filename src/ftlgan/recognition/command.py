@@ -20,6 +20,7 @@ from ftlgan.progress import progress
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.inputs import Face, Input, open_input
 from ftlgan.recognition.parts import Parts, open_parts
+from ftlgan.verification.parts import described
 
 PARAMS = Path("params.yaml")
 ALIGN = Align(detection_score=0.7, face_width=30, aligned=False)
@@ -113,17 +114,15 @@ def _refuse_to_overwrite(output: Path, schema: pa.Schema) -> None:
         return
     try:
         there = pq.read_schema(output)
-        by = {key: value.decode(errors="replace") for key, value in (there.metadata or {}).items()}
+        by = {key.decode(): value.decode(errors="replace") for key, value in (there.metadata or {}).items()}
         embeddings = "embedding" in there.names
     except (pa.ArrowException, OSError):
         by, embeddings = {}, False
-    if not embeddings or b"recognizer" not in by:
+    if not embeddings or "recognizer" not in by:
         raise DataError(f"{output}: exists, and `ftlgan embed` did not write it; remove it, or choose another output")
-    if any(by.get(key) != value.decode() for key, value in (schema.metadata or {}).items()):
+    if any(by.get(key.decode()) != value.decode() for key, value in (schema.metadata or {}).items()):
         raise DataError(
-            f"{output}: holds embeddings by {by[b'recognizer']}, SHA-256 {by.get(b'sha256', 'unknown')}"
-            f"{f', of faces as {settings}' if (settings := by.get(b'preprocessing')) else ''}, another recognizer; "
-            "remove it, or choose another output"
+            f"{output}: holds embeddings by {described(by)}, another recognizer; remove it, or choose another output"
         )
 
 

@@ -30,7 +30,7 @@ class Folded:
     """What depends on the pixels, in an order in which it can be computed."""
     constants: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
-    """Of every value that depends on the pixels."""
+    """Every value that depends on the pixels has its shape here."""
     opset: int
     """The version of ONNX's own operations."""
 

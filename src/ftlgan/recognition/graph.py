@@ -24,7 +24,7 @@ NOTHING_AT_WORK = ("Identity", "Dropout")
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
 """Types of numbers between which nothing need be cast: all is computed in one of them."""
 ONE_OUTPUT = ("BatchNormalization", "LayerNormalization", "MaxPool")
-"""Operations whose further outputs serve training alone."""
+"""Operations of which recognizers use the first output alone."""
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 """Operations that change a shape alone. Which it becomes is known, so that one operation does for all."""
 
@@ -147,21 +147,22 @@ def _fold_batch_normalisation(
             continue
         with supported(file, node.operation, node.name):
             scale, shift = _scale_and_shift(node, constants)
-        before = kept.get(node.inputs[0])
-        alone = before is not None and readers[node.inputs[0]] == 1
-        if before and alone and (weights := _folded(before, scale, shift, constants)):
-            names = [_unused(f"{node.outputs[0]}.{what}", taken) for what in ("weight", "bias")]
-            del kept[node.inputs[0]]
-            folded = replace(before, inputs=(before.inputs[0], *names), outputs=node.outputs)
+        value = node.inputs[0]
+        before = kept.get(value) if readers[value] == 1 else None
+        weights = _folded(before, scale, shift, constants) if before else None
+        if before and weights:
+            del kept[value]
+            into, called = before, ("weight", "bias")
         else:
-            weights, names = (
+            into, called, weights = (
+                replace(node, operation=SCALE_SHIFT, attributes={}),
+                ("scale", "shift"),
                 (scale, shift),
-                [_unused(f"{node.outputs[0]}.{what}", taken) for what in ("scale", "shift")],
             )
-            folded = Node(SCALE_SHIFT, node.name, (node.inputs[0], *names), node.outputs)
+        names = [_unused(f"{node.outputs[0]}.{what}", taken) for what in called]
         constants |= zip(names, weights, strict=True)
         taken |= set(names)
-        kept[node.outputs[0]] = folded
+        kept[node.outputs[0]] = replace(into, inputs=(into.inputs[0], *names), outputs=node.outputs)
     return list(kept.values())
 
 

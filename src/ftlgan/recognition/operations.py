@@ -224,12 +224,14 @@ def average_pool(
     kernel_shape: Sequence[int],
     strides: Sequence[int] = (1, 1),
     pads: Sequence[int] = (0, 0, 0, 0),
+    dilations: Sequence[int] = (1, 1),
+    auto_pad: bytes = b"NOTSET",
+    ceil_mode: int = 0,
     count_include_pad: int = 0,
-    **attributes: Any,
 ) -> Tensor:
-    top, left, bottom, right = pads
-    if (top, left) != (bottom, right) or any(attributes.get(name) for name in ("ceil_mode", "auto_pad")):
-        raise NotImplementedError("padded on one side, or rounded up")
+    top, left, bottom, right = padding(x, kernel_shape, strides, pads, auto_pad=auto_pad)
+    if (top, left) != (bottom, right) or max(dilations) > 1 or ceil_mode:
+        raise NotImplementedError("padded on one side, with dilations, or rounded up")
     return functional.avg_pool2d(
         x, tuple(kernel_shape), tuple(strides), (top, left), count_include_pad=bool(count_include_pad)
     )

@@ -214,7 +214,7 @@ class _Trainer:
         return LossInputs(
             restored=restored.float(),
             embedded=[
-                self._embedded(anchor.float(), twin.float(), references, drawn, share)
+                self._embedded(anchor.float(), twin, references, drawn, share)
                 for (anchor, _), (twin, _), references in zip(
                     recognised, recognised_twins, self.data.references, strict=True
                 )
@@ -225,22 +225,24 @@ class _Trainer:
         )
 
     @torch.no_grad()
-    def _recognise_twins(self, twins: Tensor | None) -> list[Recognised]:
+    def _recognise_twins(self, twins: Tensor | None) -> Sequence[tuple[Tensor | None, list[Tensor]]]:
         """Return what each teacher sees in the twins, as far as a term compares it."""
         if twins is None or not (self.config.losses.identity or self.perceptual_by_teachers):
-            return [(torch.empty(0), [])] * len(self.teachers)
+            return [(None, [])] * len(self.teachers)
         if self.perceptual_by_teachers:
             return [teacher.features(twins) for teacher in self.teachers]
         return [(teacher(twins), []) for teacher in self.teachers]
 
-    def _features(self, faces: Tensor | None, recognised: Sequence[Recognised]) -> list[list[Tensor]]:
+    def _features(
+        self, faces: Tensor | None, recognised: Sequence[tuple[Tensor | None, list[Tensor]]]
+    ) -> list[list[Tensor]]:
         """Return the features of faces by each network of the perceptual term; none where there is no such term."""
         if self.perceptual_by_teachers:
             return [features for _, features in recognised]
         return [self.perceptual(faces)] if self.perceptual and faces is not None else []
 
     def _embedded(
-        self, anchor: Tensor, twin: Tensor, references: References, drawn: TrainingBatch, share: slice
+        self, anchor: Tensor, twin: Tensor | None, references: References, drawn: TrainingBatch, share: slice
     ) -> Embedded:
         """Put beside the embeddings of restored faces what they are compared with, by one teacher."""
 
@@ -251,7 +253,7 @@ class _Trainer:
             anchor=anchor,
             positive=look_up(drawn.positive[share]),
             negative=look_up(drawn.negative[share]),
-            twin=twin if self.config.losses.identity else None,
+            twin=twin.float() if twin is not None else None,
         )
 
     def _discriminate(self, restored: Tensor) -> Tensor:

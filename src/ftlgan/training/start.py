@@ -27,7 +27,10 @@ def start_from(generator: Generator, start: WeightsFile, res: int) -> None:
     seen = start.seen_from(os.environ.get("DVC_ROOT", ""))  # from a copy of the project, too (exp run --temp)
     cached = cache_folder("start") / f"{start.sha256}.safetensors"
     path = find_weights(KEY, seen.file, start.sha256, cached, f"set {KEY} to null")
-    weights = load_generator(path, res).state_dict()
+    try:
+        weights = load_generator(path, res).state_dict()
+    except WeightsError as error:
+        raise WeightsError(f"{KEY}: {error}; or set {KEY} to null") from None
     try:
         generator.load_state_dict(weights)
     except RuntimeError:

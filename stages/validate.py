@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ftlgan.networks.device import prepare_device
 from ftlgan.params import Params, chosen, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import recognizers
+from ftlgan.recognition.embedding import embed_images
 from ftlgan.restoration.trained import Trained
 from ftlgan.stale_outputs import remove_stale_outputs
 from ftlgan.verification.metrics import d_prime
@@ -27,13 +29,15 @@ def validate(params: Params, model: str) -> dict[str, float]:
     remove_stale_outputs(GALLERY, params.recognition.judges)
     generator = Trained(MODELS / model / "generator.safetensors", params.res, params.train.device)
     faces = read_faces(DEGRADED, splits=["val"])
-    batches = progress(faces.to_batches(64), "validate", unit="batch")
-    restored = np.concatenate([generator.restore(decode_images(batch["image"])) for batch in batches])
+    batches = faces.to_batches(generator.faces_per_call)
+    restored = chain.from_iterable(generator.restore(decode_images(batch["image"])) for batch in batches)
+    restored = np.stack(list(progress(restored, f"restore by {model}", len(faces))))
     found: dict[str, float] = {}
     for name in params.recognition.judges:
         photos = embeddings_of(read_faces(GALLERY / name, splits=["val"]))
         judge = recognizers.load(name, params.recognizers[name])
-        scores = compare(judge.embed(restored), photos, faces["identity"].to_numpy())
+        embeddings = embed_images(judge, restored)
+        scores = compare(embeddings, photos, faces["identity"].to_numpy())
         found[name] = round(d_prime(scores.genuine, scores.impostor), 4)
     return found
 

@@ -1,12 +1,36 @@
 """Progress bars. Nothing here can change an output's bytes."""
 
 import sys
+import threading
+import time
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+
+SECONDS = 5
+"""Between the lines of a log file at least, and between those of a bar that stands still."""
+
+
+class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic in its types alone
+    """A bar whose clock goes on where an item takes long."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._closed = threading.Event()
+        super().__init__(*arguments, **options)
+        if not self.disable:
+            threading.Thread(target=self._refresh_until_closed, daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+        super().close()
+
+    def _refresh_until_closed(self) -> None:
+        while not self._closed.wait(SECONDS):
+            if time.time() - self.last_print_t >= SECONDS:
+                self.refresh()
 
 
 def progress(
@@ -17,7 +41,10 @@ def progress(
     initial: int = 0,
     shown: bool = True,
 ) -> "tqdm[T]":
-    """Wrap an iterable in a progress bar: redrawn in place on a terminal, a line every 10 s in a log file.
+    """Wrap an iterable in a progress bar: redrawn in place on a terminal, a line every 5 s in a log file.
+
+    What takes its items in groups should yield them one by one from each group's result, so that the bar counts what is
+    done.
 
     Args:
         items: what to iterate over.
@@ -27,7 +54,7 @@ def progress(
         initial: how many were done before.
         shown: False in all but the first of several processes, whose bars would run into its messages.
     """
-    quiet: dict[str, Any] = {} if sys.stderr.isatty() else {"mininterval": 10, "ascii": True}
-    return tqdm(
+    quiet: dict[str, Any] = {} if sys.stderr.isatty() else {"mininterval": SECONDS, "ascii": True}
+    return _Bar(
         items, desc=description, total=total, unit=unit, initial=initial, dynamic_ncols=True, disable=not shown, **quiet
     )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from ftlgan.errors import DataError
 from ftlgan.faces import read_table
 from ftlgan.params import Triplets
+from ftlgan.progress import progress
 
 TRIPLETS = pa.schema(
     [
@@ -53,7 +54,7 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, c
         )
     rows = [
         (anchor, positive, negative, distances[positive], distances[negative])
-        for anchor in range(len(face_ids))
+        for anchor in progress(range(len(face_ids)), "mine triplets", unit="anchor")
         for distances in [_distances(embeddings, anchor)]
         for positive, negative in _pairs_of_anchor(
             anchor, who, distances, config, np.random.default_rng([seed, anchor])

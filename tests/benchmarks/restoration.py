@@ -17,7 +17,7 @@ from ftlgan.networks.device import prepare_device
 from ftlgan.networks.generator import PRESETS, Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.restoration.gfpgan import Gfpgan
-from ftlgan.restoration.realesrgan import RealEsrgan, torch_enlarger
+from ftlgan.restoration.realesrgan import FACES_PER_GPU_CALL, RealEsrgan, torch_enlarger
 
 ROUNDS = 5
 Restore = Callable[[np.ndarray], np.ndarray]
@@ -32,7 +32,7 @@ def gfpgan(device: str) -> Restore:
 def realesrgan_by_torch(device: str) -> Restore:
     from spandrel.architectures.ESRGAN import ESRGAN
 
-    return RealEsrgan(torch_enlarger(ESRGAN().to(device).eval(), device)).restore
+    return RealEsrgan(torch_enlarger(ESRGAN().to(device).eval(), device), FACES_PER_GPU_CALL).restore
 
 
 def ftlgan(preset: str, res: int, device: str) -> Restore:

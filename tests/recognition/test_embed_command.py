@@ -27,7 +27,7 @@ from ftlgan import cli
 from ftlgan.recognition import command
 from ftlgan.recognition.onnx_file import OnnxRecognizer
 
-command.FACES_PER_PART = {FACES_PER_PART}
+command.FACES_PER_PART = command.FACES_PER_CALL = {FACES_PER_PART}
 embed, calls = OnnxRecognizer.embed, []
 
 def embed_or_die(self, faces):
@@ -66,6 +66,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, without params.yaml."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "FACES_PER_PART", FACES_PER_PART)
+    monkeypatch.setattr(command, "FACES_PER_CALL", FACES_PER_PART)
     return tmp_path
 
 

@@ -5,9 +5,9 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +18,18 @@ from ftlgan.faces import HR, embeddings_schema, write_table
 from ftlgan.params import BUILT_IN, Align, RecognizerFile, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import Recognizer, recognizers
+from ftlgan.recognition.embedding import FACES_PER_CALL
 from ftlgan.recognition.inputs import Face, Input, open_input
 from ftlgan.recognition.parts import Parts, open_parts
 from ftlgan.verification.parts import described
+
+Item = TypeVar("Item")
 
 PARAMS = Path("params.yaml")
 ALIGN = Align(detection_score=0.7, face_width=30, aligned=False)
 """What is used outside a project: the defaults of params.yaml."""
 FACES_PER_PART = 64
-"""Faces that are embedded at once, and that a kill costs at most. Enough to keep every core busy."""
+"""Faces that a kill costs at most, beside those of a call."""
 REJECTS = ["face_id", "identity", "reason"]
 """The header of the list of rejects."""
 
@@ -136,13 +139,14 @@ def _embed_rest(network: Recognizer, faces: Input, parts: Parts) -> None:
     """Embed what is not among the parts yet."""
     done = parts.read().num_rows
     verb = f"embed by {network.name}"
-    with progress(faces.faces(done), verb, faces.count, faces.unit, initial=done) as bar:
-        for group in _groups(bar, FACES_PER_PART):
-            parts.add(_embedded(network, group))
+    rows = chain.from_iterable(_embedded(network, group) for group in _groups(faces.faces(done), FACES_PER_CALL))
+    with progress(rows, verb, faces.count, faces.unit, initial=done) as bar:
+        for part in _groups(bar, FACES_PER_PART):
+            parts.add(part)
 
 
-def _groups(faces: Iterable[Face], size: int) -> Iterator[list[Face]]:
-    remaining = iter(faces)
+def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    remaining = iter(items)
     while group := list(islice(remaining, size)):
         yield group
 

@@ -45,7 +45,7 @@ FACE_LANDMARKS = np.array([(79.5, 53.4), (65.8, 53.8), (30.9, 53.7), (44.6, 54.0
 shape_predictor_5_face_landmarks finds in 3,034 photos of 1,200 people of LFW, aligned by YuNet's landmarks; standard
 deviation 2 to 4 px."""
 
-CHUNK = 8
+CHUNK = 4
 """Faces that a process takes at a time. The embeddings are the same bits in any chunk."""
 FEWEST_FOR_PROCESSES = 32
 """Below, starting the processes takes longer than the faces."""

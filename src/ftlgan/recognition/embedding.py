@@ -1,6 +1,7 @@
 """A face table -> a table of embeddings."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy as np
 
 from ftlgan.errors import DataError
 from ftlgan.faces import SPLITS, count_faces, decode_images, embeddings_schema, stream_faces, write_faces
+from ftlgan.processes import available_cores
 from ftlgan.progress import progress
 from ftlgan.recognition import Recognizer
 
-FACES_PER_CALL = 256
-"""Enough to keep every core busy, whatever the recognizer."""
+FACES_PER_CALL = 16 * available_cores()
+"""Enough to keep every core busy, and few enough for a progress bar that moves: a large ResNet takes 3 s."""
 
 
 def embed_faces(recognizer: Recognizer, faces: Path, embeddings: Path, splits: Sequence[str] = SPLITS) -> None:
@@ -32,6 +34,21 @@ def embed_faces(recognizer: Recognizer, faces: Path, embeddings: Path, splits: S
         _embedded_rows(recognizer, faces, splits), f"embed by {recognizer.name}", count_faces(faces, splits)
     )
     write_faces(embeddings, schema, rows)
+
+
+def embed_images(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
+    """Embed faces in memory, with a progress bar.
+
+    Args:
+        recognizer: what embeds.
+        images: uint8 RGB, (N, 112, 112, 3), N >= 1.
+
+    Returns:
+        Embeddings of unit length, float32, (N, D).
+    """
+    calls = (images[start : start + FACES_PER_CALL] for start in range(0, len(images), FACES_PER_CALL))
+    embeddings = chain.from_iterable(map(recognizer.embed, calls))
+    return np.stack(list(progress(embeddings, f"embed by {recognizer.name}", len(images))))
 
 
 def _embedded_rows(recognizer: Recognizer, faces: Path, splits: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from ftlgan.params import PretrainedWeights
 class Bicubic:
     """Pillow's bicubic (a = -0.5)."""
 
+    faces_per_call = 64
+
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """See `ftlgan.restoration.Restorer`."""
         return np.stack([np.asarray(Image.fromarray(face).resize((HR, HR), Image.Resampling.BICUBIC)) for face in lr])

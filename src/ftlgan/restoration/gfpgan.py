@@ -37,11 +37,14 @@ class Gfpgan:
         device: `cpu` or `cuda`, where the network is.
     """
 
+    faces_per_call = 1
+    """A face takes 1 GB of memory."""
+
     def __init__(self, network: nn.Module, device: str) -> None:
         self.network, self.device = network, device
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
-        """See `ftlgan.restoration.Restorer`. One at a time: a face takes 1 GB of memory."""
+        """See `ftlgan.restoration.Restorer`."""
         return np.stack([cut_out(self._run(place_on_template(face))) for face in lr])
 
     def _run(self, face: np.ndarray) -> np.ndarray:

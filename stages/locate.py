@@ -7,7 +7,7 @@ from ftlgan.errors import one_line_errors
 from ftlgan.params import load_params
 from ftlgan.sources.folder import link_into_copy, locate
 
-INVITATION = "Your own photos can go here, one folder per person; then: dvc exp run -S dataset.source=folder\n"
+READ_ME = "Nothing is read here. For photos of your own, one folder per person: dvc exp run -S dataset.path=FOLDER\n"
 
 
 @one_line_errors
@@ -16,9 +16,9 @@ def main() -> None:
     link_into_copy(dataset.path, Path(os.environ.get("DVC_ROOT", ".")))
     if dataset.source == "folder":
         locate(dataset.path)
-    elif not Path(dataset.path).exists():  # DVC hashes it, whether the source reads it or not
-        Path(dataset.path).mkdir(parents=True)
-        (Path(dataset.path) / "README.txt").write_text(INVITATION, encoding="utf-8", newline="\n")
+    else:  # DVC hashes it, whether the source reads it or not
+        Path(dataset.path).mkdir(parents=True, exist_ok=True)
+        (Path(dataset.path) / "README.txt").write_text(READ_ME, encoding="utf-8", newline="\n")
     Path("data").mkdir(exist_ok=True)
     Path("data/located.txt").write_text(f"{dataset.path}\n", encoding="utf-8", newline="\n")
 

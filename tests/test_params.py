@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import BUILT_IN, check_params, chosen, load_params
+from ftlgan.params import BUILT_IN, NO_PHOTOS, check_params, chosen, load_params
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -131,7 +131,8 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
 
 @pytest.mark.parametrize("source", ["folder", "lfw"])
 def test_synthetic_people_leave_all_the_others_to_the_test(tree: dict[str, Any], source: str) -> None:
-    tree["dataset"] |= {"source": source, "synthetic_people": 20, "test": 1}
+    path = "../photos" if source == "folder" else NO_PHOTOS
+    tree["dataset"] |= {"source": source, "path": path, "synthetic_people": 20, "test": 1}
     assert check_params(tree).dataset.synthetic_people == 20
 
 
@@ -139,7 +140,7 @@ def test_synthetic_people_leave_all_the_others_to_the_test(tree: dict[str, Any],
 def test_synthetic_people_without_number_are_refused(
     tree: dict[str, Any], synthetic_people: int, photos: int | None
 ) -> None:
-    tree["dataset"] |= {"source": "folder", "synthetic_people": synthetic_people, "photos": photos}
+    tree["dataset"] |= {"path": "../photos", "synthetic_people": synthetic_people, "photos": photos}
     with pytest.raises(
         ParamsError, match=r"dataset: synthetic_people.* (can be drawn; lower synthetic_people|must not be null)"
     ):
@@ -147,8 +148,37 @@ def test_synthetic_people_without_number_are_refused(
 
 
 def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
-    tree["dataset"] |= {"source": "folder", "people": None, "photos": None}
+    tree["dataset"] |= {"path": "../photos", "people": None, "photos": None}
     assert check_params(tree).dataset.people is None
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "meant"),
+    [
+        (None, NO_PHOTOS, "synthetic"),
+        (None, "../photos", "folder"),
+        ("folder", "../photos", "folder"),
+        ("synthetic", NO_PHOTOS, "synthetic"),
+        ("lfw", NO_PHOTOS, "lfw"),
+    ],
+)
+def test_a_path_implies_the_source(tree: dict[str, Any], source: str | None, path: str, meant: str) -> None:
+    tree["dataset"] |= {"source": source, "path": path}
+    assert check_params(tree).dataset.source == meant
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "said"),
+    [
+        ("synthetic", "../photos", "path: '../photos' is not read by source synthetic; set source to null"),
+        ("lfw", "../photos", "path: '../photos' is not read by source lfw; set source to null, or path to data/no-"),
+        ("folder", NO_PHOTOS, "path: source folder reads the folder that path names; set path, or source to null"),
+    ],
+)
+def test_a_path_without_effect_is_refused(tree: dict[str, Any], source: str, path: str, said: str) -> None:
+    tree["dataset"] |= {"source": source, "path": path}
+    with pytest.raises(ParamsError, match=said):
+        check_params(tree)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ FILES = [
 ]
 TINY = {
     "methods": ["bicubic"],
-    "dataset": {"source": "folder", "path": "../photos", "people": None, "photos": None, "val": 0.2, "test": 0.3},
+    "dataset": {"path": "../photos", "people": None, "photos": None, "val": 0.2, "test": 0.3},
     "triplets": {"positives": 1, "negatives": 2, "hardest": 5},
     "generator": {"preset": "small", "features": 8, "blocks": 1, "growth": 4},
     "train": {"steps": 2, "batch": 4, "validate": 2, "warmup": 1},

@@ -10,6 +10,8 @@ from documentation import documentation
 from project import Project, executed, new_project
 from small_disk import small_disk
 
+from ftlgan.params import NO_PHOTOS
+
 
 def error_lines(printed: str) -> list[str]:
     """What the pipeline says went wrong, without DVC's own word on it."""
@@ -121,13 +123,13 @@ def test_no_network_is_one_line(tmp_path: Path, photos: Path) -> None:
     """Nobody listens on port 9 of this machine."""
     project = new_project(tmp_path / "here", photos)
     params = project.root / "params.yaml"
-    params.write_text(params.read_text().replace("source: folder", "source: lfw"))
+    params.write_text(params.read_text().replace("source: null", "source: lfw").replace("../photos", NO_PHOTOS))
     command = f"XDG_CACHE_HOME={tmp_path} no_proxy= https_proxy=http://127.0.0.1:9 python stages/fetch.py"
     (line,) = error_lines(project.run("bash", "-c", command, check=False))
     assert line.startswith("ERROR: https://")
     assert "can't be downloaded ([Errno 111] Connection refused); run again with a network" in line
     assert f"put it at {tmp_path}/ftlgan/lfw/lfw.tgz by hand (its SHA-256 is " in line
-    assert line.endswith("); or set dataset.source to synthetic or folder")
+    assert line.endswith("); or set dataset.source to null")
 
 
 def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Project) -> None:

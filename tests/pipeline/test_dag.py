@@ -157,8 +157,8 @@ def test_a_photo_added_changed_or_removed_makes_fetch_stale(project: Project, ch
 
 def test_the_embedded_default_needs_no_photos(project: Project) -> None:
     shutil.rmtree(project.photos)
-    people = ["-S", "dataset.source=synthetic", "-S", "dataset.people=6", "-S", "dataset.photos=2"]
-    printed = project.dvc("exp", "run", *people, "-S", "dataset.path=data/photos", "align")
+    people = ["-S", "dataset.source=null", "-S", "dataset.people=6", "-S", "dataset.photos=2"]
+    printed = project.dvc("exp", "run", *people, "-S", "dataset.path=data/no-photos", "align")
     assert executed(printed) == {"locate", "fetch", "align"}
     assert pq.read_table(project.root / "data/aligned").num_rows == 12
 

@@ -3,7 +3,8 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +13,7 @@ from ftlgan.params.values import (
     BUILT_IN,
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
+    NO_PHOTOS,
     NOT_DIFFERENTIABLE,
     AdversarialForm,
     Count,
@@ -30,9 +32,9 @@ from ftlgan.params.values import (
 
 class Dataset(Section):
     source: Literal["synthetic", "folder", "lfw"]
-    """A module in `ftlgan.sources`."""
+    """A module in `ftlgan.sources`. In params.yaml it may be null: `folder` where there is a path, else `synthetic`."""
     path: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative to the project's root. DVC hashes it as it stands: it knows no `~`."""
+    """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
     people: Annotated[int, Field(ge=6)] | None
     """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
@@ -40,6 +42,23 @@ class Dataset(Section):
     synthetic_people: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def a_path_implies_the_source(cls, tree: Any) -> Any:
+        if isinstance(tree, Mapping) and tree.get("source", "") is None:
+            return {**tree, "source": "synthetic" if tree.get("path") == NO_PHOTOS else "folder"}
+        return tree
+
+    @model_validator(mode="after")
+    def a_path_is_read(self) -> Self:
+        if self.source == "folder" and self.path == NO_PHOTOS:
+            raise ValueError("path: source folder reads the folder that path names; set path, or source to null")
+        if self.source != "folder" and self.path != NO_PHOTOS:
+            raise ValueError(
+                f"path: {self.path!r} is not read by source {self.source}; set source to null, or path to {NO_PHOTOS}"
+            )
+        return self
 
     @model_validator(mode="after")
     def leaves_people_to_train(self) -> Self:

@@ -13,6 +13,8 @@ METHODS = tuple(
     sorted(file.stem for file in Path(__file__).parents[1].glob("restoration/[!_]*.py") if file.stem != "trained")
 )
 """What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
+NO_PHOTOS = "data/no-photos"
+"""The `dataset.path` of sources that read no folder. DVC wants a path in any case, so the stage `locate` makes it."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """The name of a network that is trained here; it names folders and stages."""
 RecognizerName = ModelName

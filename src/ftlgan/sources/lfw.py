@@ -80,7 +80,7 @@ def download() -> Path:
 
 def _fetch(remote: RemoteFile, folder: Path) -> Path:
     """Return the path of a file of the data set in `folder`, downloaded if it is not there yet."""
-    return fetch(remote.url, folder / remote.name, remote.sha256, "set dataset.source to synthetic or folder")
+    return fetch(remote.url, folder / remote.name, remote.sha256, "set dataset.source to null")
 
 
 def _unpack(archive: Path, photos: Path) -> None:

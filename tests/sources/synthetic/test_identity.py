@@ -19,7 +19,7 @@ def test_the_same_seed_draws_the_same_person_to_the_bit(model: HumanModel, peopl
     again = draw_identity(model, np.random.default_rng(0))
     for field in ("shape", "ageing", "fattening", "colors", "scalp", "jaw", "iris"):
         np.testing.assert_array_equal(getattr(again, field), getattr(people[0], field))
-    assert again.hairstyles == people[0].hairstyles
+    assert again.hairstyle == people[0].hairstyle
 
 
 def test_no_two_people_have_the_same_shape(people: list[Identity]) -> None:

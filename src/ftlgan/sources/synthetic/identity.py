@@ -81,8 +81,8 @@ class Identity:
     jaw: np.ndarray
     """How thick the beard grows, shape (V,), float32, 0..1; all 0: no beard that stands off the skin."""
 
-    hairstyles: tuple[Style, ...]
-    """How the person wears their hair, the usual way first."""
+    hairstyle: Style
+    """How the person wears their hair."""
 
     beard: Style
 
@@ -131,7 +131,7 @@ def draw_identity(model: HumanModel, rng: np.random.Generator) -> Identity:
         gloss=rng.uniform(0.5, 1.4),
         scalp=scalp.astype(np.float32),
         jaw=(jaw if beard > 0.5 else np.zeros_like(jaw)).astype(np.float32),
-        hairstyles=_mans_hair(traits, rng) if traits.male or rng.random() < 0.1 else _womans_hair(traits, rng),
+        hairstyle=_mans_hair(traits, rng) if traits.male or rng.random() < 0.1 else _womans_hair(traits, rng),
         beard=Style(
             length=0.003 + 0.016 * beard * rng.random(),
             volume=0.1,
@@ -207,7 +207,7 @@ def _curl(traits: Traits, rng: np.random.Generator) -> float:
     return rng.uniform(0, 0.002) + 0.006 * traits.ancestry[0] ** 2
 
 
-def _mans_hair(traits: Traits, rng: np.random.Generator) -> tuple[Style, ...]:
+def _mans_hair(traits: Traits, rng: np.random.Generator) -> Style:
     """Clipped, combed to the side, back or forward, tousled, or long."""
     kind = rng.choice(6, p=(0.18, 0.28, 0.16, 0.18, 0.14, 0.06))
     side, curl = float(rng.choice((-1, 1))), _curl(traits, rng)
@@ -220,23 +220,22 @@ def _mans_hair(traits: Traits, rng: np.random.Generator) -> tuple[Style, ...]:
         Style(length, 3 * length, (0, 0, 0.5), nape=0.3, curl=curl + 0.003, untidy=0.5),
         _loose(rng.uniform(0.12, 0.25), curl, rng),
     )
-    return (styles[kind],)
+    return styles[kind]
 
 
-def _womans_hair(traits: Traits, rng: np.random.Generator) -> tuple[Style, ...]:
-    """Long, to the chin, short or curly; long hair is sometimes tied back."""
+def _womans_hair(traits: Traits, rng: np.random.Generator) -> Style:
+    """Long, to the chin, short or curly."""
     kind = rng.choice(4, p=(0.5, 0.22, 0.18, 0.1))
     curl = _curl(traits, rng)
     length = rng.uniform(0.03, 0.08)
-    tied = Style(length, 0.05, (0, 3.0, 0.3), nape=0.4, curl=curl / 2, width=0.0036)
     if kind == 0:
-        return _loose(rng.uniform(0.22, 0.38), curl, rng), tied
+        return _loose(rng.uniform(0.22, 0.38), curl, rng)
     if kind == 1:
-        return (_loose(rng.uniform(0.12, 0.2), curl, rng),)
+        return _loose(rng.uniform(0.12, 0.2), curl, rng)
     if kind == 2:
         side = float(rng.choice((-1, 1)))
-        return (Style(length, 2.2 * length, (0.9 * side, -0.6, 0), -0.03 * side, 0.5, nape=0.5, curl=curl, joints=6),)
-    return (Style(1.5 * length, 3.5 * length, (0, 0, 0.3), curl=0.006 + curl, untidy=0.6, joints=6), tied)
+        return Style(length, 2.2 * length, (0.9 * side, -0.6, 0), -0.03 * side, 0.5, nape=0.5, curl=curl, joints=6)
+    return Style(1.5 * length, 3.5 * length, (0, 0, 0.3), curl=0.006 + curl, untidy=0.6, joints=6)
 
 
 def _loose(length: float, curl: float, rng: np.random.Generator) -> Style:

@@ -151,10 +151,8 @@ def _gaze(towards: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _hair(
     bust: Bust, identity: Identity, vertices: np.ndarray, scalp: np.ndarray, rng: np.random.Generator
 ) -> list[Locks]:
-    """Hair and beard of the day: the usual style more often than another one, never twice exactly the same."""
-    usual = rng.random() < 0.75
-    style = identity.hairstyles[0 if usual else -1]
-    length, volume = rng.uniform(0.9, 1.12), rng.uniform(0.75, 1.3)
+    """Hair and beard of the day: the person's style, never twice exactly the same."""
+    style, length, volume = identity.hairstyle, rng.uniform(0.9, 1.12), rng.uniform(0.75, 1.3)
     style = replace(style, length=style.length * length, volume=style.volume * volume)
     wanted = [(scalp, style), (identity.jaw, identity.beard)]
     return [

@@ -10,14 +10,13 @@ import numpy as np
 from ftlgan.degradation import degrade
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import FACES, count_faces, decode_png, encode_png, stream_faces, write_faces
-from ftlgan.params import load_params
+from ftlgan.params import Params, load_params
 from ftlgan.progress import progress
 
 ALIGNED = Path("data/aligned")
 
 
-def rows() -> Iterator[dict[str, Any]]:
-    params = load_params()
+def rows(params: Params) -> Iterator[dict[str, Any]]:
     for batch in stream_faces(ALIGNED):
         for row in batch.select(FACES.names).to_pylist():
             # Drawn by the face alone: the same whatever else is there.
@@ -28,7 +27,8 @@ def rows() -> Iterator[dict[str, Any]]:
 
 @one_line_errors
 def main() -> None:
-    write_faces(Path("data/degraded"), FACES, progress(rows(), "degrade", count_faces(ALIGNED)))
+    params = load_params()
+    write_faces(Path("data/degraded"), FACES, progress(rows(params), "degrade", count_faces(ALIGNED)))
 
 
 if __name__ == "__main__":

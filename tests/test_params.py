@@ -1,6 +1,8 @@
 """params.yaml: what is wrong is said in one line, with the key, the value and what is allowed."""
 
 import copy
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,30 @@ def test_a_number_in_scientific_notation_is_a_number() -> None:
 def test_res_stands_on_top_and_every_key_has_a_comment() -> None:
     lines = PARAMS.read_text().splitlines()
     assert lines[0].startswith("res:")
-    assert [line for line in lines if line.strip() and "#" not in line] == []
+    assert [line for line in lines if re.match(r" *(?!- |file: $)\S", line) and "#" not in line] == []
+
+
+def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) -> None:
+    """DVC rewrites the whole file; ours is formatted as DVC does it."""
+    from dvc.utils.hydra import apply_overrides
+
+    changed = tmp_path / "params.yaml"
+    shutil.copy(PARAMS, changed)
+    settings = ["res=28", "dataset.path=../photos", "train.learning_rate=0.001", "methods=[bicubic,gfpgan]"]
+    apply_overrides(changed, settings)  # pyright: ignore[reportArgumentType]
+    before, after = (path.read_text().splitlines() for path in (PARAMS, changed))
+    assert [line.split("#")[0].split() for line in after if line not in before] == [
+        ["res:", "28"],
+        ["-", "gfpgan"],
+        ["path:", "../photos"],
+        ["learning_rate:", "0.001"],
+    ]
+    assert [line.split("#")[0].split() for line in before if line not in after] == [
+        ["res:", "14"],
+        ["-", "realesrgan"],
+        ["path:", "data/no-photos"],
+        ["learning_rate:", "5e-4"],
+    ]
 
 
 @pytest.mark.parametrize(

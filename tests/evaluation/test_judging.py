@@ -129,7 +129,7 @@ def test_other_faces_are_refused() -> None:
 
 def test_embeddings_of_other_weights_are_refused() -> None:
     other = replace(embedded(1.0), recognizer={"recognizer": "judge", "sha256": "1"})
-    with pytest.raises(DataError, match=r"data/probes/bicubic/judge: by .*'sha256': '1'"):
+    with pytest.raises(DataError, match=r"data/probes/bicubic/judge: embedded by judge, SHA-256 1; .*judge, SHA-256 0"):
         evaluate("judge", embedded(0.2), {"bicubic": other}, 100, 0.95, 0)
 
 

@@ -122,8 +122,7 @@ def test_a_full_disk_is_one_line_and_once_there_is_room_the_stage_runs_again(tmp
 def test_no_network_is_one_line(tmp_path: Path, photos: Path) -> None:
     """Nobody listens on port 9 of this machine."""
     project = new_project(tmp_path / "here", photos)
-    params = project.root / "params.yaml"
-    params.write_text(params.read_text().replace("source: null", "source: lfw").replace("../photos", NO_PHOTOS))
+    project.set_params(dataset={"source": "lfw", "path": NO_PHOTOS})
     command = f"XDG_CACHE_HOME={tmp_path} no_proxy= https_proxy=http://127.0.0.1:9 python stages/fetch.py"
     (line,) = error_lines(project.run("bash", "-c", command, check=False))
     assert line.startswith("ERROR: https://")

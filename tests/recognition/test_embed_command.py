@@ -359,13 +359,13 @@ MINE = """  mine:
     file: mine.onnx
     sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     license: my own
-  sface: null"""
+  sface: """
 
 
 def test_a_recognizer_of_params_is_loaded_from_its_file(
     place: Path, aligned_faces: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (place / "params.yaml").write_text(PARAMS.read_text().replace("  sface: null", MINE, 1))
+    (place / "params.yaml").write_text(PARAMS.read_text().replace("  sface: ", MINE, 1))
     assert "is not in recognizers of params.yaml; use one of sface, dlib, mine" in refusal(
         "photos", "-o", "e.parquet", recognizer="other"
     )

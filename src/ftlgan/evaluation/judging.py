@@ -16,6 +16,7 @@ from ftlgan.faces import embeddings_of, read_faces, recognizer_of, teachers_of
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import pair_histogram
 from ftlgan.verification.pairs import AllPairs, Faces, check_embeddings
+from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, columns, paired_difference, report
 
 CEILING = "hr"
@@ -85,7 +86,8 @@ def evaluate(
             raise DataError(f"{table}: its faces are not the test faces of data/gallery/{judge}; run `dvc repro`")
         if probe.recognizer != references.recognizer:
             raise DataError(
-                f"{table}: by {probe.recognizer}, data/gallery/{judge} by {references.recognizer}; run `dvc repro`"
+                f"{table}: embedded by {described(probe.recognizer)}; data/gallery/{judge}: by "
+                f"{described(references.recognizer)}; run `dvc repro`"
             )
 
     def result(method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:

@@ -57,9 +57,19 @@ def test_metrics_params_and_plots_of_an_experiment_beside_the_commit(experiments
     assert f'"rev": "{of_28_px}"' in html
 
 
+def test_the_documented_way_back_from_an_experiment(experiments: Project, of_28_px: str, tmp_path: Path) -> None:
+    project = experiments.copy_to(tmp_path / "there")
+    project.dvc("exp", "apply", of_28_px)
+    assert project.run("git", "status", "--porcelain")
+    project.run("bash", "-c", documented("git restore . &&"))
+    assert project.run("git", "status", "--porcelain") == ""
+    assert project.stale() == set()
+
+
 def test_metrics_and_params_of_two_commits(experiments: Project, of_28_px: str, tmp_path: Path) -> None:
     project = experiments.copy_to(tmp_path / "there")
     project.dvc("exp", "apply", of_28_px)
+    assert project.run("git", "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"], "res alone"
     project.commit()
     assert "bicubic.d'" in project.dvc("metrics", "diff", "HEAD~1", "HEAD")
     assert project.dvc("params", "diff", "HEAD~1", "HEAD").split()[-4:] == ["params.yaml", "res", "14", "28"]

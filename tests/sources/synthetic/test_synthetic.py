@@ -60,7 +60,7 @@ def test_no_photo_is_like_another(photos: list[tuple[str, str, bytes]]) -> None:
 def test_the_backdrop_is_not_flat(photos: list[tuple[str, str, bytes]]) -> None:
     for _, _, photo in photos:
         top = pixels(photo)[:20].reshape(20, 25, 10, 3).mean(axis=(0, 2))  # patches of 20 x 10 pixels
-        assert top.std(axis=0).max() > 4
+        assert top.std(axis=0).max() > 4 or top.mean() > 240, "flat, and not for being overexposed"
 
 
 def test_the_detector_finds_one_face_about_100_pixels_wide(photos: list[tuple[str, str, bytes]]) -> None:

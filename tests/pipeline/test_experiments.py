@@ -51,11 +51,15 @@ def test_the_list_of_experiments_says_who_is_recognised_better_and_what_is_not_d
     assert any(line.split()[0] == "later" and line.split()[-2:] == ["queued", "steps=3"] for line in printed)
 
 
-def test_experiments_can_only_be_listed_in_a_repository(experiments: Project, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_without_a_repository_or_a_commit_there_is_nothing_to_list(tmp_path: Path) -> None:
     outside = Project(tmp_path)
     assert outside.run("ftlgan", "runs", check=False) == (
         "ERROR: dvc exp show: you are not inside of a DVC repository (checked up to mount point '/')\n"
     )
+    outside.run("git", "init", "-q")
+    outside.dvc("init", "-q")
+    assert outside.run("ftlgan", "runs", check=False).startswith("ERROR: --commits 1: DVC lists no commit here; ")
 
 
 def test_metrics_params_and_plots_of_an_experiment_beside_the_commit(experiments: Project, of_28_px: str) -> None:

@@ -70,7 +70,7 @@ class Experiment:
 
 
 def read_experiments(commits: int) -> list[Experiment]:
-    """Return the workspace, and then each of the last commits with the experiments that started from it.
+    """Return the workspace, and then each of the last commits with the experiments that started from it: one at least.
 
     This asks `dvc exp show --json`, because the state of an experiment in the queue is not in git. It takes 6 seconds.
 
@@ -78,7 +78,7 @@ def read_experiments(commits: int) -> list[Experiment]:
         commits: how many commits to look at, from the one that is checked out backwards; -1 stands for all.
 
     Raises:
-        DataError: if DVC can't list its experiments.
+        DataError: if DVC can't list its experiments, or there is no commit.
     """
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--num", str(commits)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
@@ -87,6 +87,8 @@ def read_experiments(commits: int) -> list[Experiment]:
     except ValidationError:
         reason = done.stderr.strip().splitlines() or ["it prints no JSON"]
         raise DataError(f"dvc exp show: {reason[-1].removeprefix('ERROR: ')}") from None
+    if len(baselines) < 2:
+        raise DataError(f"--commits {commits}: DVC lists no commit here; commit the project, or give 1 or more, or -1")
     return [experiment for baseline in baselines for experiment in _experiments(baseline)]
 
 

@@ -32,7 +32,7 @@ def list_runs(commits: int, as_csv: bool) -> None:
         as_csv: whether to print CSV, with whole names and values of the params that differ.
 
     Raises:
-        DataError: if DVC can't list its experiments.
+        DataError: if DVC can't list its experiments, or there is no commit.
     """
     experiments = read_experiments(commits)
     if as_csv:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from ftlgan.errors import one_line_errors, writing
+from ftlgan.errors import DataError, one_line_errors, writing
 
+PAGE = Path(".dvc/plots/page.html")
+"""The page that loads it."""
 BUNDLE = Path("dvc_plots/vega.js")
 VEGA_LITE = "5.21"
 """The last release of the major version whose schema DVC's plots name."""
@@ -11,7 +13,9 @@ VEGA_LITE = "5.21"
 
 @one_line_errors
 def main() -> None:
-    from vl_convert import javascript_bundle  # 88 MB
+    if not PAGE.is_file():
+        raise DataError(f"{PAGE}: there is no such file here; run from the root of the project")
+    from vl_convert import javascript_bundle  # 88 MB: a wrong folder is said first
 
     with writing(BUNDLE):
         BUNDLE.parent.mkdir(exist_ok=True)

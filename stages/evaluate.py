@@ -44,7 +44,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     table = pd.DataFrame(judging.verification_table(results, params.res, teachers))
     differences = pd.DataFrame(judging.difference_table(results, params.res, settings.confidence, teachers))
     reports = {result.method: result.report for result in judging.primary(results, black_box)}
-    title = f"{params.res} px, judged by {black_box}"
+    title = f"{params.res} px, judged by {plots.label(black_box)}"
     pictures = {
         "roc": plots.roc_plot(reports, title),
         "scores": plots.score_plot(reports, title),

@@ -109,21 +109,37 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
 
     command = add(
+        "runs",
+        "ftlgan.comparison.listing:list_runs",
+        "list the experiments of this commit: state, d', and what differs",
+    )
+    command.add_argument(
+        "--commits",
+        type=int,
+        default=1,
+        metavar="N",
+        help="show the last N commits and their experiments; -1: all (default: %(default)s)",
+    )
+    command.add_argument(
+        "--csv", dest="as_csv", action="store_true", help="print CSV, with whole names of the params that differ"
+    )
+
+    command = add(
         "compare", "ftlgan.comparison.command:compare", "put the results of runs at several resolutions side by side"
     )
     command.add_argument(
         "runs",
         nargs="*",
         metavar="RUN",
-        help="an experiment, a commit or a folder of metrics (default: experiments of this commit, and what is here)",
+        help="an experiment, a commit, a folder of metrics, or workspace (default: the experiments of this commit, and "
+        "the commit itself for a resolution that none of them has)",
     )
     command.add_argument(
         "--to",
         dest="folder",
         type=Path,
-        default=Path("metrics/comparison"),
         metavar="FOLDER",
-        help="where to write it (default: %(default)s)",
+        help="write comparison.md, comparison.csv and d_prime.png there, too",
     )
     return parser
 

@@ -129,7 +129,7 @@ def test_a_judge_is_a_white_box_for_the_models_whose_loss_has_seen_it_alone(rows
     assert {(row.judge, row.method) for row in rows if row.box == "white"} == {("sface", "ftlgan")}
     page = to_markdown(rows, runs).splitlines()
     assert "## Judged by dlib: a black box, in no loss" in page
-    assert "## Judged by sface: a white box, in the loss of FTLGAN; in no other" in page
+    assert "## Judged by SFace: a white box, in the loss of FTLGAN; in no other" in page
 
 
 def test_the_page_has_every_metric_with_its_interval(rows: list[Row], runs: list[Run]) -> None:
@@ -233,7 +233,9 @@ def test_the_csv_has_the_rows_and_leaves_unknowns_empty(rows: list[Row], tmp_pat
 def test_the_plot_has_a_panel_for_each_judge_and_each_method_in_its_colour(rows: list[Row], tmp_path: Path) -> None:
     figure = resolution_plot(rows)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["judged by dlib:\nin no loss", "judged by sface:\nin the loss of FTLGAN"]
+    assert titles == ["judged by dlib:\nin no loss", "judged by SFace:\nin the loss of FTLGAN"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["HR, the ceiling", "bicubic", "Real-ESRGAN", "FTLGAN"]
     curves = {container.get_label(): container[0].get_color() for container in figure.axes[0].containers}
     assert curves == {"bicubic": colour("bicubic"), "Real-ESRGAN": colour("realesrgan"), "FTLGAN": colour("ftlgan")}
     assert all(axes.get_ylim()[1] > 3.6 for axes in figure.axes), "the teacher's intervals are not inside"
@@ -300,19 +302,28 @@ def commit_experiment(git: Callable[..., str], name: str, res: int) -> str:
     return short
 
 
-def test_experiments_of_this_commit_come_before_the_workspace(git: Callable[..., str]) -> None:
-    git("commit", "-q", "--allow-empty", "-m", "start")
+@pytest.mark.parametrize(("res", "found"), [(14, ["few-steps"]), (28, ["few-steps", "HEAD"])])
+def test_experiments_of_this_commit_come_before_the_commit(git: Callable[..., str], res: int, found: list[str]) -> None:
+    write_run(Path(), res)
+    git("add", ".")
+    git("commit", "-qm", "start")
+    shutil.rmtree("metrics")
     short = commit_experiment(git, "few-steps", 14)
     git("update-ref", "refs/exps/exec/EXEC_HEAD", "HEAD")
-    for res, found in ((14, ["few-steps"]), (28, ["few-steps", "workspace"])):
-        write_run(Path(), res, shift=0.5)
-        assert [run.name for run in find_runs([])] == found
-        assert [run.name for run in find_runs(["workspace"])] == ["workspace"]
-        (experiment,) = find_runs(["few-steps"])
-        assert (experiment.res, experiment.commit, experiment.params["train.steps"]) == (14, short, 100)
-        (run,) = find_runs(["workspace"])
-        assert (run.commit, run.params["train.steps"]) == ("", 800)
-        shutil.rmtree("metrics")
+    assert [run.name for run in find_runs([])] == found
+    (experiment,) = find_runs(["few-steps"])
+    assert (experiment.res, experiment.commit, experiment.params["train.steps"]) == (14, short, 100)
+
+
+def test_the_workspace_is_taken_where_it_is_asked_for_alone(git: Callable[..., str]) -> None:
+    git("commit", "-q", "--allow-empty", "-m", "start")
+    write_run(Path(), 28)
+    (run,) = find_runs(["workspace"])
+    assert (run.name, run.commit, run.params["train.steps"]) == ("workspace", "", 800)
+    with pytest.raises(DataError, match=r"HEAD: has no metrics/verification\.csv; run `dvc exp run`, or .* commit"):
+        find_runs([])
+    shutil.rmtree("metrics")
+    commit_experiment(git, "few-steps", 14)
     assert [run.name for run in find_runs([])] == ["few-steps"]
 
 

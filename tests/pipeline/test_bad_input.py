@@ -88,7 +88,7 @@ for script in {scripts}:
     for line in lines:
         assert "run from the root of the project" in line or "run `dvc repro`" in line
     assert "dvc.yaml' does not exist" in project.run("bash", "-c", "cd src && dvc repro", check=False)
-    assert [path for path in project.root.glob("stages/*") if path.name in ("data", "metrics")] == []
+    assert [path for path in project.root.glob("stages/*") if path.name in ("data", "dvc_plots", "metrics")] == []
 
 
 def test_an_empty_section_is_one_line(project: Project) -> None:

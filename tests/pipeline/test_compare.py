@@ -8,8 +8,12 @@ from project import Project
 
 def test_one_command_puts_the_resolutions_of_the_queue_side_by_side(experiments: Project, tmp_path: Path) -> None:
     project = experiments.copy_to(tmp_path / "there")
-    project.run("ftlgan", "compare")
-    with (project.root / "metrics/comparison/comparison.csv").open() as file:
+    printed = project.run("ftlgan", "compare")
+    assert project.run("git", "status", "--porcelain", "--ignored", "--", "metrics") == "", "it has written something"
+    assert printed in project.run("ftlgan", "compare", "--to", "../comparison")
+    written = project.root / "../comparison"
+    assert (written / "comparison.md").read_text().strip() == printed.strip()
+    with (written / "comparison.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["judge"] == "dlib"]
     found = [(row["res"], row["method"]) for row in rows]
     methods = ("hr", "bicubic", "ftlgan")
@@ -17,5 +21,5 @@ def test_one_command_puts_the_resolutions_of_the_queue_side_by_side(experiments:
     d_prime = {row["res"]: float(row["d_prime"]) for row in rows if row["method"] == "bicubic"}
     assert d_prime["14"] < d_prime["56"]
     assert all(row["psnr"] for row in rows if row["method"] == "bicubic")
-    assert (project.root / "metrics/comparison/d_prime.png").stat().st_size > 10_000
-    assert "| 28 " in (project.root / "metrics/comparison/comparison.md").read_text()
+    assert (written / "d_prime.png").stat().st_size > 10_000
+    assert "| 28 " in printed

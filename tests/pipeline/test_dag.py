@@ -24,9 +24,10 @@ EVERY_STAGE = {
     *("targets@ftlgan", "train@ftlgan", "validate@ftlgan", "restore@bicubic", "restore_model@ftlgan"),
     *(f"embed@bicubic-{judge}" for judge in JUDGES),
     *(f"embed_model@ftlgan-{judge}" for judge in JUDGES),
-    *("evaluate", "quality"),
+    *("evaluate", "quality", "vega"),
 }
 AFTER_DEGRADE = EVERY_STAGE - {
+    "vega",
     *("locate", "fetch", "align", "embed_teacher@sface", "gallery@sface", "gallery@dlib", "triplets@sface"),
     "targets@ftlgan",
 }

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,36 @@ def test_two_workers_of_the_queue_run_what_is_new(experiments: Project) -> None:
     assert experiments.run("git", "status", "--porcelain") == "", "the workspace is as it was"
 
 
-def test_a_table_of_experiments_says_who_is_recognised_better_in_100_columns(experiments: Project) -> None:
-    """With the default's third method, which is not in this project, it is wider by one column."""
-    table = experiments.run("bash", "-c", documented("dvc exp show --only-changed")).splitlines()
-    third_method = len("realesrgan.d'") + 3
-    assert max(len(line) for line in table) <= 100 - third_method
-    header = next(line for line in table if "Experiment" in line)
-    assert header.split() == ["Experiment", "Created", "bicubic.d'", "ftlgan.d'", "res"]
-    for row in shown(experiments):
-        found = json.loads(experiments.run("git", "show", f"{row['rev']}:metrics/metrics.json"))
+def test_the_list_of_experiments_says_who_is_recognised_better_and_what_is_not_done(
+    experiments: Project, tmp_path: Path
+) -> None:
+    project = experiments.copy_to(tmp_path / "there")
+    project.dvc("exp", "run", "--queue", "--name", "later", "-S", "train.steps=3")
+    printed = project.run("bash", "-c", documented("ftlgan runs")).splitlines()
+    assert printed[0].split() == ["run", "px", "age", "state", "HR", "bicubic", "FTLGAN", "what", "differs"]
+    rows = {row["run"]: row for row in csv.DictReader(io.StringIO(project.run("ftlgan", "runs", "--csv")))}
+    done = [row for row in rows.values() if row["state"] == "success" and row["commit"]]
+    assert {row["res"] for row in done} == {"14", "28", "56"}
+    for row in done:
+        found = json.loads(project.run("git", "show", f"{row['commit']}:metrics/metrics.json"))
         assert {name: float(row[f"{name}.d'"]) for name in found} == {name: each["d'"] for name, each in found.items()}
+        (line,) = [line for line in printed if line.startswith(f"{row['run']} ")]
+        d_prime = [each["d'"] for each in found.values()]
+        assert line.split()[-len(found) :] == [f"{value:.2f}" for value in d_prime]
+    later = rows["later"]
+    assert (later["state"], later["train.steps"], later["ftlgan.d'"]) == ("queued", "3", "")
+    assert any(line.split()[0] == "later" and line.split()[-2:] == ["queued", "steps=3"] for line in printed)
+
+
+@pytest.mark.slow
+def test_without_a_repository_or_a_commit_there_is_nothing_to_list(tmp_path: Path) -> None:
+    outside = Project(tmp_path)
+    assert outside.run("ftlgan", "runs", check=False) == (
+        "ERROR: dvc exp show: you are not inside of a DVC repository (checked up to mount point '/')\n"
+    )
+    outside.run("git", "init", "-q")
+    outside.dvc("init", "-q")
+    assert outside.run("ftlgan", "runs", check=False).startswith("ERROR: --commits 1: DVC lists no commit here; ")
 
 
 def test_metrics_params_and_plots_of_an_experiment_beside_the_commit(experiments: Project, of_28_px: str) -> None:
@@ -53,8 +74,12 @@ def test_metrics_params_and_plots_of_an_experiment_beside_the_commit(experiments
     assert said("params").split()[-4:] == ["params.yaml", "res", "14", "28"]
     page = said("plots")
     assert "failed" not in page.lower()
-    html = Path(page.strip().splitlines()[-1].removeprefix("file://")).read_text()
+    file = Path(page.strip().splitlines()[-1].removeprefix("file://"))
+    html = file.read_text()
     assert f'"rev": "{of_28_px}"' in html
+    assert re.findall(r'src="(.+?)"', html)[0] == "vega.js"
+    assert all((file.parent / source).is_file() for source in re.findall(r'src="(.+?)"', html)), "it needs a network"
+    assert "window.vegaEmbed=" in (file.parent / "vega.js").read_text()
 
 
 def test_the_documented_way_back_from_an_experiment(experiments: Project, of_28_px: str, tmp_path: Path) -> None:

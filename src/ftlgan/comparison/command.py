@@ -10,24 +10,27 @@ from ftlgan.errors import writing
 from ftlgan.evaluation.plots import save
 
 
-def compare(runs: list[str], folder: Path) -> None:
-    """Print the metrics of runs at each resolution, and write `comparison.md`, `comparison.csv` and `d_prime.png`.
+def compare(runs: list[str], folder: Path | None) -> None:
+    """Print the metrics of runs at each resolution.
 
     Args:
         runs: experiments, commits or folders. An empty list stands for the experiments of the commit that is checked
-            out, and the workspace.
-        folder: where to write it to.
+            out, and the commit itself for a resolution that none of them has.
+        folder: where to write `comparison.md`, `comparison.csv` and `d_prime.png`; None writes nothing.
 
     Raises:
         DataError: if a run does not exist, or the runs can't be compared.
     """
     found = find_runs(runs)
     rows = compare_runs(found)
-    text, plot = to_markdown(rows, found), resolution_plot(rows)
+    text = to_markdown(rows, found)
+    print(text)
+    if folder is None:
+        return
+    plot = resolution_plot(rows)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "comparison.md").write_text(text, encoding="utf-8", newline="\n")
         write_csv(folder / "comparison.csv", rows)
         save(plot, folder / "d_prime.png")
-    print(text)
     print(f"Written to {folder}: comparison.md, comparison.csv, d_prime.png")

@@ -22,7 +22,7 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
     parts = ["Restored faces against high-resolution ones (lr-hr); in brackets intervals from a bootstrap over people."]
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
-        parts += [f"## Judged by {judge}: {_boxes(group)}", _grid(HEADING, [_judged(row) for row in group])]
+        parts += [f"## Judged by {label(judge)}: {_boxes(group)}", _grid(HEADING, [_judged(row) for row in group])]
     parts += _looks([row for row in ours if row.judge == ours[0].judge and row.method != CEILING])
     parts += [
         "## The paper's own results",

@@ -24,19 +24,20 @@ SPACING = 0.06
 
 @style.context(LOOK)
 def resolution_plot(rows: Sequence[Row]) -> Figure:
-    """Return a figure with a panel for each judge: the d' of each method, the ceiling and the paper's d' by resolution.
+    """Return a figure with a panel for each judge: the d' of each method and of the ceiling by resolution.
+
+    The paper's own d' are not in it, because they are of other photographs and another recognizer.
 
     Args:
         rows: what `ftlgan.comparison.table.compare_runs` returned.
     """
-    shown = [row for row in rows if row.res != MEAN]
-    paper = [row for row in shown if row.judge == PAPER]
-    judges = list(dict.fromkeys(row.judge for row in shown if row.judge != PAPER))
+    shown = [row for row in rows if row.res != MEAN and row.judge != PAPER]
+    judges = list(dict.fromkeys(row.judge for row in shown))
     figure = Figure(figsize=(1.2 + 3.3 * len(judges), 4.1), layout="constrained")
     panels = figure.subplots(1, len(judges), squeeze=False, sharey=True)[0]
     for axes, judge in zip(panels, judges, strict=True):
         group = [row for row in shown if row.judge == judge]
-        _draw(axes, group, paper)
+        _draw(axes, group)
         axes.set_title(_title(judge, group))
     panels[0].set(ylabel="d'", ylim=(0, None))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -46,10 +47,10 @@ def resolution_plot(rows: Sequence[Row]) -> Figure:
 def _title(judge: str, rows: Sequence[Row]) -> str:
     white = methods_by_box(rows)[WHITE]
     role = f"in the loss of {', '.join(map(label, white))}" if white else "in no loss"
-    return f"judged by {judge}:\n{fill(role, TITLE_WIDTH)}"
+    return f"judged by {label(judge)}:\n{fill(role, TITLE_WIDTH)}"
 
 
-def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
+def _draw(axes: Axes, rows: Sequence[Row]) -> None:
     ceiling = next(row.d_prime for row in rows if row.method == CEILING)
     axes.axhline(ceiling, color=colour(CEILING), linestyle="--", label=f"{label(CEILING)}, the ceiling")
     names = [name for name in dict.fromkeys(row.method for row in rows) if name != CEILING]
@@ -64,10 +65,8 @@ def _draw(axes: Axes, rows: Sequence[Row], paper: Sequence[Row]) -> None:
         axes.errorbar(
             x, d_prime, [lower, upper], color=colour(name), marker=marker, markersize=5, capsize=2, label=label(name)
         )
-    x, d_prime = [int(row.res) for row in paper], [row.d_prime for row in paper]
-    theirs = "FTLGAN, the paper's (other data)"
-    axes.plot(x, d_prime, color="#999999", linestyle=":", marker="o", markerfacecolor="white", label=theirs)
+    resolutions = dict.fromkeys(row.res for row in rows)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(x, [row.res for row in paper])
+    axes.set_xticks([int(res) for res in resolutions], list(resolutions))
     axes.minorticks_off()
     axes.set_xlabel("width of the low-resolution face, pixels")

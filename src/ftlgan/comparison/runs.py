@@ -14,6 +14,7 @@ from ftlgan.params import METHODS, leaves
 from ftlgan.repository import git, stages_in
 
 METRICS = "metrics"
+HEAD = "HEAD"
 WORKSPACE = "workspace"
 """The name of the run whose metrics lie in `METRICS` here."""
 EVERY_MODEL = "every model"
@@ -128,8 +129,9 @@ def find_runs(names: Iterable[str]) -> list[Run]:
     """Return the runs with some names, one for each resolution, in the order of resolution.
 
     Args:
-        names: DVC experiments, commits, or folders with metrics. Without names, the runs are the experiments that
-            started from the commit that is checked out, and the workspace if no experiment has its resolution.
+        names: DVC experiments, commits, folders with metrics, or `WORKSPACE`. Without names, the runs are the
+            experiments that started from the commit that is checked out, and that commit if no experiment has its
+            resolution.
 
     Raises:
         DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ.
@@ -144,9 +146,11 @@ def find_runs(names: Iterable[str]) -> list[Run]:
                 f"{other.name} and {run.name} are both of {run.res} px and differ; name one for each resolution: "
                 f"ftlgan compare {other.name} ..."
             )
-    if not asked and (not runs or Path(METRICS, "verification.csv").is_file()):
-        workspace = _read(WORKSPACE, _folder_project(Path()))
-        runs.setdefault(workspace.res, workspace)
+    if not asked:
+        head = _find_project(HEAD)
+        if not runs or head.read(f"{METRICS}/verification.csv") is not None:
+            run = _read(HEAD, head)
+            runs.setdefault(run.res, run)
     return sorted(runs.values(), key=lambda run: run.res)
 
 
@@ -219,7 +223,8 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
     """
     text = project.read(f"{METRICS}/{file}") or default
     if text is None:
-        raise DataError(f"{name}: has no {METRICS}/{file}; run `dvc repro` or `dvc exp run` first")
+        remedy = "`dvc exp run`, or `dvc repro` and commit what it wrote" if project.commit else "`dvc repro` there"
+        raise DataError(f"{name}: has no {METRICS}/{file}; run {remedy}")
     form = TypeAdapter(kind)
     try:
         if file.endswith(".json"):

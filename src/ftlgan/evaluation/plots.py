@@ -41,6 +41,7 @@ LABELS = {
     "ftlgan": "FTLGAN",
     "no-triplet": "without triplet",
     "esrgan-like": "ESRGAN-like",
+    "sface": "SFace",
 }
 COLOURS = {
     "hr": "#4d4d4d",
@@ -64,9 +65,9 @@ def colour(method: str) -> str:
     return COLOURS.get(method, OTHER_COLOURS[zlib.crc32(method.encode()) % len(OTHER_COLOURS)])
 
 
-def label(method: str) -> str:
-    """A method's name as its authors write it."""
-    return LABELS.get(method, method)
+def label(name: str) -> str:
+    """The name of a method or a recognizer as its authors write it."""
+    return LABELS.get(name, name)
 
 
 @style.context(LOOK)

@@ -1,0 +1,114 @@
+"""The experiments that DVC knows, with their params and their headline, in whatever state they are."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from ftlgan.errors import DataError
+from ftlgan.params import leaves
+
+SUCCESS = "success"
+State = Literal["success", "queued", "running", "failed"]
+
+
+class _File(BaseModel):
+    """A file of params or metrics: `data` is missing where DVC could not read it."""
+
+    data: dict[str, Any] = {}
+
+
+class _Content(BaseModel):
+    timestamp: datetime | None = None
+    params: Mapping[str, _File] = {}
+    metrics: Mapping[str, _File] = {}
+
+
+class _Revision(BaseModel):
+    rev: str
+    name: str | None = None
+    data: _Content | None = None
+    """None where DVC could not read the revision."""
+
+
+class _Executor(BaseModel):
+    state: State
+
+
+class _Range(BaseModel):
+    """An experiment: its last revision comes first, and older checkpoints follow."""
+
+    revs: Sequence[_Revision]
+    executor: _Executor | None = None
+
+
+class _Baseline(_Revision):
+    """The workspace or a commit, and the experiments that started from it."""
+
+    experiments: Sequence[_Range] | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment, a commit or the workspace."""
+
+    name: str
+    """The name of the experiment or the branch; empty for an experiment in the queue that was given none."""
+    commit: str
+    """The abbreviated SHA; empty for the workspace."""
+    state: State
+    created: datetime | None
+    """The local time of the commit; None for the workspace."""
+    params: Mapping[str, Any]
+    """The content of params.yaml by dotted names."""
+    d_prime: Mapping[str, float]
+    """The headline, by method; empty unless the experiment is done."""
+
+
+def read_experiments(commits: int) -> list[Experiment]:
+    """Return the workspace, and then each of the last commits with the experiments that started from it: one at least.
+
+    This asks `dvc exp show --json`, because the state of an experiment in the queue is not in git. It takes 6 seconds.
+
+    Args:
+        commits: how many commits to look at, from the one that is checked out backwards; -1 stands for all.
+
+    Raises:
+        DataError: if DVC can't list its experiments, or there is no commit.
+    """
+    command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--num", str(commits)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    try:
+        baselines = TypeAdapter(list[_Baseline]).validate_json(done.stdout)
+    except ValidationError:
+        reason = done.stderr.strip().splitlines() or ["it prints no JSON"]
+        raise DataError(f"dvc exp show: {reason[-1].removeprefix('ERROR: ')}") from None
+    if len(baselines) < 2:
+        raise DataError(f"--commits {commits}: DVC lists no commit here; commit the project, or give 1 or more, or -1")
+    return [experiment for baseline in baselines for experiment in _experiments(baseline)]
+
+
+def _experiments(baseline: _Baseline) -> Iterator[Experiment]:
+    yield _experiment(baseline, SUCCESS)
+    for found in baseline.experiments or ():
+        yield _experiment(found.revs[0], found.executor.state if found.executor else SUCCESS)
+
+
+def _experiment(revision: _Revision, state: State) -> Experiment:
+    content = revision.data or _Content()
+    in_workspace = revision.rev == "workspace"
+    params = content.params.get("params.yaml", _File()).data
+    # The metrics of an experiment that is not done are those of the commit from which it started.
+    metrics = content.metrics.get("metrics/metrics.json", _File()).data if state == SUCCESS else {}
+    return Experiment(
+        name=revision.rev if in_workspace else revision.name or "",
+        commit="" if in_workspace else revision.rev[:7],
+        state=state,
+        created=content.timestamp,
+        params=dict(leaves(params)),
+        d_prime={name.removesuffix(".d'"): value for name, value in leaves(metrics) if isinstance(value, float | int)},
+    )

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
-SECONDS = 5
+SECONDS = 4
 """Between the lines of a log file at least, and between those of a bar that stands still."""
 
 
@@ -18,7 +18,7 @@ class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic in its
     """A bar whose clock goes on where an item takes long."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._closed = threading.Event()
+        self._closed, self._displayed_at = threading.Event(), time.monotonic()
         super().__init__(*arguments, **options)
         if not self.disable:
             threading.Thread(target=self._refresh_until_closed, daemon=True).start()
@@ -27,9 +27,13 @@ class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic in its
         self._closed.set()
         super().close()
 
+    def display(self, *arguments: Any, **options: Any) -> Any:
+        self._displayed_at = time.monotonic()
+        return super().display(*arguments, **options)
+
     def _refresh_until_closed(self) -> None:
-        while not self._closed.wait(SECONDS):
-            if time.time() - self.last_print_t >= SECONDS:
+        while not self._closed.wait(max(0, self._displayed_at + SECONDS - time.monotonic())):
+            if time.monotonic() >= self._displayed_at + SECONDS:
                 self.refresh()
 
 
@@ -41,7 +45,7 @@ def progress(
     initial: int = 0,
     shown: bool = True,
 ) -> "tqdm[T]":
-    """Wrap an iterable in a progress bar: redrawn in place on a terminal, a line every 5 s in a log file.
+    """Wrap an iterable in a progress bar: redrawn in place on a terminal, a line every 4 s in a log file.
 
     What takes its items in groups should yield them one by one from each group's result, so that the bar counts what is
     done.

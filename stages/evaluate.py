@@ -6,6 +6,7 @@ from pathlib import Path
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
 from ftlgan.evaluation import judging
+from ftlgan.evaluation.description import description
 from ftlgan.evaluation.provenance import check_photos, origin
 from ftlgan.faces import read_table
 from ftlgan.params import Params, load_params
@@ -64,7 +65,8 @@ def evaluate(params: Params, run: tracking.Run) -> None:
 
     shown = table[table.protocol != judging.LR_LR].filter(regex="^(method|judge|box|people|d_prime|auc|eer)")
     print(shown.to_string(index=False, float_format="%.3f"))
-    run.log_final(judging.scalars(results))
+    run.log_final(judging.scalars(results, black_box))
+    run.describe(description(results, black_box, params.res, settings.confidence))
     for name in pictures:
         run.log_figure(METRICS / f"{name}.png")
     for name in TABLES:

@@ -54,7 +54,7 @@ def main() -> None:
         path = METRICS / f"{model}.json"
         with writing(path):
             path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8", newline="\n")
-        run.log_final({f"{name}.lr-hr.{model}.val_d_prime": value for name, value in found.items()})
+        run.log_final({f"{name}/lr-hr/{model}.val_d_prime": value for name, value in found.items()})
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation.contact_sheet import read_sheet
+from ftlgan.evaluation.description import description
 from ftlgan.evaluation.judging import (
     Embedded,
     Result,
@@ -17,6 +18,7 @@ from ftlgan.evaluation.judging import (
     headline_judge,
     read_teachers,
     roc_table,
+    scalars,
     score_table,
     verification_table,
 )
@@ -84,6 +86,26 @@ def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None
     assert top["ftlgan"]["d'"] == pytest.approx(table["ftlgan", "lr-hr"]["d_prime"], abs=1e-4)
     assert top["hr"]["d'"] == pytest.approx(table["hr", "hr-hr"]["d_prime"], abs=1e-4)
     assert headline(results, "somebody else") == {}
+
+
+def test_the_tracking_server_gets_the_headline_first(results: list[Result]) -> None:
+    found = scalars(results, "judge")
+    assert list(found)[:4] == ["hr.d'", "bicubic.d'", "ftlgan.d'", "judge/hr-hr/hr.d_prime"]
+    assert len(found) == 3 + len(results) * len(results[0].report.metrics)
+    assert found["ftlgan.d'"] == round(found["judge/lr-hr/ftlgan.d_prime"], 4)
+
+
+def test_the_description_is_a_table_of_d_prime_with_intervals_and_gains(results: list[Result]) -> None:
+    title, _, heading, _, *rows = description(results, "judge", res=14, confidence=0.95).splitlines()
+    assert title.startswith("14 px, restored against high-resolution faces of 8 people, judged by judge")
+    (first, *methods), d_primes, gains = ([cell.strip() for cell in row.split("|")[1:-1]] for row in (heading, *rows))
+    assert (first, methods) == ("", ["hr", "bicubic", "ftlgan"])
+    assert (d_primes[0], gains[0]) == ("d' [95% interval]", "minus bicubic, paired")
+    of_ftlgan = next(r.report for r in results if (r.method, r.protocol) == ("ftlgan", "lr-hr")).metrics["d_prime"]
+    assert d_primes[3] == f"{of_ftlgan.value:.2f} [{of_ftlgan.lo:.2f}, {of_ftlgan.hi:.2f}]"
+    [gain] = [row for row in difference_table(results, 14, 0.95, {}) if row["protocol"] == "lr-hr"]
+    assert gains[3] == f"{gain['d_prime']:+.2f} [{gain['d_prime_lo']:+.2f}, {gain['d_prime_hi']:+.2f}]"
+    assert gains[1:3] == ["", ""]
 
 
 def test_the_headline_judge_is_in_no_loss() -> None:

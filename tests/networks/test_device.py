@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def test_a_gpu_that_is_not_there_is_one_line(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
     with pytest.raises(ParamsError, match=said):
         prepare_device("cuda", 0, devices)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch asks for no packages of its own for a GPU")
+def test_packages_for_a_gpu_that_are_not_installed_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setitem(sys.modules, "triton", None)  # as on a machine that installed requirements.lock alone
+    with pytest.raises(ParamsError, match=r"train.device: 'cuda', .* -r requirements-gpu.lock`, or set it to cpu"):
+        prepare_device("cuda", 0)
 
 
 def test_the_same_seed_gives_the_same_draws_and_what_would_not_repeat_is_refused() -> None:

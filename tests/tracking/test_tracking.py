@@ -29,7 +29,8 @@ from ftlgan.tracking.artifacts import local_path
 from ftlgan.tracking.names import flatten, mend
 from ftlgan.tracking.spool import Spool, repository_root
 from ftlgan.tracking.store import Store, tracking_uri
-from ftlgan.tracking.tags import identifying_tags, input_hashes
+from ftlgan.tracking.tags import identifying_tags, inputs
+from ftlgan.tracking.view import VIEW_TAG, with_columns
 
 PARAMS = {"res": 14, "train": {"steps": 800, "rate": 1e-4}, "methods": ["bicubic", "ftlgan"]}
 
@@ -581,7 +582,7 @@ def test_a_copy_that_is_thrown_away_keeps_nothing_of_a_run(
     assert len(list(root.rglob("artifacts/first"))) == 1
 
 
-def test_a_stage_is_tagged_with_the_hashes_of_the_outputs_it_reads(root: Path) -> None:
+def test_a_run_has_the_hashes_of_all_that_it_rests_on(root: Path) -> None:
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], check=True)
     Path("dvc.yaml").write_text(
         """
@@ -592,43 +593,49 @@ stages:
   embed:
     matrix:
       method: [bicubic, ftlgan]
-    cmd: mkdir -p data/probes && echo ${item.method} > data/probes/${item.method}
+    cmd: mkdir -p data/probes && cp data/degraded/0.parquet data/probes/${item.method}
+    deps: [data/degraded]
     outs: ["data/probes/${item.method}"]
   other:
     cmd: echo other > data/probes.txt
     deps: [data/degraded]
     outs: [data/probes.txt]
   evaluate:
-    cmd: >-
-      python -c "import json; from ftlgan.repository import locked_stages; from ftlgan.tracking import tags;
-      json.dump(tags.identifying_tags('x', locked_stages({})), open('tags', 'w'))"
-    deps: [data/degraded/0.parquet, data/probes]
-    outs: [tags]
+    cmd: python evaluate.py
+    deps: [data/probes]
+    outs: [done]
 """.replace("python", sys.executable)
+    )
+    Path("evaluate.py").write_text(
+        "from ftlgan import tracking\nwith tracking.run('x', {}):\n    open('done', 'w').close()\n"
     )
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], check=True)
 
     lock = stages_in(Path("dvc.lock"))
-    md5 = {entry["path"]: entry["md5"] for stage in lock.values() for entry in stage["outs"]}
-    read = ("data/degraded", "data/probes/bicubic", "data/probes/ftlgan")
-    assert json.loads(Path("tags").read_text()) == {
-        "dvc.stage": "evaluate",
-        **{f"dvc.{path}": md5[path] for path in read},
+    rests_on = ("degrade", "embed@bicubic", "embed@ftlgan")
+    [run] = runs(database(root))
+    assert json.loads((root / "mlartifacts" / run.info.run_id / "artifacts" / "inputs.json").read_text()) == {
+        stage: {"state": "executed or restored", "outputs": {out["path"]: out["md5"] for out in lock[stage]["outs"]}}
+        for stage in rests_on
     }
+    assert run.data.tags["dvc.stage"] == "evaluate"
+    assert not [name for name in run.data.tags if "data/" in name]
 
 
 def test_a_dependency_that_is_a_template_stands_for_its_folder(root: Path) -> None:
-    Path("dvc.yaml").write_text("stages: {a: {}, embed: {deps: ['data/restored/${item.method}', '${any}/x']}}")
-    Path("dvc.lock").write_text("stages: {a: {outs: [{path: data/restored/b, md5: '1'}, {path: data/c, md5: '2'}]}}")
-    assert input_hashes("embed@b", locked_stages({})) == {"dvc.data/restored/b": "1"}
+    Path("dvc.yaml").write_text("stages: {a: {}, b: {}, embed: {deps: ['data/restored/${item.method}', '${any}/x']}}")
+    Path("dvc.lock").write_text("stages: {a: {outs: [{path: data/restored/b, md5: '1'}]}, b: {outs: [{path: c}]}}")
+    assert inputs("embed@b", locked_stages({})) == {
+        "a": {"state": "executed or restored", "outputs": {"data/restored/b": "1"}}
+    }
 
 
 @pytest.mark.parametrize("content", [None, "", "1", "stages: {", "<<<<<<< HEAD\nstages:\n=======\n"])
-def test_a_lock_that_cannot_be_read_costs_only_its_tags(root: Path, content: str | None) -> None:
+def test_a_lock_that_cannot_be_read_costs_only_the_hashes(root: Path, content: str | None) -> None:
     Path("dvc.yaml").write_text("stages: {train: {deps: [data/aligned]}}")
     if content is not None:
         Path("dvc.lock").write_text(content)
-    assert identifying_tags("train", locked_stages(PARAMS)) == {}
+    assert inputs("train", locked_stages(PARAMS)) == {}
 
 
 def commit_all(root: Path) -> str:
@@ -647,9 +654,9 @@ def test_commit_experiment_and_changed_code_are_tagged(root: Path, monkeypatch: 
 
     Path("dvc.lock").write_text("stages: {}")  # DVC's doing, in the midst of a pipeline
     expected = {"git.commit": commit, "git.dirty": "false", "dvc.exp_name": "wise-owl", "dvc.exp_baseline_rev": commit}
-    assert identifying_tags("train", {}) == expected
+    assert identifying_tags() == expected
     Path("code.py").write_text("2")
-    assert identifying_tags("train", {}) == expected | {"git.dirty": "true"}
+    assert identifying_tags() == expected | {"git.dirty": "true"}
     with tracking.run("train", PARAMS):
         pass
     for found in all_runs(database(root)):
@@ -684,6 +691,39 @@ def test_an_experiment_is_one_run_with_those_of_its_stages_below_it(
     children = runs(database(root))
     assert sorted(child.info.run_name for child in children) == ["evaluate", "evaluate", "train@ftlgan"]
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+
+
+def test_the_headline_is_described_and_has_columns_in_the_table_of_runs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "wise-owl")
+    Path("dvc.yaml").write_text("stages: {evaluate: {metrics: [metrics.json: {cache: false}]}}")
+
+    def evaluate(description: str, methods: list[str]) -> Any:
+        with tracking.run("evaluate", PARAMS) as run:
+            Path("metrics.json").write_text(json.dumps({method: {"d'": 2.5} for method in methods}))
+            run.describe(description)
+        [parent] = parents(database(root))
+        return parent
+
+    def columns() -> list[str]:
+        tags = client(database(root)).get_experiment_by_name("ftlgan").tags
+        return json.loads(json.loads(tags[VIEW_TAG])["state"])["selectedColumns"]
+
+    assert evaluate("hr: 2.5", ["hr", "bicubic"]).data.tags["mlflow.note.content"] == "hr: 2.5"
+    assert columns() == ["metrics.`hr.d_prime`", "metrics.`bicubic.d_prime`"]
+    parent = evaluate("hr: 2.6", ["hr", "ftlgan"])
+    assert parent.data.tags["mlflow.note.content"] == "hr: 2.6"
+    assert columns() == ["metrics.`hr.d_prime`", "metrics.`bicubic.d_prime`", "metrics.`ftlgan.d_prime`"]
+    client(database(root)).set_tag(parent.info.run_id, "mlflow.note.content", "hr: 2.6. What I think of it")
+    assert evaluate("hr: 2.7", ["hr"]).data.tags["mlflow.note.content"] == "hr: 2.6. What I think of it"
+    notes = {run.data.tags["mlflow.note.content"] for run in runs(database(root))}
+    assert notes == {"hr: 2.5", "hr: 2.6", "hr: 2.7"}
+
+
+@pytest.mark.parametrize("view", ["deflate;eJw=", "[]", '{"state": "deflate;eJw="}', '{"state": 1}', '{"state": "[]"}'])
+def test_a_view_that_somebody_has_saved_is_left(view: str) -> None:
+    assert with_columns(view, ["auc"], 0) is None
 
 
 def test_a_plain_repro_is_known_by_its_commit_code_and_params(root: Path) -> None:
@@ -768,14 +808,14 @@ def test_a_deleted_experiment_is_said_in_mlflow_s_words(root: Path, capsys: pyte
     assert "must be in the 'active' state" in capsys.readouterr().err
 
 
-def test_no_documented_command_tells_others_or_listens_to_them() -> None:
-    """Faces are personal data."""
+def test_no_documented_command_tells_others_listens_to_them_or_starts_workers_for_jobs() -> None:
+    """Faces are personal data; and a server of MLflow starts seven processes for jobs that are not ours."""
     commands = [
         line for line in documentation().replace("\\\n", " ").splitlines() if re.search(r"\bmlflow (ui|server)\b", line)
     ]
     assert len(commands) > 1
     for command in commands:
-        assert command.startswith("MLFLOW_DISABLE_TELEMETRY=true")
+        assert command.startswith("MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ")
         assert re.search(r"--host 127\.0\.0\.1\b", command) or "--host" not in command  # MLflow's default
 
 

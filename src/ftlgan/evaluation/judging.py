@@ -169,13 +169,23 @@ def difference_table(
     ]
 
 
-def scalars(results: Iterable[Result]) -> dict[str, float]:
-    """Return every metric that there is, by JUDGE.PROTOCOL.METHOD.NAME."""
-    return {
-        f"{r.judge}.{r.protocol}.{r.method}.{name}": value
+def scalars(results: Sequence[Result], judge: str) -> dict[str, float]:
+    """Return the headline by METHOD.d', then every estimate by JUDGE/PROTOCOL/METHOD.NAME, without intervals.
+
+    MLflow lists metrics in the order in which it gets them, and makes a section of its charts of those that have the
+    same name up to the last slash.
+
+    Args:
+        results: of all methods, judges and protocols.
+        judge: the one that the headline rests on.
+    """
+    first = {
+        f"{method}.{name}": value for method, row in headline(results, judge).items() for name, value in row.items()
+    }
+    return first | {
+        f"{r.judge}/{r.protocol}/{r.method}.{name}": round(estimate.value, 6)
         for r in results
-        for name, value in r.report.scalars().items()
-        if value is not None
+        for name, estimate in r.report.metrics.items()
     }
 
 

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from typing import TypeVar
 
 import torch
@@ -19,7 +21,7 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
     """Seed torch, set the precision, and make torch refuse what would not repeat.
 
     Raises:
-        ParamsError: if there are not so many GPUs.
+        ParamsError: if there are not so many GPUs, or the packages of requirements-gpu.lock are missing.
     """
     found = torch.cuda.device_count()
     if device == "cuda" and found < devices:
@@ -28,6 +30,11 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
             f"train.device: 'cuda', but torch finds {gpus} here; set it to cpu"
             if devices == 1
             else f"train.devices: {devices}, but torch finds {gpus} here; lower it"
+        )
+    if device == "cuda" and sys.platform == "linux" and find_spec("triton") is None:
+        raise ParamsError(
+            "train.device: 'cuda', but torch's packages for a GPU are missing; install them with "
+            "`uv pip install --no-deps --require-hashes -r requirements-gpu.lock`, or set it to cpu"
         )
     # Matrix products and convolutions of 10-bit mantissas, or of 23: never whatever the library's default is.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"

@@ -5,10 +5,13 @@
         run.log_artifact(history)
 
 is one run of MLflow's experiment `ftlgan`, nested (tag `mlflow.parentRunId`) in the run of the experiment of DVC, or
-of the plain `dvc repro`, that it belongs to: `tags.experiment`. That parent has the params, the metrics in the
-metrics files of dvc.yaml, the status of the stage that was executed last, and for each stage a tag `stage.<name>`:
-executed (or failed, killed) for this experiment, or restored, with the MD5 of its outputs. Where DVC executes none of
-the four stages nothing is logged, and no parent made.
+of the plain `dvc repro`, that it belongs to: `tags.experiment`. Its file `inputs.json` has the stages that it rests on
+and the MD5 of their outputs.
+
+That parent has the params, the metrics in the metrics files of dvc.yaml, the description that a stage gave, the status
+of the stage that was executed last, and for each of the four stages a tag `stage.<name>`: executed (or failed, killed)
+for this experiment, or restored. Where DVC executes none of the four nothing is logged, and no parent made. The saved
+view of `tracking.view` shows the metrics of the parents in MLflow's table of runs.
 
 Nothing that befalls MLflow may hurt the stage, so a run is first written to disk, in `.mlflow-pending/` of the
 repository, and delivered from there: at its start, now and then while it lasts, and at its end. What cannot be
@@ -26,6 +29,7 @@ The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/`. A r
 the DVC repository: under `dvc exp run --temp` the working directory is a copy that is thrown away.
 """
 
+import json
 import math
 import os
 import time
@@ -40,7 +44,7 @@ from ftlgan.repository import locked_stages, stage_metrics
 from ftlgan.tracking.names import flatten, mend, mended
 from ftlgan.tracking.spool import PENDING, Spool, now, repository_root
 from ftlgan.tracking.store import Store, brief, deliver_older, shown_uri, silence, warn
-from ftlgan.tracking.tags import executed_stage, experiment, identifying_tags
+from ftlgan.tracking.tags import executed_stage, experiment, identifying_tags, inputs
 
 SECONDS_BETWEEN_DELIVERIES = 10.0
 
@@ -76,16 +80,20 @@ class Run:
         self._stage = executed_stage(stage)
         self._spool = Spool(self._root / PENDING / f"{now()}-{uuid.uuid4().hex}")
         locked, flat = locked_stages(params), flatten(params)
-        parent = experiment(stage, flat, locked)
+        rests_on = inputs(self._stage, locked)
+        parent = experiment(flat, rests_on)
         self._spool.create(
             {
                 "stage": self._stage,
                 "time": now(),
-                "tags": mended(identifying_tags(stage, locked)),
+                "tags": mended(identifying_tags()),
                 "params": flat,
                 "experiment": parent | {"tags": mended(parent["tags"])},
             }
         )
+        if rests_on:
+            self._spool.write("inputs.json", json.dumps(rests_on, indent=2) + "\n")
+        self._description = ""
         self._store: Store | None = None
         self._step = 0
         self._next_delivery = 0.0
@@ -108,6 +116,10 @@ class Run:
         """Log values that stand for the whole run, at the last step logged."""
         self.log(self._step, values)
 
+    def describe(self, markdown: str) -> None:
+        """Give the run, and the one above it, a description: it stands there when the run has ended."""
+        self._description = markdown
+
     def log_figure(self, path: Path) -> None:
         """Log an image file, as it is now, into the run's folder `figures`."""
         self._spool.keep(path, "figures")
@@ -119,7 +131,7 @@ class Run:
     def end(self, status: str) -> None:
         """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver what is left of its log."""
         metrics = mended(stage_metrics(self._stage)) if status == "FINISHED" else {}
-        self._spool.append({"status": status, "time": now(), "headline": metrics})
+        self._spool.append({"status": status, "time": now(), "headline": metrics, "description": self._description})
         if self._deliver():
             self._spool.remove()
         self._spool.lock.release()
@@ -158,6 +170,9 @@ class Untracked(Run):
         """Keep nothing."""
 
     def log_final(self, values: Mapping[str, float]) -> None:
+        """Keep nothing."""
+
+    def describe(self, markdown: str) -> None:
         """Keep nothing."""
 
     def log_figure(self, path: Path) -> None:

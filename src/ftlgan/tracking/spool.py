@@ -50,6 +50,13 @@ class Spool:
             shutil.copy2(path, copy)
         self.append({"artifact": copy.relative_to(self.folder).as_posix()})
 
+    def write(self, name: str, text: str) -> None:
+        """Append an artifact with a text."""
+        path = self.folder / "artifacts" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        self.append({"artifact": path.relative_to(self.folder).as_posix()})
+
     def events(self, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
         """Yield the events from a byte position on, each with the position behind it."""
         if not self._events.exists():

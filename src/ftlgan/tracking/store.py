@@ -17,10 +17,12 @@ from ftlgan.tracking.artifacts import FOLDER, follow_database, local_path
 from ftlgan.tracking.names import mend
 from ftlgan.tracking.spool import PENDING, Spool
 from ftlgan.tracking.tags import EXECUTED
+from ftlgan.tracking.view import VIEW_TAG, with_columns
 
 EXPERIMENT = "ftlgan"
 RUN_TAG = "ftlgan.run"  # of the run of a stage: the name of the folder that it was delivered from
 EXPERIMENT_TAG = "ftlgan.experiment"  # of a parent: the id of its experiment
+NOTE_TAG = "mlflow.note.content"  # MLflow shows it as the description
 PARENT_TAG = "mlflow.parentRunId"  # of the run of a stage: MLflow shows it below that one
 OUTCOMES = {"FINISHED": EXECUTED, "FAILED": "failed", "KILLED": "killed"}
 SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")  # what comes before the path of a database, it, and options
@@ -110,6 +112,7 @@ class Store:
         run_id = self._run_id(spool.folder.name, start)
         position, ended = spool.delivered(run_id), spool.last_write
         metrics: dict[str, float] = {}
+        description = ""
         points: list[Metric] = []
 
         def send_points() -> None:
@@ -126,7 +129,8 @@ class Store:
                 case {"artifact": path}:
                     folder = PurePosixPath(path).relative_to("artifacts").parent
                     self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
-                case {"status": status, "time": ended, "headline": metrics}:
+                case {"status": status, "time": ended, "headline": metrics, **rest}:
+                    description = rest.get("description", "")
                     break  # not noted as delivered: a delivery that is repeated must see it again
                 case _:
                     raise ValueError(f"unknown event {event}")
@@ -138,6 +142,9 @@ class Store:
             final = [Metric(name, value, ended, 0) for name, value in metrics.items()]
             parent_id = self._tell_parent(start, {mend(f"stage.{start['stage']}"): OUTCOMES[status]}, final)
             self._client.set_tag(run_id, PARENT_TAG, parent_id)
+            if description:
+                self._describe(run_id, parent_id, description)
+            self._show(metrics, ended)
             self._client.set_terminated(run_id, status, ended)
             self._client.set_terminated(parent_id, status, ended)
         return status
@@ -177,6 +184,19 @@ class Store:
         )
         return parent.info.run_id
 
+    def _describe(self, run_id: str, parent_id: str, text: str) -> None:
+        """Describe the run of a stage, and its parent unless somebody has written there."""
+        self._client.set_tag(run_id, NOTE_TAG, text)
+        note = self._client.get_run(parent_id).data.tags.get(NOTE_TAG)
+        if not note or note in (child.data.tags.get(NOTE_TAG) for child in self._children(parent_id)):
+            self._client.set_tag(parent_id, NOTE_TAG, text)
+
+    def _show(self, metrics: Mapping[str, float], time: int) -> None:
+        """Give metrics of parents a column in the saved view of the table of runs."""
+        tags = self._client.get_experiment(self._experiment_id).tags
+        if metrics and (view := with_columns(tags.get(VIEW_TAG), metrics, time)):
+            self._client.set_experiment_tag(self._experiment_id, VIEW_TAG, view)
+
     def _parent(self, start: dict[str, Any]) -> Any:
         """Find the run of an experiment, or make it; of several make one."""
         uid, name = start["experiment"]["id"], start["experiment"]["name"]
@@ -194,13 +214,18 @@ class Store:
         from mlflow.entities import Metric, RunTag
 
         run_id = target.info.run_id
-        for child in self._search(PARENT_TAG, parent.info.run_id):
+        for child in self._children(parent.info.run_id):
             self._client.set_tag(child.info.run_id, PARENT_TAG, run_id)
         ended = parent.info.end_time or parent.info.start_time
         points = [Metric(name, value, ended, 0) for name, value in parent.data.metrics.items()]
-        tags = [RunTag(name, value) for name, value in parent.data.tags.items() if value == EXECUTED]
+        tags = [
+            RunTag(name, value) for name, value in parent.data.tags.items() if value == EXECUTED or name == NOTE_TAG
+        ]
         self._client.log_batch(run_id, points, tags=tags)
         self._client.delete_run(parent.info.run_id)
+
+    def _children(self, parent_id: str) -> list[Any]:
+        return self._search(PARENT_TAG, parent_id)
 
     def _search(self, tag: str, value: str) -> list[Any]:
         return self._client.search_runs([self._experiment_id], f"tags.`{tag}` = '{value}'")

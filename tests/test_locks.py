@@ -1,0 +1,60 @@
+"""The two lock files: together they hold what the libraries ask for, and the first is enough without a GPU."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+NEVER = {"opencv-python-headless", "warp-lang"}  # overridden in pyproject.toml
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """Return the versions in a lock file by package: several, where each is for other versions of Python."""
+    versions = defaultdict[str, list[str]](list)
+    for package, version in re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE):
+        versions[package].append(version)
+    return versions
+
+
+def asked(package: str, extras: frozenset[str] = frozenset()) -> Iterator[Requirement]:
+    """Yield what an installed package asks for here."""
+    for line in requires(package) or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": x}) for x in extras | {""}):
+            yield requirement
+
+
+def test_the_locks_hold_all_that_is_asked_for() -> None:
+    cpu, gpu = locked("requirements.lock"), locked("requirements-gpu.lock")
+    assert not cpu.keys() & gpu.keys()
+    seen, queue = set[tuple[str, frozenset[str]]](), [("ftlgan", frozenset[str]())]
+    while queue:
+        package, extras = queue.pop()
+        if (package, extras) in seen:
+            continue
+        seen.add((package, extras))
+        try:
+            requirements = list(asked(package, extras))
+        except PackageNotFoundError:
+            assert package in gpu, f"{package} is in requirements.lock, but not installed"
+            continue
+        for requirement in requirements:
+            name = canonicalize_name(requirement.name)
+            if name not in NEVER:
+                versions = cpu.get(name, []) + gpu.get(name, [])
+                assert list(requirement.specifier.filter(versions, prereleases=True)), f"{package}: {requirement}"
+                queue.append((name, frozenset(requirement.extras)))
+    assert {name for name, _ in seen} >= {"torch", "anny"}
+    if "triton" in {requirement.name for requirement in asked("torch")}:
+        assert {name for name, _ in seen} >= gpu.keys() - {"cuda-pathfinder"}  # cuda-bindings asks for that one
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock"])
+def test_a_lock_has_no_address_of_a_registry(name: str) -> None:
+    assert "://" not in (ROOT / name).read_text()

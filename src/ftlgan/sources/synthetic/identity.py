@@ -58,16 +58,16 @@ class Identity:
     traits: Traits
 
     shape: np.ndarray
-    """The bust at rest, shape (N, 3), float32, metres."""
+    """The bust at rest, shape (N, 3), metres."""
 
     ageing: np.ndarray
-    """What a year adds to the shape, shape (N, 3), float32, metres."""
+    """What a year adds to the shape, shape (N, 3), metres."""
 
     fattening: np.ndarray
-    """What a step of weight (anny's, 0..1) adds to the shape, shape (N, 3), float32, metres."""
+    """What a step of weight (anny's, 0..1) adds to the shape, shape (N, 3), metres."""
 
     colors: np.ndarray
-    """Linear RGB albedo of skin, natural lips, brows and scalp, shape (V, 3), float32, 0..1."""
+    """Linear RGB albedo of skin, natural lips, brows and scalp, shape (V, 3), 0..1."""
 
     iris: np.ndarray
     """Linear RGB albedo, shape (3,)."""
@@ -76,10 +76,10 @@ class Identity:
     """Highlights of the skin: 1 is neither dry nor oily."""
 
     scalp: np.ndarray
-    """How thick hair grows on the head, shape (V,), float32, 0..1; all 0: bald."""
+    """How thick hair grows on the head, shape (V,), 0..1; all 0: bald."""
 
     jaw: np.ndarray
-    """How thick the beard grows, shape (V,), float32, 0..1; all 0: no beard that stands off the skin."""
+    """How thick the beard grows, shape (V,), 0..1; all 0: no beard that stands off the skin."""
 
     hairstyle: Style
     """How the person wears their hair."""
@@ -126,11 +126,11 @@ def draw_identity(model: HumanModel, rng: np.random.Generator) -> Identity:
         shape=shape,
         ageing=ageing,
         fattening=fattening,
-        colors=colors.clip(0.003, 0.95).astype(np.float32),
+        colors=colors.clip(0.003, 0.95),
         iris=iris * rng.uniform(0.8, 1.4),
         gloss=rng.uniform(0.5, 1.4),
-        scalp=scalp.astype(np.float32),
-        jaw=(jaw if beard > 0.5 else np.zeros_like(jaw)).astype(np.float32),
+        scalp=scalp,
+        jaw=jaw if beard > 0.5 else np.zeros_like(jaw),
         hairstyle=_mans_hair(traits, rng) if traits.male or rng.random() < 0.1 else _womans_hair(traits, rng),
         beard=Style(
             length=0.003 + 0.016 * beard * rng.random(),
@@ -161,7 +161,7 @@ def _shape(model: HumanModel, traits: Traits, rng: np.random.Generator) -> tuple
     shape = model.shape(phenotypes, changes)
     older = model.shape(phenotypes | {"age": _anny_age(traits.years + 10)}, changes)
     fatter = model.shape(phenotypes | {"weight": phenotypes["weight"] + 0.2}, changes)
-    return shape, (older - shape) / 10, (fatter - shape) / np.float32(0.2)
+    return shape, (older - shape) / 10, (fatter - shape) / 0.2
 
 
 def _anny_age(years: float) -> float:

@@ -109,7 +109,7 @@ def _gloss(surface: Surface, direction: np.ndarray, camera: np.ndarray) -> np.nd
     """Blinn-Phong highlights, normalised, with Schlick's approximation of Fresnel's law for skin (index 1.4)."""
     half = _unit(direction + camera)
     facing = np.maximum(0, _dot(surface.normals, half))[:, 0]
-    fresnel = np.float32(0.028 + 0.972 * (1 - max(0.0, float(half @ camera))) ** 5)
+    fresnel = 0.028 + 0.972 * (1 - max(0.0, float(half @ camera))) ** 5
     peak = (surface.sharpness + 8) / 8 * facing**surface.sharpness
     return (surface.gloss * fresnel * peak)[:, None] * np.maximum(0, _dot(surface.normals, direction))
 
@@ -130,7 +130,7 @@ class _Shadows:
 
     def __init__(self, direction: np.ndarray, surface: np.ndarray, strands: Strands) -> None:
         across = _unit(np.cross(direction, (0.0, 0.6, 0.8) if abs(direction[0]) > 0.5 else (1.0, 0.0, 0.0)))
-        self._axes = np.stack([across, np.cross(direction, across), direction]).astype(np.float32)
+        self._axes = np.stack([across, np.cross(direction, across), direction])
         self._depths = self._depth_map(surface)
         self._thickness = self._hair_volume(strands)
 
@@ -140,21 +140,21 @@ class _Shadows:
         return self._past_surfaces(places) * np.exp(-self._hair_before(places))
 
     def _project(self, points: np.ndarray) -> np.ndarray:
-        return np.einsum("pc,ac->pa", points, self._axes).clip(-REACH, REACH) + np.float32(REACH)
+        return np.einsum("pc,ac->pa", points, self._axes).clip(-REACH, REACH) + REACH
 
     def _depth_map(self, points: np.ndarray) -> np.ndarray:
         u, v, depth = self._project(points).T
         size = int(2 * REACH / CELL) + 2
-        depths = np.zeros(size * size, np.float32)
+        depths = np.zeros(size * size)
         np.maximum.at(depths, (u / CELL + 0.5).astype(np.int64) * size + (v / CELL + 0.5).astype(np.int64), depth)
         return depths.reshape(size, size)
 
     def _past_surfaces(self, places: np.ndarray) -> np.ndarray:
         """Whether the map is deeper, asked at the four nearest cells: shadows get soft edges."""
-        depth = places[:, 2] + np.float32(DEPTH_BIAS)
-        lit = np.zeros(len(places), np.float32)
-        for u, v, weight in _four_cells(places[:, :2] / np.float32(CELL)):
-            lit += weight * ((depth - self._depths[u, v]) / np.float32(PENUMBRA) + 1).clip(0, 1)
+        depth = places[:, 2] + DEPTH_BIAS
+        lit = np.zeros(len(places))
+        for u, v, weight in _four_cells(places[:, :2] / CELL):
+            lit += weight * ((depth - self._depths[u, v]) / PENUMBRA + 1).clip(0, 1)
         return lit
 
     def _hair_volume(self, strands: Strands) -> np.ndarray:
@@ -168,14 +168,14 @@ class _Shadows:
             size * size * slices,
         )
         volume = thickness.reshape(size, size, slices)[..., ::-1]
-        return np.cumsum(volume.astype(np.float32), axis=-1)[..., ::-1]
+        return np.cumsum(volume, axis=-1)[..., ::-1]
 
     def _hair_before(self, places: np.ndarray) -> np.ndarray:
         """Optical depth towards the light, between the four nearest cells."""
         # One slice nearer to the light, so that a lock does not stand in its own shadow.
         depth = (places[:, 2] / HAIR_SLICE).astype(np.int64) + 1
-        thickness = np.zeros(len(places), np.float32)
-        for u, v, weight in _four_cells(places[:, :2] / np.float32(HAIR_CELL) - np.float32(0.5)):
+        thickness = np.zeros(len(places))
+        for u, v, weight in _four_cells(places[:, :2] / HAIR_CELL - 0.5):
             thickness += weight * self._thickness[u, v, depth]
         return thickness
 
@@ -185,7 +185,7 @@ def _four_cells(cells: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.
     cells = np.maximum(cells, 0)
     corner = cells.astype(np.int64)
     u, v = corner.T
-    right, down = (cells - corner).astype(np.float32).T
+    right, down = (cells - corner).T
     yield u, v, (1 - right) * (1 - down)
     yield u + 1, v, right * (1 - down)
     yield u, v + 1, (1 - right) * down
@@ -194,7 +194,7 @@ def _four_cells(cells: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.
 
 def _dot(vectors: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Dot products, shape (P, 1); einsum, because the last digits of a BLAS depend on the number of threads."""
-    return np.einsum("pc,c->p", vectors, vector.astype(vectors.dtype))[:, None]
+    return np.einsum("pc,c->p", vectors, vector)[:, None]
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -27,11 +27,11 @@ def noise(points: np.ndarray, frequency: float, octaves: int, rng: np.random.Gen
         octaves: how many; each has twice the frequency and half the height of the one before.
         rng: which noise.
     """
-    waves, total = 16, np.zeros(len(points), np.float32)
+    waves, total = 16, np.zeros(len(points))
     for octave in range(octaves):
-        directions = (rng.normal(size=(3, waves)) * frequency * 2**octave).astype(np.float32)
-        phases = rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
+        directions = rng.normal(size=(3, waves)) * frequency * 2**octave
+        phases = rng.uniform(0, 2 * np.pi, waves)
         # einsum and not a matrix product: a BLAS may add in another order with another number of threads.
         angles = np.einsum("vc,cw->vw", points, directions) + phases
-        total += np.sin(angles).sum(axis=1) * np.float32(np.sqrt(2 / waves) / 2**octave)
+        total += np.sin(angles).sum(axis=1) * np.sqrt(2 / waves) / 2**octave
     return total

@@ -3,30 +3,24 @@
 import io
 from dataclasses import dataclass, replace
 
-import drjit as dr
-import mitsuba as mi
 import numpy as np
 from PIL import Image, ImageFilter
 
 from ftlgan.sources.synthetic import skin, wear
 from ftlgan.sources.synthetic.anatomy import Bust
 from ftlgan.sources.synthetic.backdrop import backdrop
+from ftlgan.sources.synthetic.camera import Camera, Mesh, expose
 from ftlgan.sources.synthetic.hair import Locks, grow
 from ftlgan.sources.synthetic.identity import Identity
 from ftlgan.sources.synthetic.light import Light, Strands, Surface, shine
 
-mi.set_variant("scalar_rgb")  # the one variant that needs neither a GPU nor an LLVM on the machine
-dr.set_thread_count(1)  # the processes of the pool fill the cores
-mi.set_log_level(mi.LogLevel.Error)
-
 SIZE = 250  # pixels
 FIELD = 0.37  # what the photo spans at the face, metres: a face is about 100 pixels wide
 FACE_CENTER = np.array([0.0, 0.03, -0.025])
-SAMPLES = 4  # a pixel
 
 SKIN_SOFTNESS = np.array([0.28, 0.14, 0.09])  # red light goes farthest under the skin
 SURROUNDINGS = 8  # directions from which they shine
-SPREAD = np.array([[i, j, 3 - i - j] for i in range(4) for j in range(4 - i)], np.float32) / 3  # over a triangle
+SPREAD = np.array([[i, j, 3 - i - j] for i in range(4) for j in range(4 - i)]) / 3  # over a triangle
 KEY_RAYS = 3  # directions within the width of a lamp
 
 
@@ -53,6 +47,11 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
     Returns:
         A JPEG file of SIZE x SIZE pixels.
     """
+    return _develop(*_expose(bust, identity, rng), rng)
+
+
+def _expose(bust: Bust, identity: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The light of a person with their share of each pixel, and the backdrop's, (SIZE, SIZE, 4) and (SIZE, SIZE, 3)."""
     towards = _viewpoint(rng)
     body, hair = _pose(bust, identity, towards, rng)
     background = backdrop(SIZE, rng)
@@ -67,16 +66,9 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
         body.softness,
     )
     seen, seen_hair = shine(light, surface, _strands(hair), towards)
-    scene = {
-        "type": "scene",
-        "integrator": {"type": "path", "max_depth": 1},
-        "body": _mesh(body.vertices, body.faces, seen),
-        "camera": _camera(towards, rng),
-    }
-    for i, (locks, colors) in enumerate(_share(hair, seen_hair)):
-        scene[f"hair{i}"] = _mesh(*locks.ribbons(towards), np.repeat(colors, 2, axis=0))
-    rendered = np.array(mi.render(mi.load_dict(scene, parallel=False), seed=mi.UInt32(rng.integers(1 << 31))))
-    return _develop(rendered, background, rng)
+    meshes = [Mesh(body.vertices, body.faces, seen)]
+    meshes += [Mesh(*locks.ribbons(towards), np.repeat(colors, 2, axis=0)) for locks, colors in _share(hair, seen_hair)]
+    return expose(meshes, _camera(towards, rng), SIZE), background
 
 
 def _viewpoint(rng: np.random.Generator) -> np.ndarray:
@@ -87,8 +79,8 @@ def _viewpoint(rng: np.random.Generator) -> np.ndarray:
 
 def _pose(bust: Bust, identity: Identity, towards: np.ndarray, rng: np.random.Generator) -> tuple[_Body, list[Locks]]:
     """The person on the day of the photo: age, weight, expression, make-up, hair, hat, glasses, clothes."""
-    at_rest = identity.shape + np.float32(rng.uniform(-4, 4)) * identity.ageing
-    at_rest += np.float32(rng.normal(0, 0.06)) * identity.fattening
+    at_rest = identity.shape + rng.uniform(-4, 4) * identity.ageing
+    at_rest += rng.normal(0, 0.06) * identity.fattening
     face = bust.halve_edges(_express(bust, at_rest, rng))
     colors = skin.make_up(identity.colors, bust, identity.make_up * rng.random(), rng)
     skin.paint_eyes(colors, bust, identity.iris, _gaze(towards, rng))
@@ -136,7 +128,7 @@ def _express(bust: Bust, at_rest: np.ndarray, rng: np.random.Generator) -> np.nd
     vertices = at_rest.copy()
     for action, strength in actions.items():
         if strength:
-            vertices += np.float32(min(strength, 0.8)) * bust.expressions[action]
+            vertices += min(strength, 0.8) * bust.expressions[action]
     return vertices
 
 
@@ -172,12 +164,10 @@ def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarr
         faces=np.concatenate(
             [bust.faces, *(extra.faces + start for start, extra in zip(starts, extras, strict=False))]
         ).astype(np.uint32),
-        colors=np.concatenate([colors, *(extra.albedo for extra in extras)]).astype(np.float32),
-        gloss=np.concatenate([gloss, np.full(count, 0.6)]).astype(np.float32),
-        sharpness=np.concatenate([np.where(bust.eyeballs, 120.0, 14.0), np.full(count, 60.0)]).astype(np.float32),
-        softness=np.concatenate(
-            [np.where(bust.eyeballs[:, None], 0.05, SKIN_SOFTNESS), np.full((count, 3), 0.05)]
-        ).astype(np.float32),
+        colors=np.concatenate([colors, *(extra.albedo for extra in extras)]),
+        gloss=np.concatenate([gloss, np.full(count, 0.6)]),
+        sharpness=np.concatenate([np.where(bust.eyeballs, 120.0, 14.0), np.full(count, 60.0)]),
+        softness=np.concatenate([np.where(bust.eyeballs[:, None], 0.05, SKIN_SOFTNESS), np.full((count, 3), 0.05)]),
     )
 
 
@@ -194,12 +184,12 @@ def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     corners = faces.T.ravel().astype(np.int64)
     sums = [np.bincount(corners, np.tile(crosses[:, axis], 3), len(vertices)) for axis in range(3)]
     normals = np.stack(sums, axis=1)
-    return (normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)).astype(np.float32)
+    return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
 
 
 def _strands(hair: list[Locks]) -> Strands:
     parts = [locks.strands() for locks in hair]
-    nothing = np.zeros((0, 3), np.float32)
+    nothing = np.zeros((0, 3))
     names = ("points", "tangents", "normals", "albedo", "casters")
     points = {name: np.concatenate([nothing, *(getattr(part, name) for part in parts)]) for name in names}
     return Strands(**points, areas=np.concatenate([nothing[:, 0], *(part.areas for part in parts)]))
@@ -211,26 +201,12 @@ def _share(hair: list[Locks], colors: np.ndarray) -> list[tuple[Locks, np.ndarra
     return list(zip(hair, np.split(colors, ends[:-1]), strict=True)) if hair else []
 
 
-def _camera(towards: np.ndarray, rng: np.random.Generator) -> dict[str, object]:
+def _camera(towards: np.ndarray, rng: np.random.Generator) -> Camera:
     roll = np.deg2rad(np.clip(rng.normal(0, 5), -15, 15))
     distance = rng.uniform(0.6, 2.5)
     target = FACE_CENTER + rng.normal(0, 0.008, 3)
     field = FIELD * rng.uniform(0.92, 1.1)
-    return {
-        "type": "perspective",
-        "fov": float(np.rad2deg(2 * np.arctan(field / 2 / distance))),
-        "to_world": mi.ScalarTransform4f().look_at(
-            origin=(target + distance * towards).tolist(), target=target.tolist(), up=[np.sin(roll), 0, np.cos(roll)]
-        ),
-        "film": {
-            "type": "hdrfilm",
-            "width": SIZE,
-            "height": SIZE,
-            "pixel_format": "rgba",
-            "rfilter": {"type": "gaussian"},
-        },
-        "sampler": {"type": "multijitter", "sample_count": SAMPLES},
-    }
+    return Camera(target + distance * towards, target, np.array([np.sin(roll), 0, np.cos(roll)]), field)
 
 
 def _light(background: np.ndarray, rng: np.random.Generator) -> Light:
@@ -250,9 +226,7 @@ def _light(background: np.ndarray, rng: np.random.Generator) -> Light:
     warmth = rng.uniform(-0.08, 0.22)
     key = rng.uniform(0.2, 1.6) * np.array([1 + warmth, 1, 1 - warmth]) / KEY_RAYS
     directions = np.concatenate([around, rays / np.linalg.norm(rays, axis=1, keepdims=True)])
-    return Light(
-        directions.astype(np.float32), np.concatenate([surroundings, np.tile(key, (KEY_RAYS, 1))]).astype(np.float32)
-    )
+    return Light(directions, np.concatenate([surroundings, np.tile(key, (KEY_RAYS, 1))]))
 
 
 def _develop(rendered: np.ndarray, background: np.ndarray, rng: np.random.Generator) -> bytes:
@@ -264,8 +238,8 @@ def _develop(rendered: np.ndarray, background: np.ndarray, rng: np.random.Genera
     light = exposure * (rendered[..., :3] + background * (1 - opacity)) * (1 + rng.normal(0, 0.02, 3))
     shoulder = np.where(light < 0.6, light, 0.6 + 0.4 * np.tanh((light - 0.6) / 0.4))
     encoded = Image.fromarray((255 * _encode(shoulder)).round().astype(np.uint8))
-    focused = np.asarray(encoded.filter(ImageFilter.GaussianBlur(rng.uniform(0.1, 0.8))), np.float32)
-    noise = 255 * rng.uniform(0.003, 0.014) * rng.standard_normal(focused.shape, np.float32)
+    focused = np.asarray(encoded.filter(ImageFilter.GaussianBlur(rng.uniform(0.1, 0.8))))
+    noise = 255 * rng.uniform(0.003, 0.014) * rng.standard_normal(focused.shape)
     pixels = (focused + noise).round().clip(0, 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(80, 95)))
@@ -276,19 +250,3 @@ def _encode(light: np.ndarray) -> np.ndarray:
     """Linear light to sRGB, 0..1 (IEC 61966-2-1)."""
     light = light.clip(0, 1)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)
-
-
-def _mesh(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> mi.Mesh:
-    """A mesh that shines in the colours of its vertices: what light does to it has been worked out."""
-    properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict({"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}})
-    properties["emitter"] = mi.load_dict(
-        {"type": "area", "radiance": {"type": "mesh_attribute", "name": "vertex_color"}}
-    )
-    mesh = mi.Mesh("mesh", len(vertices), len(faces), props=properties)
-    mesh.add_attribute("vertex_color", 3, colors.astype(np.float32).ravel())  # pyright: ignore[reportArgumentType]
-    parameters = mi.traverse(mesh)
-    parameters["vertex_positions"] = vertices.astype(np.float32).ravel()
-    parameters["faces"] = faces.astype(np.uint32).ravel()
-    parameters.update()
-    return mesh

@@ -31,7 +31,7 @@ class Solid:
     """Something put on, as a triangle mesh."""
 
     vertices: np.ndarray
-    """Shape (W, 3), float32, metres."""
+    """Shape (W, 3), metres."""
 
     faces: np.ndarray
     """Shape (F, 3)."""
@@ -106,9 +106,7 @@ def teeth(bust: Bust, vertices: np.ndarray) -> Solid:
     gaps = np.abs(np.abs(grid_x) / TOOTH_WIDTH - np.round(np.abs(grid_x) / TOOTH_WIDTH)) < 0.06
     shade = np.where(gaps, 0.6, 1.0) * np.clip(1.1 - 22 * np.abs(grid_x), 0.3, 1)
     albedo = (TOOTH * shade[..., None]).reshape(-1, 3)
-    return Solid(
-        np.stack([grid_x, grid_y, grid_z], axis=-1).reshape(-1, 3).astype(np.float32), _grid_faces(4, 57), albedo
-    )
+    return Solid(np.stack([grid_x, grid_y, grid_z], axis=-1).reshape(-1, 3), _grid_faces(4, 57), albedo)
 
 
 def hat(
@@ -126,7 +124,7 @@ def hat(
     outwards = bust.template - SKULL_CENTER
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     ribs = 1 + 0.12 * np.sin(RIBS * np.arctan2(bust.template[:, 0], y - 0.07))
-    vertices = (vertices + HAT_THICKNESS * covered[:, None] * outwards).astype(np.float32)
+    vertices = vertices + HAT_THICKNESS * covered[:, None] * outwards
     colors = mix(colors, color * ribs[:, None], covered)
     return vertices, colors, covered, _brim(bust, vertices, color, float(edge.max())) if rng.random() < 0.5 else None
 
@@ -138,8 +136,8 @@ def _brim(bust: Bust, vertices: np.ndarray, color: np.ndarray, height: float) ->
     begins = forehead + 0.004 + 0.075 * across**2
     y = begins - BRIM_LENGTH * along * np.sqrt(np.maximum(1 - across**2, 0))
     z = height + 0.004 - 0.018 * along - 0.022 * across**2
-    upper = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
-    lower = upper - np.array([0, 0, BRIM_THICKNESS], np.float32)
+    upper = np.stack([x, y, z], axis=-1).reshape(-1, 3)
+    lower = upper - np.array([0, 0, BRIM_THICKNESS])
     faces = _grid_faces(10, 25)
     return Solid(
         np.concatenate([upper, lower]),
@@ -170,7 +168,7 @@ def dress(
             cloth, tie.clip(0, 0.9), (rng.random() < 0.6) * soft_step((0.016 - np.abs(x)) / 0.0015) * (y < 0.06)
         )
     outwards = np.stack([x, y - NECK_DEPTH, np.full_like(z, 0.1)], axis=1) / from_neck[:, None]
-    return (vertices + CLOTH * clothed[:, None] * outwards).astype(np.float32), mix(colors, cloth, clothed)
+    return (vertices + CLOTH * clothed[:, None] * outwards), mix(colors, cloth, clothed)
 
 
 def _tube(line: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +195,7 @@ def _join(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Solid:
     """One mesh of several: vertices, triangles and one colour each."""
     starts = np.cumsum([0, *(len(vertices) for vertices, _, _ in parts)])
     return Solid(
-        np.concatenate([vertices for vertices, _, _ in parts]).astype(np.float32),
+        np.concatenate([vertices for vertices, _, _ in parts]),
         np.concatenate([faces + start for start, (_, faces, _) in zip(starts, parts, strict=False)]),
         np.concatenate([np.tile(color, (len(vertices), 1)) for vertices, _, color in parts]),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ftlgan.errors import one_line_errors
 from ftlgan.params import load_params
-from ftlgan.sources.folder import link_into_copy, locate
+from ftlgan.sources.folder import README, check_unread, link_into_copy, locate
 
 READ_ME = "Nothing is read here. For photos of your own, one folder per person: dvc exp run -S dataset.path=FOLDER\n"
 
@@ -17,8 +17,9 @@ def main() -> None:
     if dataset.source == "folder":
         locate(dataset.path)
     else:  # DVC hashes it, whether the source reads it or not
+        check_unread(dataset.path)
         Path(dataset.path).mkdir(parents=True, exist_ok=True)
-        (Path(dataset.path) / "README.txt").write_text(READ_ME, encoding="utf-8", newline="\n")
+        (Path(dataset.path) / README).write_text(READ_ME, encoding="utf-8", newline="\n")
     Path("data").mkdir(exist_ok=True)
     Path("data/located.txt").write_text(f"{dataset.path}\n", encoding="utf-8", newline="\n")
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from ftlgan.comparison.experiments import Experiment, State
-from ftlgan.comparison.listing import format_value, short_names, table
+from ftlgan.comparison.listing import format_value, list_runs, short_names, table
 
 NOW = datetime(2026, 11, 27, 12)
 PARAMS: dict[str, Any] = {
@@ -45,6 +45,18 @@ def printed(experiments: list[Experiment], width: int = 100) -> list[str]:
     with console.capture() as capture:
         console.print(table(experiments, NOW))
     return capture.get().splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_cuts_nothing(ten: list[Experiment], width: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ftlgan.comparison.listing.read_experiments", lambda commits: ten)
+        patch.setenv("COLUMNS", str(width))
+        list_runs(1, as_csv=False)
+    said = capsys.readouterr().out
+    assert all(experiment.name in said for experiment in ten)
+    assert said.count("1.43") == sum(bool(experiment.d_prime) for experiment in ten)
+    assert "precision=bfloat16" in said.replace("\n", " ")
 
 
 @pytest.fixture

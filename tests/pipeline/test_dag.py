@@ -87,7 +87,7 @@ def test_another_res_runs_what_depends_on_it_and_going_back_computes_nothing(
     assert (project.root / "metrics/verification.csv").read_text() != before
     project.set_params(res=14)
     # Its results are in git, not in the cache, so the cheap last stage runs again; its bytes say that nothing else did.
-    assert executed(project.dvc("repro")) == {"evaluate"}
+    assert executed(project.dvc("repro")) == {"locate", "evaluate"}
     assert (project.root / "metrics/verification.csv").read_text() == before
 
 
@@ -102,7 +102,7 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("changes", "stale"),
     [
-        ({"res": 28}, {"degrade", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan", "evaluate"}),
+        ({"res": 28}, {"locate", "degrade", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan", "evaluate"}),
         ({"triplets": {"margin": 0.4}}, {"triplets@sface", "train@ftlgan"}),
         ({"train": {"checkpoint": 7}}, set[str]()),
         ({"train": {"steps": 5}}, {"train@ftlgan"}),

@@ -721,7 +721,22 @@ def test_the_headline_is_described_and_has_columns_in_the_table_of_runs(
     assert notes == {"hr: 2.5", "hr: 2.6", "hr: 2.7"}
 
 
-@pytest.mark.parametrize("view", ["deflate;eJw=", "[]", '{"state": "deflate;eJw="}', '{"state": 1}', '{"state": "[]"}'])
+def test_a_column_that_somebody_has_taken_out_of_the_view_stays_out() -> None:
+    view = json.loads(with_columns(None, ["hr.d_prime", "ftlgan.d_prime"], 0) or "")
+    view["state"] = json.dumps({"selectedColumns": ["params.`res`"], "columnWidths": {"params.`res`": 60}})
+    assert with_columns(json.dumps(view), ["ftlgan.d_prime"], 1) is None
+    state = json.loads(json.loads(with_columns(json.dumps(view), ["gfpgan.d_prime"], 1) or "")["state"])
+    assert state["selectedColumns"] == ["params.`res`", "metrics.`gfpgan.d_prime`"]
+    assert state["columnWidths"]["params.`res`"] == 60
+
+
+ODD_VIEWS = [
+    *("deflate;eJw=", "[]", '{"state": "deflate;eJw="}', '{"state": 1}', '{"state": "[]"}'),
+    *(json.dumps({"state": json.dumps({"selectedColumns": odd})}) for odd in (None, 5, [[1]])),
+]
+
+
+@pytest.mark.parametrize("view", ODD_VIEWS)
 def test_a_view_that_somebody_has_saved_is_left(view: str) -> None:
     assert with_columns(view, ["auc"], 0) is None
 

@@ -6,7 +6,7 @@ from ftlgan.comparison.markdown import to_markdown
 from ftlgan.comparison.plot import resolution_plot
 from ftlgan.comparison.runs import find_runs
 from ftlgan.comparison.table import compare_runs, write_csv
-from ftlgan.errors import writing
+from ftlgan.errors import ParamsError, writing
 from ftlgan.evaluation.plots import save
 
 
@@ -20,7 +20,10 @@ def compare(runs: list[str], folder: Path | None) -> None:
 
     Raises:
         DataError: if a run does not exist, or the runs can't be compared.
+        ParamsError: if the folder is a file.
     """
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ParamsError(f"--to {folder}: is a file; give the name of a folder")
     found = find_runs(runs)
     rows = compare_runs(found)
     text = to_markdown(rows, found)

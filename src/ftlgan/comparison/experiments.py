@@ -2,18 +2,21 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ftlgan.comparison.runs import locked_params
 from ftlgan.errors import DataError
 from ftlgan.params import leaves
+from ftlgan.repository import git, stages_in
 
-SUCCESS = "success"
-State = Literal["success", "queued", "running", "failed"]
+SUCCESS, STALE = "success", "stale"
+State = Literal["success", "queued", "running", "failed", "stale"]
 
 
 class _File(BaseModel):
@@ -61,12 +64,13 @@ class Experiment:
     commit: str
     """The abbreviated SHA; empty for the workspace."""
     state: State
+    """`STALE` if its params have changed since its metrics were computed."""
     created: datetime | None
     """The local time of the commit; None for the workspace."""
     params: Mapping[str, Any]
     """The content of params.yaml by dotted names."""
     d_prime: Mapping[str, float]
-    """The headline, by method; empty unless the experiment is done."""
+    """The headline, by method; empty unless the experiment is done, with these params."""
 
 
 def read_experiments(commits: int) -> list[Experiment]:
@@ -103,12 +107,28 @@ def _experiment(revision: _Revision, state: State) -> Experiment:
     in_workspace = revision.rev == "workspace"
     params = content.params.get("params.yaml", _File()).data
     # The metrics of an experiment that is not done are those of the commit from which it started.
-    metrics = content.metrics.get("metrics/metrics.json", _File()).data if state == SUCCESS else {}
+    metrics = content.metrics.get("metrics/metrics.json", _File()).data
+    if state == SUCCESS and _is_stale(dict(leaves(params)), metrics, None if in_workspace else revision.rev):
+        state = STALE
     return Experiment(
         name=revision.rev if in_workspace else revision.name or "",
         commit="" if in_workspace else revision.rev[:7],
         state=state,
         created=content.timestamp,
         params=dict(leaves(params)),
-        d_prime={name.removesuffix(".d'"): value for name, value in leaves(metrics) if isinstance(value, float | int)},
+        d_prime={
+            name.removesuffix(".d'"): value
+            for name, value in leaves(metrics if state == SUCCESS else {})
+            if isinstance(value, float | int)
+        },
     )
+
+
+def _is_stale(params: Mapping[str, Any], methods: Iterable[str], commit: str | None) -> bool:
+    """Tell whether the stages in dvc.lock, of a commit or of the workspace, ran with other params than these."""
+    judges, teachers = (params.get(f"recognition.{role}") or [] for role in ("judges", "teachers"))
+    items = {"", *judges, *teachers, *methods, *(f"{method}-{judge}" for method in methods for judge in judges)}
+    lock = stages_in(git("show", f"{commit}:./dvc.lock") or "") if commit else stages_in(Path("dvc.lock"))
+    declared = stages_in(Path("dvc.yaml"))  # DVC leaves in dvc.lock what is declared no more
+    ran = {name: entry for name, entry in lock.items() if name.partition("@")[0] in declared}
+    return any(params.get(name) != value for name, value in locked_params(ran, items).items())

@@ -17,7 +17,7 @@ from ftlgan.comparison.experiments import SUCCESS, Experiment, read_experiments
 from ftlgan.evaluation.plots import label
 
 WIDTH = 100
-"""The width of the table in characters, where there is no terminal to tell."""
+"""The least width of the table in characters, and its width where there is no terminal to tell."""
 HEAD = 1
 """The place of the commit that is checked out: after the workspace."""
 LONGEST_VALUE = 24
@@ -38,7 +38,8 @@ def list_runs(commits: int, as_csv: bool) -> None:
     if as_csv:
         write_csv(experiments)
         return
-    console = Console(width=shutil.get_terminal_size((WIDTH, 24)).columns, highlight=False)
+    # A terminal that is too narrow breaks the lines, but nothing is cut.
+    console = Console(width=max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns), highlight=False)
     console.print(table(experiments, datetime.now()))
     console.print(f"d' by the first judge that is in no loss; params that differ from {_title(experiments[HEAD])}'s.")
 
@@ -54,7 +55,7 @@ def table(experiments: Sequence[Experiment], now: datetime) -> Table:
     states = any(experiment.state != SUCCESS for experiment in experiments)
     short = short_names(name for experiment in experiments for name in experiment.params)
     found = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    found.add_column("run", overflow="fold")
+    found.add_column("run", overflow="fold", min_width=12)
     for heading in ("px", "age", *(["state"] if states else [])):
         found.add_column(heading, justify="right" if heading == "px" else "left", no_wrap=True)
     for method in methods:

@@ -1,7 +1,7 @@
 """The metrics of runs, read from DVC experiments, commits or folders."""
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError, model
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BLACK, CEILING, WHITE
 from ftlgan.params import METHODS, leaves
-from ftlgan.repository import git, stages_in
+from ftlgan.repository import Stages, git, stages_in
 
 METRICS = "metrics"
 HEAD = "HEAD"
@@ -137,6 +137,10 @@ def find_runs(names: Iterable[str]) -> list[Run]:
         DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ.
     """
     asked = {name: _find_project(name) for name in names}
+    if not asked and not Path("dvc.yaml").is_file():
+        raise DataError("there is no dvc.yaml here; run from the root of the project, or name folders of metrics")
+    if not asked and git("rev-parse", HEAD) is None:
+        raise DataError("there is no commit here; commit the project, or name folders of metrics")
     runs: dict[int, Run] = {}
     for name, project in (asked or _head_experiments()).items():
         run = _read(name, project)
@@ -247,8 +251,18 @@ def _params(project: _Project, verification: Sequence[Verified]) -> dict[str, An
             the params of earlier runs.
     """
     items = {item for row in verification for item in ("", row.method, row.judge, f"{row.method}-{row.judge}")}
+    return locked_params(stages_in(project.read("dvc.lock") or ""), items)
+
+
+def locked_params(stages: Stages, items: Container[str]) -> dict[str, Any]:
+    """Return the params that stages in dvc.lock ran with, by dotted names.
+
+    Args:
+        stages: those in dvc.lock.
+        items: the items of their matrices that count; an empty name stands for the stages without a matrix.
+    """
     found: dict[str, Any] = {}
-    for stage, entry in stages_in(project.read("dvc.lock") or "").items():
+    for stage, entry in stages.items():
         if stage.partition("@")[2] in items:
             found |= leaves(entry.get("params", {}).get("params.yaml", {}))
     return found

@@ -29,8 +29,9 @@ def description(results: Sequence[Result], judge: str, res: int, confidence: flo
         ["", *(r.method for r in shown)],
         ["---"] * (len(shown) + 1),
         [f"d' [{confidence:.0%} interval]", *(_estimate(r.report.metrics["d_prime"], ".2f") for r in shown)],
-        [f"minus {BASELINE}, paired", *map(gain, shown)],
     ]
+    if any(map(gain, shown)):
+        lines.append([f"minus {BASELINE}, paired", *map(gain, shown)])
     people = shown[0].report.people
     title = (
         f"{res} px, restored against high-resolution faces of {people} people, judged by {judge}, which is in no loss"

@@ -4,6 +4,7 @@ The comments in params.yaml say what each value means to a user; the docstrings 
 """
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -30,6 +31,11 @@ from ftlgan.params.values import (
 )
 
 
+def _is_no_photos(path: Any) -> bool:
+    """Tell whether a path is `NO_PHOTOS`, also as `./data/no-photos/`."""
+    return isinstance(path, str) and PurePosixPath(path) == PurePosixPath(NO_PHOTOS)
+
+
 class Dataset(Section):
     source: Literal["synthetic", "folder", "lfw"]
     """A module in `ftlgan.sources`. In params.yaml it may be null: `folder` where there is a path, else `synthetic`."""
@@ -47,14 +53,14 @@ class Dataset(Section):
     @classmethod
     def a_path_implies_the_source(cls, tree: Any) -> Any:
         if isinstance(tree, Mapping) and tree.get("source", "") is None:
-            return {**tree, "source": "synthetic" if tree.get("path") == NO_PHOTOS else "folder"}
+            return {**tree, "source": "synthetic" if _is_no_photos(tree.get("path")) else "folder"}
         return tree
 
     @model_validator(mode="after")
     def a_path_is_read(self) -> Self:
-        if self.source == "folder" and self.path == NO_PHOTOS:
+        if self.source == "folder" and _is_no_photos(self.path):
             raise ValueError("path: source folder reads the folder that path names; set path, or source to null")
-        if self.source != "folder" and self.path != NO_PHOTOS:
+        if self.source != "folder" and not _is_no_photos(self.path):
             raise ValueError(
                 f"path: {self.path!r} is not read by source {self.source}; set source to null, or path to {NO_PHOTOS}"
             )

@@ -40,10 +40,12 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
 
 def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo]]:
     """Return the number of photos of each person of a source, and the photos, person after person."""
-    if dataset.source == "synthetic":
-        return _draw(dataset.people, dataset.photos, seed)
     from ftlgan.sources import folder
 
+    if dataset.source != "folder":
+        folder.check_unread(dataset.path)
+    if dataset.source == "synthetic":
+        return _draw(dataset.people, dataset.photos, seed)
     if dataset.source == "lfw":
         from ftlgan.sources import lfw
 

@@ -10,6 +10,8 @@ from ftlgan.photos import HEIC_IS_READ, HEIC_SUFFIXES, SUFFIXES
 from ftlgan.sources import Photo
 from ftlgan.sources.split import shuffled
 
+README = "README.txt"
+"""What the stage `locate` puts into the folder of a source that reads none."""
 COMMON_SUFFIXES = ".jpg, .png, .tif, .webp"
 """What messages name of the suffixes."""
 
@@ -25,6 +27,17 @@ def locate(path: str) -> Path:
         problem = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"dataset.path: {path} {problem}; it should be a folder with one folder of photos per person")
     return folder
+
+
+def check_unread(path: str) -> None:
+    """Check that the folder of a source that reads none holds nothing that somebody takes for photos of the data set.
+
+    Raises:
+        DataError: if there is anything but its `README` in it, or it is a link or a file.
+    """
+    folder = Path(path)
+    if folder.is_symlink() or folder.is_file() or (folder.exists() and any(x.name != README for x in folder.iterdir())):
+        raise DataError(f"{path}: nothing is read from there; move it to another place, and set dataset.path to that")
 
 
 def link_into_copy(path: str, project: Path) -> None:

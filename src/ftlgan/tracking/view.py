@@ -6,6 +6,7 @@ from typing import Any
 
 VIEW = "headline"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # of the experiment: MLflow 3.17 lists it under `Views`
+OFFERED = "ftlgan.offered"  # key of the tag: the columns that it has been given
 WIDTH = 150  # pixels: `realesrgan.d_prime` in full
 
 
@@ -24,11 +25,12 @@ def with_columns(view: str | None, metrics: Iterable[str], time: int) -> str | N
     try:
         saved: dict[str, Any] = json.loads(view) if view else {"name": "d'", "createdAt": time, "state": "{}"}
         state = json.loads(saved["state"])
-        shown = state.get("selectedColumns", [])
+        shown, widths, offered = state.get("selectedColumns", []), state.get("columnWidths", {}), saved.get(OFFERED, [])
+        new = [name for name in wanted if name not in {*shown, *offered}]  # what somebody has taken out stays out
+        columns = [*shown, *new]
+        state |= {"selectedColumns": columns, "columnOrder": columns}
+        state |= {"columnWidths": {**dict.fromkeys(new, WIDTH), **widths}}
+        changed = saved | {"updatedAt": time, "state": json.dumps(state), OFFERED: [*offered, *new]}
     except (ValueError, KeyError, TypeError, AttributeError):  # MLflow compresses what is saved in its page
         return None
-    columns = list(dict.fromkeys([*shown, *wanted]))
-    if columns == shown:
-        return None
-    state |= {"selectedColumns": columns, "columnOrder": columns, "columnWidths": dict.fromkeys(columns, WIDTH)}
-    return json.dumps(saved | {"updatedAt": time, "state": json.dumps(state)})
+    return json.dumps(changed) if new else None

@@ -86,7 +86,7 @@ def test_the_documented_way_back_from_an_experiment(experiments: Project, of_28_
     project = experiments.copy_to(tmp_path / "there")
     project.dvc("exp", "apply", of_28_px)
     assert project.run("git", "status", "--porcelain")
-    project.run("bash", "-c", documented("git restore --staged"))
+    project.run("bash", "-c", documented("git restore --staged --worktree . &&"))
     assert project.run("git", "status", "--porcelain") == ""
     assert project.stale() == set()
 

@@ -137,8 +137,6 @@ def find_runs(names: Iterable[str]) -> list[Run]:
         DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ.
     """
     asked = {name: _find_project(name) for name in names}
-    if not asked and not Path("dvc.yaml").is_file():
-        raise DataError("there is no dvc.yaml here; run from the root of the project, or name folders of metrics")
     if not asked and git("rev-parse", HEAD) is None:
         raise DataError("there is no commit here; commit the project, or name folders of metrics")
     runs: dict[int, Run] = {}

@@ -851,6 +851,7 @@ from ftlgan import tracking
 with tracking.run("train", {"res": 14}) as run:
     run.log(1, {"loss": 0.5})
     run.log_final({"d_prime": 1.5})
+    run.describe("d_prime: 1.5")
     run.log_figure(Path("roc.png"))
     run.log_artifact(Path("roc.png"))
 sys.exit("mlflow" in sys.modules)

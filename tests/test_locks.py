@@ -1,6 +1,7 @@
 """The two lock files: together they hold what the libraries ask for, and the first is enough without a GPU."""
 
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
@@ -23,8 +24,9 @@ def locked(name: str) -> dict[str, list[str]]:
 
 
 def asked(package: str, extras: frozenset[str] = frozenset()) -> Iterator[Requirement]:
-    """Yield what an installed package asks for here."""
-    for line in requires(package) or []:
+    """Yield what pyproject.toml, or an installed package, asks for here."""
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    for line in own if package == "ftlgan" else requires(package) or []:
         requirement = Requirement(line)
         if requirement.marker is None or any(requirement.marker.evaluate({"extra": x}) for x in extras | {""}):
             yield requirement

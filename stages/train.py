@@ -16,7 +16,7 @@ from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import read_training_set
 from ftlgan.training.distributed import World, join_world, launch, launched
-from ftlgan.training.fingerprint import params_digest, take_fingerprint
+from ftlgan.training.fingerprint import check_unchanged, params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
 from ftlgan.training.start import start_from
@@ -45,7 +45,8 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
         from ftlgan.losses.vgg19 import Vgg19  # takes a second
 
         perceptual = Vgg19().to(world.device)
-    checkpoint = Checkpoint(CHECKPOINTS, model, take_fingerprint(params, model))
+    begun = take_fingerprint(params, model)
+    checkpoint = Checkpoint(CHECKPOINTS, model, begun)
     with checkpoint.in_use() if run else nullcontext():
         with History(folder) if run else nullcontext() as history:
 
@@ -66,6 +67,7 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
                 world=world,
             )
         if run:
+            check_unchanged(begun, load_params(), model)
             description = {
                 "res": params.res,
                 **size,

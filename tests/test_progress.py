@@ -24,6 +24,23 @@ def test_a_bar_that_stands_still_goes_on_telling_the_time(
     assert len(shown) >= 3, "the first line, and one every tenth of a second"
 
 
+def test_the_estimate_leaves_out_what_comes_before_the_first_item(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("tqdm.std.time", lambda: now)
+
+    def embedded() -> Iterator[int]:
+        nonlocal now
+        for number in range(10):
+            now += 10 if number else 100
+            yield number
+
+    list(progress(embedded(), "embed", 10))
+    (minutes, seconds) = re.findall(r"5/10 \[\d+:\d+<(\d+):(\d+)", capsys.readouterr().err)[-1]
+    assert 30 <= 60 * int(minutes) + int(seconds) <= 60, "five of the ten are left, ten seconds each"
+
+
 def test_a_bar_ends_with_its_items(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(bars, "SECONDS", 0.05)
 

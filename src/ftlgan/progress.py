@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -15,13 +15,25 @@ SECONDS = 4
 
 
 class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic in its types alone
-    """A bar whose clock goes on where an item takes long."""
+    """A bar whose clock goes on where an item takes long, and whose estimate leaves out what comes before the first."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._closed, self._displayed_at = threading.Event(), time.monotonic()
         super().__init__(*arguments, **options)
         if not self.disable:
             threading.Thread(target=self._refresh_until_closed, daemon=True).start()
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.disable:
+            self.iterable = self._timed_from_first(self.iterable)
+        return super().__iter__()
+
+    def _timed_from_first(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items. Processes start and networks load before the first: its time tells nothing of the others."""
+        for number, item in enumerate(items):
+            if not number:
+                self.last_print_t = self._time()  # pyright: ignore[reportAttributeAccessIssue] - missing in its types
+            yield item
 
     def close(self) -> None:
         self._closed.set()

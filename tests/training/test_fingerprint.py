@@ -7,7 +7,7 @@ import pytest
 from small import PARAMS
 
 from ftlgan.errors import DataError
-from ftlgan.training.fingerprint import Fingerprint, take_fingerprint
+from ftlgan.training.fingerprint import Fingerprint, check_unchanged, take_fingerprint
 
 DVC_YAML = """
 stages:
@@ -60,6 +60,17 @@ def test_another_byte_in_data_or_code_is_another_training(project: Path, name: s
     assert after.key != before.key
     assert after.changed_files(before) == [name if name.startswith("src") else "data/degraded"]
     assert (after.commit is None) == name.startswith("src"), "git does not watch the data"
+
+
+def test_params_or_data_that_change_while_it_trains_are_refused(project: Path) -> None:
+    begun = take_fingerprint(PARAMS, "ftlgan")
+    (project / "src/loop.py").write_text("a comment more")
+    check_unchanged(begun, PARAMS.model_copy(update={"seed": 7}), "ftlgan")
+    with pytest.raises(DataError, match="while it ran, something else changed what it is of: res was 14, is 28; put"):
+        check_unchanged(begun, PARAMS.model_copy(update={"res": 28}), "ftlgan")
+    (project / "data/degraded/part-00001.parquet").write_text("of another res")
+    with pytest.raises(DataError, match="data/degraded is another; put that back and run again"):
+        check_unchanged(begun, PARAMS, "ftlgan")
 
 
 def test_what_dvc_yaml_does_not_list_is_the_same_training(project: Path) -> None:

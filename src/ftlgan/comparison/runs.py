@@ -225,7 +225,8 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
     """
     text = project.read(f"{METRICS}/{file}") or default
     if text is None:
-        remedy = "`dvc exp run`, or `dvc repro` and commit what it wrote" if project.commit else "`dvc repro` there"
+        here = "`dvc exp run`, or `dvc repro` and commit what it wrote, in the root of the project"
+        remedy = here if project.commit else "`dvc repro` there"
         raise DataError(f"{name}: has no {METRICS}/{file}; run {remedy}")
     form = TypeAdapter(kind)
     try:

@@ -15,7 +15,7 @@ def description(results: Sequence[Result], judge: str, res: int, confidence: flo
         results: of all methods, judges and protocols.
         judge: the one that the headline rests on.
         res: width and height of the small faces, pixels.
-        confidence: of the intervals.
+        confidence: the level of the intervals, above 0 and below 1.
     """
     shown = primary(results, judge)
     baseline = next((result.report for result in shown if result.method == BASELINE), None)
@@ -30,8 +30,9 @@ def description(results: Sequence[Result], judge: str, res: int, confidence: flo
         ["---"] * (len(shown) + 1),
         [f"d' [{confidence:.0%} interval]", *(_estimate(r.report.metrics["d_prime"], ".2f") for r in shown)],
     ]
-    if any(map(gain, shown)):
-        lines.append([f"minus {BASELINE}, paired", *map(gain, shown)])
+    gains = [gain(result) for result in shown]
+    if any(gains):
+        lines.append([f"minus {BASELINE}, paired", *gains])
     people = shown[0].report.people
     title = (
         f"{res} px, restored against high-resolution faces of {people} people, judged by {judge}, which is in no loss"

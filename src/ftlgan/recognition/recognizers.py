@@ -27,7 +27,7 @@ def load(name: str, file: RecognizerFile | None = None) -> Recognizer:
             from ftlgan.recognition import sface
             from ftlgan.recognition.onnx_file import OnnxRecognizer
 
-            return OnnxRecognizer(name, sface.found())  # on the CPU, where the bits are the same everywhere
+            return OnnxRecognizer(name, sface.found())  # on the CPU: other providers round otherwise
         case "dlib":
             from ftlgan.recognition.dlib import Dlib
 

@@ -82,6 +82,29 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
     )
 
 
+def check_unchanged(begun: Fingerprint, params: Params, model: str) -> None:
+    """Check that the params and the data are those with which a training began.
+
+    DVC records for the result what it finds at the end. A second `dvc exp run` beside the training writes its own
+    params and data into the workspace before DVC refuses it.
+
+    Args:
+        begun: the fingerprint that was taken when the training began.
+        params: as they are now.
+        model: whose training.
+
+    Raises:
+        DataError: if they are others.
+    """
+    now = take_fingerprint(params, model)
+    data = [path for path in now.changed_files(begun) if Path(path).parts[0] not in CODE]
+    if changed := [*now.changed_params(begun), *(f"{path} is another" for path in data)]:
+        raise DataError(
+            f"train: while it ran, something else changed what it is of: {'; '.join(changed)}; put that back and run "
+            "again, which takes up the finished training"
+        )
+
+
 def params_digest(params: Params, model: str) -> str:
     """Return a digest of the params by which a model is trained, to be written beside its weights."""
     sections = {"res", "degradation", "augmentation", "generator", "discriminator"}

@@ -87,10 +87,10 @@ def fit(
             state.restore(*found)
             for step, metrics in state.history if world.is_first else []:
                 log(step, metrics)
-        else:
-            trainer.validate_and_log({}, log)
         steps = range(state.step + 1, train.steps + 1)
         with progress(steps, "train", train.steps, "step", initial=state.step, shown=world.is_first) as bar:
+            if not found:
+                trainer.validate_and_log({}, log)
             for step in bar:
                 started, state.step = time.monotonic(), step
                 metrics = trainer.step()

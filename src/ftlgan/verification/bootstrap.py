@@ -20,7 +20,7 @@ Perona, "Confidence intervals for error rates in 1:1 matching tasks", IJCV (2024
 Mathematical Statistics 39 (1968).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def bootstrap(histogram: ScoreHistogram, fmrs: Sequence[float], replicates: int 
     The draws depend on nothing but the people, who of them has a genuine pair, and the seed: two methods tested on the
     same photos meet the same draws, and can be compared draw by draw.
     """
-    weights = _draw_people(histogram, replicates, seed)
+    weights = draw_people(len(histogram.people), replicates, seed, lambda weights: _has_both_kinds(histogram, weights))
     passes = [
         _replicates(histogram, weights[i : i + DRAWS_PER_PASS], fmrs) for i in range(0, replicates, DRAWS_PER_PASS)
     ]
@@ -74,6 +74,26 @@ def bootstrap(histogram: ScoreHistogram, fmrs: Sequence[float], replicates: int 
     return Replicates(
         histogram.people, weights, {name: values - grouping.get(name, 0) for name, values in drawn.items()}
     )
+
+
+def draw_people(people: int, replicates: int, seed: int, is_usable: Callable[[Weights], NDArray[np.bool_]]) -> Weights:
+    """Return how often each person is drawn in each replicate, (R, P).
+
+    Args:
+        people: their number P.
+        replicates: the number of draws R.
+        seed: of the draws.
+        is_usable: which of some draws (K, P) have all that the metrics need, (K,); the others are drawn again.
+    """
+    generator = np.random.default_rng(seed)
+    weights = np.empty((replicates, people), dtype=np.uint8)  # of 256 people and more nobody is drawn 256 times
+    unusable = np.arange(replicates)
+    while unusable.size:
+        passes = np.array_split(unusable, -(-unusable.size // DRAWS_PER_PASS))
+        for draws in passes:
+            weights[draws] = generator.multinomial(people, np.full(people, 1 / people), size=draws.size)
+        unusable = np.concatenate([draws[~is_usable(weights[draws])] for draws in passes])
+    return weights
 
 
 def fnmr_name(fmr: float) -> str:
@@ -128,20 +148,6 @@ def _weigh_pairs(weights: Floats, pairs: NDArray[Any]) -> Floats:
 def _weigh_to_first_order(weights: Floats, people: NDArray[Any]) -> Floats:
     """The same with w_i + w_j - 1 for w_i * w_j, of sums over the pairs of each person: (R, P) and (P, K) to (R, K)."""
     return weights @ people.astype(np.float64) - people.sum(axis=0) / 2
-
-
-def _draw_people(histogram: ScoreHistogram, replicates: int, seed: int) -> Weights:
-    """How often each person is drawn in each replicate, (R, P)."""
-    people = len(histogram.people)
-    generator = np.random.default_rng(seed)
-    weights = np.empty((replicates, people), dtype=np.uint8)  # of 256 people and more nobody is drawn 256 times
-    unusable = np.arange(replicates)
-    while unusable.size:
-        passes = np.array_split(unusable, -(-unusable.size // DRAWS_PER_PASS))
-        for draws in passes:
-            weights[draws] = generator.multinomial(people, np.full(people, 1 / people), size=draws.size)
-        unusable = np.concatenate([draws[~_has_both_kinds(histogram, weights[draws])] for draws in passes])
-    return weights
 
 
 def _has_both_kinds(histogram: ScoreHistogram, weights: Weights) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,17 @@ class Estimate:
     value: float
     lo: float | None
     hi: float | None
+
+
+class Resampled(Protocol):
+    """A report, of verification or of identification."""
+
+    @property
+    def people(self) -> int: ...
+    @property
+    def metrics(self) -> Mapping[str, Estimate]: ...
+    @property
+    def replicates(self) -> Replicates | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +122,8 @@ def report(
         genuine=int(histogram.genuine.sum()),
         impostor=impostors,
         metrics={
-            name: _estimate(value, draws.metrics[name] if draws else None, confidence) for name, value in values.items()
+            name: with_interval(value, draws.metrics[name] if draws else None, confidence)
+            for name, value in values.items()
         },
         absent=absent,
         undefined_draws={name: count for name in values if (count := _undefined(draws and draws.metrics[name]))},
@@ -123,7 +136,7 @@ def report(
     )
 
 
-def paired_difference(method: Report, baseline: Report, confidence: float = 0.95) -> dict[str, Estimate]:
+def paired_difference(method: Resampled, baseline: Resampled, confidence: float = 0.95) -> dict[str, Estimate]:
     """Method minus baseline, draw by draw: what both owe to the people who happened to be drawn cancels.
 
     An interval that excludes 0 is a difference; two overlapping intervals of `report` are no sign of none.
@@ -139,7 +152,7 @@ def paired_difference(method: Report, baseline: Report, confidence: float = 0.95
         )
     both = {name: estimate for name, estimate in method.metrics.items() if name in baseline.metrics}
     return {
-        name: _estimate(
+        name: with_interval(
             estimate.value - baseline.metrics[name].value, mine.metrics[name] - theirs.metrics[name], confidence
         )
         for name, estimate in both.items()
@@ -150,8 +163,8 @@ def _count(replicates: Replicates | None) -> int:
     return len(replicates.weights) if replicates else 0
 
 
-def _estimate(value: float, draws: Floats | None, confidence: float) -> Estimate:
-    """With the central share `confidence` of the bootstrap distribution."""
+def with_interval(value: float, draws: Floats | None, confidence: float) -> Estimate:
+    """Return a metric with the central share `confidence` of its bootstrap distribution, (R,)."""
     if draws is None:
         return Estimate(value, None, None)
     if _undefined(draws) > MOST_UNDEFINED * len(draws):

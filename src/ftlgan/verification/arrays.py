@@ -20,7 +20,7 @@ def read_array(path: Path, names: Path | None) -> Part:
         raise DataError(f"{path}: has shape {embeddings.shape}; give an array (photos, numbers), a row for each photo")
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            vectors = embeddings.astype(np.float32)
+            vectors = embeddings.astype(np.float32, copy=False)
     except (ValueError, TypeError):
         raise DataError(f"{path}: holds {embeddings.dtype}, not numbers; save the embeddings as floats") from None
     file = names or _names_beside(path)

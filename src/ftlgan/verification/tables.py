@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def copies(*tables: Faces) -> set[str]:
     found: set[str] = set()
     for faces in tables:
         for name, embedding in zip(faces.face_ids.tolist(), faces.embeddings, strict=True):
-            if name not in seen and first.setdefault(embedding.tobytes(), name) != name:
+            if name not in seen and first.setdefault(blake2b(embedding, digest_size=16).digest(), name) != name:
                 found.add(name)
         seen.update(faces.face_ids.tolist())
     return found
@@ -149,9 +150,8 @@ def _usable(
     ends = np.cumsum([len(part.embeddings) for part in parts])[:-1]
     for part, mask in zip(parts, np.split(inside, ends), strict=True):
         rows = np.flatnonzero(mask)
-        found = part.embeddings[rows]
-        lacking = (np.isnan(found) | (found == 0)).all(axis=1)
-        no_values = np.isnan(found).all(axis=1)
+        found = part.embeddings if mask.all() else part.embeddings[rows]
+        no_values, lacking = _lacking(found)
         if no_values.any() and not skip_missing:
             raise DataError(
                 f"{part.path}: {np.count_nonzero(no_values)} of {len(rows)} embeddings are not finite or not of unit "
@@ -160,15 +160,27 @@ def _usable(
             )
         kept = ~lacking if skip_missing else np.ones(len(rows), dtype=np.bool_)
         if kept.any():
-            vectors.append(check_embeddings(found[kept], str(part.path), int(kept.sum()), rows[kept]))
+            some = found if kept.all() else found[kept]
+            vectors.append(check_embeddings(some, str(part.path), len(some), rows[kept]))
         missing.append(~kept)
     lengths = sorted({found.shape[1] for found in vectors})
     if len(lengths) > 1:
         raise DataError(f"{path}: embeddings have {joined_names(lengths)} numbers; embed all with one recognizer")
     return (
-        np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32),
+        vectors[0] if len(vectors) == 1 else np.concatenate(vectors or [np.empty((0, 0), np.float32)]),
         np.concatenate(missing),
     )
+
+
+def _lacking(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows are all NaN, and which all NaN or 0: both (N,). What can be neither is not looked at in full."""
+    no_values, lacking = (np.zeros(len(embeddings), np.bool_) for _ in range(2))
+    first = embeddings[:, :1]
+    candidates = np.flatnonzero((np.isnan(first) | (first == 0)).all(axis=1))
+    missing = np.isnan(embeddings[candidates])
+    no_values[candidates] = missing.all(axis=1)
+    lacking[candidates] = (missing | (embeddings[candidates] == 0)).all(axis=1)
+    return no_values, lacking
 
 
 def _check_names(part: Part, columns: Sequence[str]) -> None:

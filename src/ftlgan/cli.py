@@ -108,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
     command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
 
+    identify = add(
+        "identify",
+        "ftlgan.verification.identification.command:identify",
+        "search a gallery for each probe: rank-1, rank-5, rank-20, CMC, and FNIR at FPIR, with intervals",
+    )
+    _add_identify_arguments(identify)
+
     command = add(
         "runs",
         "ftlgan.comparison.listing:list_runs",
@@ -142,6 +149,64 @@ def _parser() -> argparse.ArgumentParser:
         help="write comparison.md, comparison.csv and d_prime.png there, too",
     )
     return parser
+
+
+def _add_identify_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "gallery", type=Path, metavar="GALLERY", help="embeddings of who is enrolled (Parquet file or folder, or .npy)"
+    )
+    command.add_argument("probes", type=Path, metavar="PROBES", help="embeddings of photos of these people")
+    command.add_argument(
+        "--non-mated",
+        type=Path,
+        metavar="TABLE",
+        help="embeddings of photos of other people, for the open set (default: leave people of the probes out of the "
+        "gallery)",
+    )
+    command.add_argument(
+        "--left-out",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="which share of them, without --non-mated (default: 0.5)",
+    )
+    command.add_argument(
+        "--fusion",
+        choices=["mean", "max"],
+        default="mean",
+        help="what becomes of several photos of a person in the gallery: their mean embedding, or the highest score "
+        "(default: mean)",
+    )
+    command.add_argument(
+        "--names", type=Path, metavar="FILE", help="who is on the rows of a .npy of PROBES, as verify takes it"
+    )
+    command.add_argument("--gallery-names", type=Path, metavar="FILE", help="the same for a .npy of GALLERY")
+    command.add_argument("--non-mated-names", type=Path, metavar="FILE", help="the same for a .npy of --non-mated")
+    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
+    command.add_argument(
+        "--missing",
+        choices=["refuse", "skip"],
+        default="refuse",
+        help="what to do where a photo was not detected: refuse the file, or skip and count photos without an "
+        "embedding (default: refuse)",
+    )
+    command.add_argument(
+        "--ranks", type=int, nargs="+", default=[1, 5, 20], metavar="N", help="identification rates (default: 1 5 20)"
+    )
+    command.add_argument("--fpir", type=float, nargs="+", metavar="RATE", help="FNIR at these (default: 0.01 0.1)")
+    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
+    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of who is left out, and of the draws (default: 0)"
+    )
+    command.add_argument(
+        "--to",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="write identification.csv, cmc.csv, cmc.png, fnir.csv and fnir.png there, too",
+    )
+    command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -62,17 +62,17 @@ def verify(
         ParamsError: if a number is out of range, or options do not go together.
         DataError: if a file does not hold what it should, or a JSON file can't be written.
     """
-    _check(fmr, replicates, confidence, seed)
-    for option, file, array in (("--names", names, table), ("--reference-names", reference_names, references)):
-        if file and not (array and array.suffix.lower() == ".npy"):
-            raise ParamsError(f"{option} {file}: goes with embeddings in a .npy file, not with {array or 'nothing'}")
+    if wrong := [rate for rate in fmr if not 0 < rate < 1]:
+        raise ParamsError(f"--fmr {wrong[0]:g}: a false match rate is between 0 and 1")
+    check_draws(replicates, confidence, seed)
+    check_names({"--names": (names, table), "--reference-names": (reference_names, references)})
     if table.suffix.lower() == ".csv":
         if references or pairs or split:
             raise ParamsError(f"{table}: are scores; --references, --pairs and --split go with embeddings")
         read = partial(_read_scores, table, missing == "skip")
     else:
         read = partial(_compare_embeddings, table, references, names, reference_names, pairs, split, missing == "skip")
-    with _one_line(pairs or table):
+    with one_line(pairs or table):
         histogram, facts = read()
         found = report(histogram, replicates, confidence, seed, fmr)
     columns = "probe_identity and reference_identity" if "scores" in facts else "the table a column identity"
@@ -85,9 +85,23 @@ def verify(
             Path(json_file).write_text(content + "\n", encoding="utf-8", newline="\n")
 
 
-def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) -> None:
-    if wrong := [rate for rate in fmr if not 0 < rate < 1]:
-        raise ParamsError(f"--fmr {wrong[0]:g}: a false match rate is between 0 and 1")
+def check_names(options: Mapping[str, tuple[Path | None, Path | None]]) -> None:
+    """Refuse, by option, a file of names whose table is not a .npy file.
+
+    Raises:
+        ParamsError: if there is one.
+    """
+    for option, (file, array) in options.items():
+        if file and not (array and array.suffix.lower() == ".npy"):
+            raise ParamsError(f"{option} {file}: goes with embeddings in a .npy file, not with {array or 'nothing'}")
+
+
+def check_draws(replicates: int, confidence: float, seed: int) -> None:
+    """Refuse numbers that make no interval.
+
+    Raises:
+        ParamsError: if there is one.
+    """
     if not 0 < confidence < 1:
         raise ParamsError(f"--confidence {confidence:g}: the level of an interval is between 0 and 1")
     if replicates < 100:
@@ -97,7 +111,7 @@ def _check(fmr: Sequence[float], replicates: int, confidence: float, seed: int) 
 
 
 @contextmanager
-def _one_line(file: Path) -> Generator[None, None, None]:
+def one_line(file: Path) -> Generator[None, None, None]:
     """Say in one line what is wrong, and with which file: what is computed from its scores does not know it."""
     try:
         yield
@@ -125,12 +139,12 @@ def _compare_embeddings(
 ) -> tuple[ScoreHistogram, Facts]:
     listed = pairs is not None
     probes = read_embeddings(table, split, names, skip, anonymous=listed)
-    facts: Facts = {"probes": _described(table, probes)}
+    facts: Facts = {"probes": described_table(table, probes)}
     others = None
     if references:
         others = read_embeddings(references, split, reference_names, skip, anonymous=listed)
-        _check_together(table, probes, references, others)
-        facts["references"] = _described(references, others)
+        check_together(table, probes, references, others)
+        facts["references"] = described_table(references, others)
     facts["recognizer"] = probes.recognizer
     if pairs:
         return _compare_listed_pairs(pairs, probes.faces, (others or probes).faces, skip, facts)
@@ -139,7 +153,13 @@ def _compare_embeddings(
     return pair_histogram(AllPairs(probes.faces.without(left_out), others and others.faces.without(left_out))), facts
 
 
-def _check_together(table: Path, probes: EmbeddingTable, references: Path, others: EmbeddingTable) -> None:
+def check_together(table: Path, probes: EmbeddingTable, references: Path, others: EmbeddingTable) -> None:
+    """Refuse two tables that can't be compared.
+
+    Raises:
+        DataError: if they are of different recognizers, or lack or spell differently what one has in common with the
+            other.
+    """
     if others.recognizer != probes.recognizer:
         raise DataError(
             f"{table}: embedded by {described(probes.recognizer)}; {references}: by {described(others.recognizer)}; "
@@ -175,9 +195,10 @@ def _compare_listed_pairs(
     return score_histogram(listed.comparison), facts
 
 
-def _described(path: Path, table: EmbeddingTable) -> Facts:
+def described_table(path: Path, table: EmbeddingTable) -> Facts:
+    """Say what was read from where."""
     faces = table.faces
-    digest = hashlib.sha256(faces.embeddings.tobytes())
+    digest = hashlib.sha256(np.ascontiguousarray(faces.embeddings).data)
     digest.update("\0".join([*faces.face_ids.tolist(), *faces.identities.tolist()]).encode())
     return {
         "path": str(path),

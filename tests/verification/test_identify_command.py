@@ -1,0 +1,185 @@
+"""`ftlgan identify`, on files that anyone might have made."""
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from people import faces, photos, unit
+from PIL import Image
+
+from ftlgan import cli
+from ftlgan.verification.identification.gallery import Gallery
+from ftlgan.verification.identification.report import report
+from ftlgan.verification.identification.search import identify
+from ftlgan.verification.pairs import Faces
+
+PEOPLE, EACH = 30, 8
+FEW = ("--replicates", "100")
+
+
+def run(*arguments: object) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ftlgan", "identify", *map(str, arguments)])
+        cli.main()
+
+
+def refusal(*arguments: object) -> str:
+    with pytest.raises(SystemExit) as end:
+        run(*arguments, *FEW)
+    assert isinstance(end.value.code, str)
+    assert "\n" not in end.value.code
+    return end.value.code
+
+
+def write(path: Path, table: Faces, recognizer: str = "") -> Path:
+    rows = {
+        "face_id": table.face_ids.tolist(),
+        "identity": table.identities.tolist(),
+        "embedding": pa.array(list(table.embeddings), pa.list_(pa.float32())),
+    }
+    metadata = {"recognizer": recognizer, "sha256": "0"} if recognizer else {}
+    pq.write_table(pa.table(rows).replace_schema_metadata(metadata), path)
+    return path
+
+
+@pytest.fixture
+def people() -> tuple[Faces, Faces]:
+    """References, and probes of the same photos."""
+    lr, hr, who = photos(PEOPLE, EACH, noise=1.5)
+    return faces(hr, who), faces(lr, who)
+
+
+@pytest.fixture
+def tables(people: tuple[Faces, Faces], tmp_path: Path) -> tuple[Path, Path]:
+    return write(tmp_path / "gallery.parquet", people[0]), write(tmp_path / "probes.parquet", people[1])
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("fusion", ["mean", "max"])
+def test_files_get_the_metrics_of_the_library(
+    fusion: str, people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    run(*tables, "--fusion", fusion, "--to", tmp_path / "out", "--json", tmp_path / "report.json", *FEW)
+    expected = report(*identify(Gallery(people[0], "max" if fusion == "max" else "mean"), people[1]), replicates=100)
+    printed, found = capfd.readouterr().out, json.loads((tmp_path / "report.json").read_text())
+    rows = {row["metric"]: row for row in read_csv(tmp_path / "out/identification.csv")}
+    titles = {"rank_1": "rank-1", "rank_5": "rank-5", "rank_20": "rank-20", "fnir_at_fpir_0.1": "FNIR at FPIR 0.1"}
+    assert expected.metrics.keys() == titles.keys()
+    for name, estimate in expected.metrics.items():
+        assert found["metrics"][name] == pytest.approx(vars(estimate), abs=1e-9)
+        assert float(rows[name]["hi"]) == pytest.approx(estimate.hi, abs=1e-8)
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"{titles[name]} ")]
+        assert f"{estimate.value:.4f}   {estimate.lo:.4f} to {estimate.hi:.4f}" in line
+    reason = "120 non-mated searches make 1.2 false positives, and 10 are needed"
+    assert rows["fnir_at_fpir_0.01"]["absent"] == found["absent"]["fnir_at_fpir_0.01"] == reason
+    assert f"FNIR at FPIR 0.01         -   {reason}" in printed
+    assert f"{fusion} of a person's photos in the gallery" in printed
+    assert "120 mated and 120 non-mated searches among 15 people (15 left out by seed 0)" in printed
+    curve = read_csv(tmp_path / "out/cmc.csv")
+    assert [int(row["rank"]) for row in curve] == list(range(1, PEOPLE + 1))
+    assert float(curve[0]["rate"]) == pytest.approx(expected.metrics["rank_1"].value, abs=1e-8)
+    for name in ("cmc.png", "fnir.png"):
+        with Image.open(tmp_path / "out" / name) as picture:
+            assert len(set(picture.convert("L").tobytes())) > 10
+    assert f"Written to {tmp_path / 'out'}: identification.csv, cmc.csv, cmc.png, fnir.csv, fnir.png" in printed
+
+
+def test_arrays_non_mated_probes_and_json_alone(
+    people: tuple[Faces, Faces], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    references, probes = people
+    known = references.identities < "person 010"
+    for name, table in {
+        "gallery": references.take(known),
+        "known": probes.take(known),
+        "unknown": probes.take(~known),
+    }.items():
+        np.save(tmp_path / f"{name}.npy", table.embeddings)
+        (tmp_path / f"{name} names.txt").write_text("\n".join(table.face_ids.tolist()))
+    run(
+        *(tmp_path / "gallery.npy", tmp_path / "known.npy", "--non-mated", tmp_path / "unknown.npy"),
+        *("--gallery-names", tmp_path / "gallery names.txt", "--names", tmp_path / "known names.txt"),
+        *("--non-mated-names", tmp_path / "unknown names.txt", "--ranks", 2, "--fpir", 0.2, "--json", "-", *FEW),
+    )
+    found = json.loads(capfd.readouterr().out)
+    searches = identify(Gallery(references.take(known), "mean"), probes.take(known), probes.take(~known))
+    expected = report(*searches, 100, ranks=[2], fpirs=[0.2])
+    assert found["metrics"].keys() == {"rank_2", "fnir_at_fpir_0.2"}
+    for name, estimate in expected.metrics.items():
+        assert found["metrics"][name] == pytest.approx(vars(estimate), abs=1e-9)
+    assert found["open_set"] == {"mated": 80, "non_mated": 160, "enrolled": 10}
+
+
+def test_a_copy_under_another_name_is_left_out(
+    people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    references, probes = people
+    copied = Faces(
+        np.append(probes.face_ids, "copy"),
+        np.append(probes.identities, references.identities[0]),
+        np.vstack([probes.embeddings, references.embeddings[:1]]),
+    )
+    run(tables[0], write(tmp_path / "copied.parquet", copied), "--json", "-", *FEW)
+    found = json.loads(capfd.readouterr().out)
+    assert found["byte_identical_copies_left_out"] == 1
+    assert found["closed_set"]["searches"] == PEOPLE * EACH
+
+
+BAD: dict[str, Callable[[Path, Faces, Faces], list[object]]] = {
+    r"bad.parquet: probes are \(240, 4\), references \(240, 8\): embed both with one recognizer": lambda folder, g, p: [
+        folder / "gallery.parquet",
+        write(folder / "bad.parquet", Faces(p.face_ids, p.identities, unit(p.embeddings[:, :4]))),
+    ],
+    "bad.parquet: embedded by sface.*gallery.parquet: by nobody knows whom": lambda folder, g, p: [
+        folder / "gallery.parquet",
+        write(folder / "bad.parquet", p, "sface"),
+    ],
+    "probes.parquet: person 020 is among the probes and not in the gallery .10 such people": lambda folder, g, p: [
+        write(folder / "bad.parquet", g.take(np.arange(160))),
+        folder / "probes.parquet",
+    ],
+    "bad.parquet: holds no embedding": lambda folder, g, p: [
+        write(folder / "bad.parquet", g.take(np.arange(0))),
+        folder / "probes.parquet",
+    ],
+    "probes.parquet: FPIR 0.008 is below one in 120 non-mated searches .0.0083.": lambda folder, g, p: [
+        folder / "gallery.parquet",
+        folder / "probes.parquet",
+        *("--fpir", 0.008),
+    ],
+    "probes.parquet: person 000 is among the non-mated probes and in the gallery": lambda folder, g, p: [
+        folder / "gallery.parquet",
+        folder / "probes.parquet",
+        *("--non-mated", folder / "probes.parquet"),
+    ],
+    "scores.csv: is CSV; identification needs embeddings": lambda folder, g, p: [
+        folder / "scores.csv",
+        folder / "probes.parquet",
+    ],
+    "nowhere.parquet: there is no such file": lambda folder, g, p: [folder / "nowhere.parquet", folder / "p.npy"],
+    "--left-out 1: a share of people is between 0 and 1": lambda folder, g, p: ["g.npy", "p.npy", "--left-out", 1],
+    "--ranks 0: ranks begin at 1": lambda folder, g, p: ["g.npy", "p.npy", "--ranks", 0],
+    "--fpir 1: a false positive identification rate": lambda folder, g, p: ["g.npy", "p.npy", "--fpir", 1],
+    "--non-mated-names n.txt: goes with embeddings in a .npy file, not with nothing": lambda folder, g, p: [
+        *("g.npy", "p.npy", "--non-mated-names", "n.txt"),
+    ],
+    "--to .*probes.parquet: is a file": lambda folder, g, p: ["g.npy", "p.npy", "--to", folder / "probes.parquet"],
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_what_will_not_do_is_one_line(
+    message: str, people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert re.search(f"^ERROR: .*{message}", refusal(*BAD[message](tmp_path, *people)))

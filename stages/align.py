@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,7 +20,7 @@ RAW = Path("data/raw")
 def main() -> None:
     align = load_params().align
     photos = progress((row for batch in stream_faces(RAW) for row in batch.to_pylist()), "align", count_faces(RAW))
-    rejects: list[dict[str, str]] = []
+    rejects: list[dict[str, Any]] = []
     faces = aligned_rows(photos, align, rejects)
     write_faces(Path("data/aligned"), ALIGNED, faces)
     count = Counter(reject["reason"].split(":")[0] for reject in rejects)

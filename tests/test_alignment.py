@@ -255,7 +255,7 @@ def test_200_made_up_photos_are_aligned_or_rejected_with_a_reason(
 ) -> None:
     chance = random.Random(0)
     rows = [row("anybody", str(i), made_up_photo(image, chance)) for i in range(200)] + people
-    rejects: list[dict[str, str]] = []
+    rejects: list[dict[str, Any]] = []
     used = list(aligned_rows(rows, CONFIG, rejects))
     assert len(used) + len(rejects) == len(rows)
     assert len(used) > 20
@@ -352,7 +352,7 @@ def people(photo: bytes) -> list[dict[str, Any]]:
 
 def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes, people: list[dict[str, Any]]) -> None:
     rows = [row("a", str(i), photo if i % 3 else b"nothing") for i in range(30)] + people
-    rejects: list[dict[str, str]] = []
+    rejects: list[dict[str, Any]] = []
     aligned = list(aligned_rows(rows, CONFIG, rejects))
     assert [r["face_id"] for r in aligned] == [r["face_id"] for r in rows if r["image"] == photo]
     assert [set(r) for r in aligned] == [set(ALIGNED.names)] * 32
@@ -361,14 +361,30 @@ def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes, people: li
     assert {r["reason"] for r in rejects} == {"unreadable: not an image"}
 
 
-def test_who_is_left_with_one_photo_is_rejected(photo: bytes, people: list[dict[str, Any]]) -> None:
-    rejects: list[dict[str, str]] = []
-    aligned = list(aligned_rows([row("alone", "0", photo), row("alone", "1", b""), *people], CONFIG, rejects))
-    assert "alone" not in {r["identity"] for r in aligned}
-    assert {r["face_id"]: r["reason"] for r in rejects} == {
-        "alone/0": ONLY_PHOTO,
-        "alone/1": "unreadable: not an image",
-    }
+@pytest.mark.parametrize("split", SPLITS)
+def test_who_is_left_with_one_photo_trains_and_is_rejected_elsewhere(
+    photo: bytes, people: list[dict[str, Any]], split: str
+) -> None:
+    rejects: list[dict[str, Any]] = []
+    rows = [row("alone", "0", photo, split), row("alone", "1", b"", split), *people]
+    aligned = list(aligned_rows(rows, CONFIG, rejects))
+    reasons = {r["face_id"]: r["reason"] for r in rejects}
+    assert reasons.pop("alone/1") == "unreadable: not an image"
+    assert reasons == ({} if split == "train" else {"alone/0": ONLY_PHOTO})
+    assert ("alone" in {r["identity"] for r in aligned}) == (split == "train")
+
+
+def test_photos_of_nobody_known_are_taken_one_by_one_and_are_no_people(
+    photo: bytes, people: list[dict[str, Any]]
+) -> None:
+    nobody = [row("unlabelled", str(i), photo if i else b"") | {"identity": None} for i in range(4)]
+    rejects: list[dict[str, Any]] = []
+    aligned = list(aligned_rows([*people, *nobody], CONFIG, rejects))
+    assert [r["face_id"] for r in aligned[-3:]] == ["unlabelled/1", "unlabelled/2", "unlabelled/3"]
+    assert {r["identity"] for r in aligned[-3:]} == {None}
+    assert rejects == [{"face_id": "unlabelled/0", "identity": None, "reason": "unreadable: not an image"}]
+    with pytest.raises(DataError, match="align: 1 train people are left"):
+        list(aligned_rows([r for r in people + nobody if r["identity"] != "train 0"], CONFIG, []))
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -1,5 +1,6 @@
 """Mining: every row is a triplet, semi-hard where it can be, and the same for the same seed."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ CONFIG = Triplets(positives=2, negatives=3, hardest=6, margin=0.5)
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
+BEFORE = "75684cc4fdbae9709fe0eff9811cc8d2f6edb3866731f7f53ac9cffda7425d6c"
+"""SHA-256 of the triplets of `faces` from when only people with two faces or more were anchors."""
+
+
 @pytest.fixture
 def faces() -> Faces:
     """12 people with 4 faces each, somewhat alike, in 8 dimensions; one more with a single face."""
@@ -26,13 +31,29 @@ def faces() -> Faces:
     return np.array([f"{identity}/{i}" for i, identity in enumerate(identities)]), identities, embeddings
 
 
-def test_every_row_is_a_triplet_with_its_true_distances(faces: Faces) -> None:
+@pytest.fixture
+def more_faces(faces: Faces) -> Faces:
+    """The same, and 12 faces of whom nobody knows who it is: 6 are of the first six people, 3 of one more, 3 alike."""
     ids, identities, embeddings = faces
+    rng = np.random.default_rng(1)
+    own = rng.normal(size=(4, 8)) / np.sqrt(8)
+    vectors = np.concatenate([embeddings[:24:4], own[[0, 1, 2, 3, 3, 3]]]) + 0.1 * rng.normal(size=(12, 8))
+    more = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    names = np.array([f"unlabelled/{i}" for i in range(12)])
+    nobody = np.full(12, None, dtype=object)
+    return np.append(ids, names), np.append(identities.astype(object), nobody), np.append(embeddings, more, axis=0)
+
+
+def test_every_row_is_a_triplet_with_its_true_distances(more_faces: Faces) -> None:
+    ids, identities, embeddings = more_faces
     place = {face_id: i for i, face_id in enumerate(ids)}
-    for row in mine(*faces, CONFIG, seed=0).to_pylist():
+    for row in mine(*more_faces, CONFIG, seed=0).to_pylist():
         a, p, n = (place[row[name]] for name in ("anchor", "positive", "negative"))
-        assert a != p
-        assert identities[a] == identities[p] == row["identity"] != identities[n] == row["negative_identity"]
+        assert n not in (a, p)
+        assert (a == p) == (identities[a] in (None, "alone")), "its own positive where there is no other"
+        assert identities[a] == identities[p] == row["identity"]
+        assert identities[n] == row["negative_identity"]
+        assert identities[a] != identities[n] or identities[a] is None
         assert row["positive_distance"] == pytest.approx(np.linalg.norm(embeddings[a] - embeddings[p]), abs=1e-5)
         assert row["negative_distance"] == pytest.approx(np.linalg.norm(embeddings[a] - embeddings[n]), abs=1e-5)
 
@@ -56,13 +77,42 @@ def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
 
 def test_each_anchor_has_as_many_triplets_as_asked(faces: Faces) -> None:
     counts = mine(*faces, CONFIG, seed=0).to_pandas().groupby("anchor").size()
+    assert counts.pop("alone/48") == 1 * 3
     assert set(counts) == {2 * 3}
-    assert len(counts) == 48, "the face without a second photo is no anchor"
+    assert len(counts) == 48
 
 
 def test_who_has_one_photo_may_still_be_a_negative(faces: Faces) -> None:
     config = Triplets(positives=3, negatives=40, hardest=48, margin=2)
     assert "alone" in mine(*faces, config, seed=0)["negative_identity"].to_pylist()
+
+
+def test_people_with_two_photos_have_the_triplets_that_they_had_before_the_others_were_anchors(faces: Faces) -> None:
+    rows = [row for row in mine(*faces, CONFIG, seed=0).to_pylist() if row["identity"] != "alone"]
+    triplets = [(row["anchor"], row["positive"], row["negative"]) for row in rows]
+    assert hashlib.sha256(repr(triplets).encode()).hexdigest() == BEFORE
+
+
+def test_who_may_be_the_same_person_is_not_negative(more_faces: Faces) -> None:
+    """Whoever nobody knows: not where 95 of 100 pairs of one person are nearer to each other than that."""
+    ids, identities, embeddings = more_faces
+    genuine = [
+        np.linalg.norm(embeddings[i] - embeddings[j])
+        for i in range(len(ids))
+        for j in range(i)
+        if identities[i] == identities[j] and identities[i] is not None
+    ]
+    limit = np.percentile(genuine, 95)
+
+    def pairs_of_maybe_one(identities: np.ndarray) -> int:
+        table = mine(ids, identities, embeddings, CONFIG, seed=0).to_pandas()
+        unknown = table["anchor"].str.startswith("unlabelled/") | table["negative"].str.startswith("unlabelled/")
+        assert unknown.any()
+        return int((unknown & (table["negative_distance"] < limit)).sum())
+
+    everybody_known = np.where(identities == None, ids, identities)  # noqa: E711 - of each element
+    assert pairs_of_maybe_one(everybody_known) > 50
+    assert pairs_of_maybe_one(identities) == 0
 
 
 def test_the_seed_decides(faces: Faces) -> None:
@@ -93,14 +143,14 @@ def test_beyond_the_margin_the_nearest_fill_up() -> None:
     ]
 
 
-@pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"]])
+@pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"], ["a", None], [None, None]])
 def test_people_without_a_triplet_are_one_line(identities: list[str]) -> None:
-    with pytest.raises(DataError, match=r"2 training faces of \d people hold no triplet"):
+    with pytest.raises(DataError, match=r"2 training faces of \d known people hold no triplet"):
         mine(np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32), CONFIG, 0)
 
 
-def test_a_table_is_read_as_it_was_written(faces: Faces, tmp_path: Path) -> None:
-    table = mine(*faces, CONFIG, seed=0)
+def test_a_table_is_read_as_it_was_written(more_faces: Faces, tmp_path: Path) -> None:
+    table = mine(*more_faces, CONFIG, seed=0)
     write_table(tmp_path / "t.parquet", table)
     assert read_triplets(tmp_path / "t.parquet").equals(table)
 
@@ -115,7 +165,8 @@ def test_a_table_of_another_schema_is_one_line(tmp_path: Path) -> None:
     ("row", "said"),
     [
         (("a", "b", "c", "p", "p", 0.1, 0.2), "row 0"),
-        (("a", "a", "c", "p", "q", 0.1, 0.2), "row 0"),
+        (("a", "b", "a", "p", "q", 0.1, 0.2), "row 0"),
+        (("a", "b", "b", None, None, 0.1, 0.2), "row 0"),
     ],
 )
 def test_a_row_that_is_no_triplet_is_named(tmp_path: Path, row: tuple[object, ...], said: str) -> None:

@@ -26,7 +26,7 @@ from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
 
 ONLY_PHOTO = "the only usable photo of this person"
-"""A reason to reject; the others come from `Aligner`."""
+"""A reason to reject a photo of val or test; the others come from `Aligner`."""
 PENDING_PER_THREAD = 4
 """Photos under way for each thread: enough that none waits, few enough that memory does not grow."""
 
@@ -109,7 +109,7 @@ def take_aligned(photo: bytes) -> AlignedFace:
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 
-def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[dict[str, str]]) -> Iterator[Row]:
+def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterator[Row]:
     """Align the photos of a raw face table, on all cores, in their order.
 
     Args:
@@ -118,22 +118,22 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[dict[str, str
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
 
     Yields:
-        Rows of `ftlgan.faces.ALIGNED`, two at least of each person: one photo makes no pair.
+        Rows of `ftlgan.faces.ALIGNED`, two at least of each person of val or test, where one photo makes no pair.
 
     Raises:
         DataError: if fewer than two people are left of a split.
     """
     people: Counter[str] = Counter()
-    for _, photos in groupby(align_each(rows, config), key=lambda photo: photo[0]["identity"]):
+    for _, photos in groupby(align_each(rows, config), key=lambda photo: _person(photo[0])):
         usable: list[Row] = []
         for row, result in photos:
             if isinstance(result, AlignedFace):
                 usable.append(_aligned_row(row, result))
             else:
                 rejects.append(_reject(row, result))
-        if len(usable) == 1:
+        if len(usable) == 1 and usable[0]["split"] != "train":
             rejects.append(_reject(usable.pop(), ONLY_PHOTO))
-        if usable:
+        if usable and usable[0]["identity"] is not None:
             people[usable[0]["split"]] += 1
         yield from usable
     for split in SPLITS:
@@ -174,10 +174,15 @@ def align_each(
         yield from map_ahead(pool, align, rows, PENDING_PER_THREAD * threads)
 
 
+def _person(row: Row) -> str:
+    """Return who is on a photo. Each photo of nobody known stands alone: many thousands would not fit in memory."""
+    return row["face_id"] if row["identity"] is None else row["identity"]
+
+
 def _aligned_row(row: Row, face: AlignedFace) -> Row:
     landmarks = face.landmarks.ravel().tolist()
     return {**row, "image": encode_png(face.image), "landmarks": landmarks, "detection_score": face.detection_score}
 
 
-def _reject(row: Row, reason: str) -> dict[str, str]:
+def _reject(row: Row, reason: str) -> Row:
     return {"face_id": row["face_id"], "identity": row["identity"], "reason": reason}

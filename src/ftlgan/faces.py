@@ -23,7 +23,8 @@ SPLITS = ("train", "val", "test")
 FACES_PER_SHARD = 4096
 BYTES_PER_SHARD = 256 * 2**20
 
-_WHO = [pa.field("face_id", pa.string(), False), pa.field("identity", pa.string(), False)]
+_WHO = [pa.field("face_id", pa.string(), False), pa.field("identity", pa.string())]
+"""The identity is null where nobody knows who it is: of faces to train on, and no others."""
 _SPLIT = pa.field("split", pa.string(), False)
 
 FACES = pa.schema([*_WHO, _SPLIT, pa.field("image", pa.binary(), False)])

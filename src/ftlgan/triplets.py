@@ -3,6 +3,9 @@
 Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015): a negative is semi-hard when it is farther than the
 positive, but by less than the margin. The paper (Pulgar and Mery) leaves the mining open; that it is offline, on the
 high-resolution embeddings, and recorded, is our choice: a triplet set can be read, diffed and shared.
+
+A face that has no other photo of the same person, because there is one photo of that person or because nobody knows who
+it is, is its own positive: the restored face is drawn to its high-resolution twin. That is our choice, too.
 """
 
 from collections.abc import Iterator
@@ -21,21 +24,32 @@ TRIPLETS = pa.schema(
         pa.field("anchor", pa.string(), False),
         pa.field("positive", pa.string(), False),
         pa.field("negative", pa.string(), False),
-        pa.field("identity", pa.string(), False),
-        pa.field("negative_identity", pa.string(), False),
+        pa.field("identity", pa.string()),
+        pa.field("negative_identity", pa.string()),
         pa.field("positive_distance", pa.float32(), False),
         pa.field("negative_distance", pa.float32(), False),
     ]
 )
-"""face_id of each, whom anchor and positive show, whom the negative, and their distances from the anchor when mined."""
+"""face_id of each, whom anchor and positive show, whom the negative, and their distances from the anchor when mined.
+
+Whom is null where nobody knows. The positive is the anchor itself where there is no other photo of the same person.
+"""
+UNKNOWN = -1
+"""In place of the number of a person, where nobody knows who it is."""
+MAYBE_THE_SAME = 95
+"""The percentile of the distances between two photos of one person below which two faces may show one person."""
 
 
 def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, config: Triplets, seed: int) -> pa.Table:
     """Mine semi-hard triplets; where a pair has too few semi-hard negatives, the nearest farther ones fill up.
 
+    A face of whom nobody knows who it is may show somebody who is in the table, too, and would be the hardest negative
+    of that person's other photos. So it is negative to a face, and has a face as negative, only from a distance that 95
+    of 100 pairs of photos of one person do not reach; these pairs are those of the people who are known.
+
     Args:
         face_ids: str (N,), unique.
-        identities: str (N,), who each face is.
+        identities: str (N,), who each face is; None where nobody knows.
         embeddings: float32 (N, D), unit length: the teacher's, of the high-resolution faces.
         config: how many and how hard.
         seed: of the choice of positives and negatives.
@@ -44,20 +58,24 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, c
         A table of `TRIPLETS`, by anchor in the order given.
 
     Raises:
-        DataError: if there are fewer than two people, or none with two faces.
+        DataError: if there are fewer than two known people, or none with two faces.
     """
-    people, who = np.unique(identities, return_inverse=True)
-    if len(people) < 2 or np.bincount(who).max() < 2:
+    known = np.array([identity is not None for identity in identities])
+    people, who_is_known = np.unique(identities[known].astype(np.str_), return_inverse=True)
+    if len(people) < 2 or np.bincount(who_is_known).max() < 2:
         raise DataError(
-            f"triplets: {len(face_ids)} training faces of {len(people)} people hold no triplet; "
+            f"triplets: {len(face_ids)} training faces of {len(people)} known people hold no triplet; "
             "it takes 2 people, one of them with 2 photos"
         )
+    who = np.full(len(face_ids), UNKNOWN)
+    who[known] = who_is_known
+    limit = _distance_of_one_person(embeddings[known], who_is_known)
     rows = [
         (anchor, positive, negative, distances[positive], distances[negative])
         for anchor in progress(range(len(face_ids)), "mine triplets", unit="anchor")
         for distances in [_distances(embeddings, anchor)]
         for positive, negative in _pairs_of_anchor(
-            anchor, who, distances, config, np.random.default_rng([seed, anchor])
+            anchor, who, distances, limit, config, np.random.default_rng([seed, anchor])
         )
     ]
     anchor, positive, negative, positive_distance, negative_distance = (
@@ -69,18 +87,35 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, c
 
 
 def _distances(embeddings: np.ndarray, anchor: int) -> np.ndarray:
-    """Euclidean distances from one unit embedding to all: |a - b|^2 = 2 - 2ab."""
-    return np.sqrt(np.maximum(0, 2 - 2 * (embeddings @ embeddings[anchor])))
+    """Euclidean distances from one unit embedding to all: |a - b|^2 = 2 - 2ab; to itself exactly 0."""
+    distances = np.sqrt(np.maximum(0, 2 - 2 * (embeddings @ embeddings[anchor])))
+    distances[anchor] = 0
+    return distances
+
+
+def _distance_of_one_person(embeddings: np.ndarray, who: np.ndarray) -> float:
+    """The distance that `MAYBE_THE_SAME` percent of the pairs of two photos of one person do not exceed.
+
+    Args:
+        embeddings: float32 (N, D), unit length.
+        who: int (N,), who each is: at least one person twice.
+    """
+    by_person = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
+    genuine = [_distances(embeddings[rows], first)[first + 1 :] for rows in by_person for first in range(len(rows))]
+    return float(np.percentile(np.concatenate(genuine), MAYBE_THE_SAME))
 
 
 def _pairs_of_anchor(
-    anchor: int, who: np.ndarray, distances: np.ndarray, config: Triplets, rng: np.random.Generator
+    anchor: int, who: np.ndarray, distances: np.ndarray, limit: float, config: Triplets, rng: np.random.Generator
 ) -> Iterator[tuple[int, int]]:
     """The pairs (positive, negative) of one anchor."""
-    same = who == who[anchor]
+    same = (who == who[anchor]) & (who != UNKNOWN)
+    same[anchor] = True
     positives = np.flatnonzero(same)
-    positives = positives[positives != anchor]
-    others = np.flatnonzero(~same)
+    if len(positives) > 1:
+        positives = positives[positives != anchor]
+    nobody_knows = (who == UNKNOWN) | (who[anchor] == UNKNOWN)
+    others = np.flatnonzero(~same & ~(nobody_knows & (distances < limit)))
     others = others[np.argsort(distances[others], kind="stable")]
     for positive in np.sort(rng.permutation(positives)[: config.positives]):
         candidates = semi_hard(distances[others], float(distances[positive]), config)
@@ -114,11 +149,10 @@ def read_triplets(path: Path) -> pa.Table:
         )
     if not table.num_rows:
         raise DataError(f"{path}: holds no triplets; run `dvc repro triplets`")
-    column = {
-        name: table[name].to_numpy(zero_copy_only=False)
-        for name in ("anchor", "positive", "identity", "negative_identity")
-    }
-    wrong = (column["identity"] == column["negative_identity"]) | (column["anchor"] == column["positive"])
+    column = {name: table[name].to_numpy(zero_copy_only=False) for name in TRIPLETS.names[:5]}
+    negative, known = column["negative"], table["identity"].is_valid().to_numpy()
+    wrong = (negative == column["anchor"]) | (negative == column["positive"])
+    wrong |= (column["identity"] == column["negative_identity"]) & known
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(

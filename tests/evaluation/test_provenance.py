@@ -13,17 +13,22 @@ from ftlgan.params import load_params
 
 
 def write(folder: Path, faces: list[tuple[str, str, int]], size: int = 4) -> Path:
-    """A face table of (face_id, split, grey), whose people are named before the slash of the face_id."""
+    """A face table of (face_id, split, grey), whose people are named before the slash of the face_id, if at all."""
     rows = [
-        {"face_id": name, "identity": name.split("/")[0], "split": split, "image": encode_png(grey_face(grey, size))}
+        {
+            "face_id": name,
+            "identity": name.split("/")[0] or None,
+            "split": split,
+            "image": grey_face(grey, size),
+        }
         for name, split, grey in faces
     ]
     write_faces(folder, FACES, rows)
     return folder
 
 
-def grey_face(grey: int, size: int) -> np.ndarray:
-    return np.full((size, size, 3), grey, np.uint8)
+def grey_face(grey: int, size: int) -> bytes:
+    return encode_png(np.full((size, size, 3), grey, np.uint8))
 
 
 def test_photos_are_counted_by_split_and_have_a_digest_that_any_change_changes(tmp_path: Path) -> None:
@@ -43,6 +48,17 @@ def test_a_person_in_two_splits_is_refused(tmp_path: Path) -> None:
     faces = write(tmp_path, [("a/0", "train", 1), ("b/0", "test", 2), ("a/1", "test", 3)])
     with pytest.raises(DataError, match="a is in train and in test"):
         check_photos(faces)
+
+
+def test_photos_of_nobody_known_and_people_with_one_photo_are_counted(tmp_path: Path) -> None:
+    known = [("a/0", "train", 1), ("a/1", "train", 2), ("b/0", "train", 3), ("c/0", "test", 4), ("d/0", "test", 4)]
+    photos = check_photos(write(tmp_path, [*known, ("/0", "train", 5), ("/1", "train", 6)]))
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    split = origin(params, photos, {}, {}, [], {})["split"]
+    assert split["train"] == {"people": 2, "photos": 5, "single_photo_people": 1, "unlabelled_photos": 2}
+    assert split["test"] == {"people": 2, "photos": 2}
+    assert photos.copies == {"d/0"}
+    assert photos.sha256 != check_photos(write(tmp_path, [*known, ("e/0", "train", 5), ("/1", "train", 6)])).sha256
 
 
 def test_copies_under_another_name_another_person_or_in_the_training_are_left_out(tmp_path: Path) -> None:

@@ -22,6 +22,11 @@ def test_a_table_goes_on_in_the_middle_of_a_file(tmp_path: Path, aligned_faces: 
         assert [face.names["face_id"] for face in table.faces(skip)] == [f"f{k}" for k in range(skip, 6)]
 
 
+def test_a_face_of_nobody_known_is_taken(tmp_path: Path, aligned_faces: np.ndarray) -> None:
+    table = open_input(write_table(tmp_path / "t.parquet", aligned_faces, identity=[None, *"aabbc"]), ALIGN)
+    assert [face.names["identity"] for face in table.faces(0)] == [None, *"aabbc"]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -30,7 +35,7 @@ def test_a_table_goes_on_in_the_middle_of_a_file(tmp_path: Path, aligned_faces: 
         ({"image": ["text"] * 6}, "image is string, not an encoded image"),
         ({"face_id": None}, "has no column face_id"),
         ({"face_id": ["f0"] * 6}, "has f0 6 times"),
-        ({"identity": [None, *"aabbc"]}, "1 of 6 rows have no identity"),
+        ({"face_id": [None, *"bcdef"]}, "1 of 6 rows have no face_id"),
     ],
 )
 def test_a_table_of_something_else_is_refused(

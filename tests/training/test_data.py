@@ -10,9 +10,10 @@ import pytest
 from small import CONFIG, STILL, changed, losing, patterns, still
 
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, embeddings_schema, encode_png, read_faces, write_faces, write_table
+from ftlgan.faces import FACES, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces, write_table
 from ftlgan.params import Training
 from ftlgan.training.data import TrainingSet, read_training_set, triplet_index
+from ftlgan.triplets import mine
 
 MOVING = changed(CONFIG, augmentation=STILL | {"shift": 0.5})
 TRIPLET, IDENTITY = losing(MOVING, triplet=1.0), losing(MOVING, triplet=1.0, identity=1.0)
@@ -65,6 +66,22 @@ def test_triplets_point_at_the_people_that_they_name(tables: Path) -> None:
     (references,) = data.references
     assert (references.identities[positive] == who).all()
     assert (references.identities[negative] != who).all()
+
+
+def test_a_face_of_nobody_known_is_its_own_positive(tables: Path) -> None:
+    for name in ("degraded", "targets/sface"):
+        table = read_faces(tables / name)
+        nobody = [{**row, "identity": None if row["face_id"] == "3" else row["identity"]} for row in table.to_pylist()]
+        write_faces(tables / name, table.schema, nobody)
+    seen = read_faces(tables / "targets/sface", splits=["train"])
+    face_ids, identities = (seen[name].to_numpy() for name in ("face_id", "identity"))
+    triplets = mine(face_ids, identities, embeddings_of(seen), CONFIG.triplets, seed=0)
+    write_table(tables / "targets/triplets.parquet", triplets)
+    data = read(tables)
+    anchors = data.triplets[data.train.face_ids[data.triplets[:, 0]] == "3"]
+    assert len(anchors)
+    assert (anchors[:, 0] == anchors[:, 1]).all()
+    assert data.train.identities[3] is None
 
 
 def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:

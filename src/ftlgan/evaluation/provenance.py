@@ -36,6 +36,10 @@ class Photos:
     """The number of people in each split."""
     photos: Mapping[str, int]
     """The number of photos in each split."""
+    single_photo_people: int
+    """The number of people in train of whom there is one photo."""
+    unlabelled_photos: int
+    """The number of photos in train on which is nobody known."""
     copies: frozenset[str]
     """face_id of the test photos that are byte-identical to a photo of training or validation, or to an earlier one of
     the test."""
@@ -56,18 +60,20 @@ def check_photos(aligned: Path) -> Photos:
     seen = hashlib.sha256()
     split_of: dict[str, str] = {}
     photos: Counter[str] = Counter()
+    photos_of: Counter[str | None] = Counter()
     first: dict[bytes, str] = {}
     test: list[tuple[bytes, str]] = []
     for batch in stream_faces(aligned):
         for row in batch.select(["face_id", "identity", "split", "image"]).to_pylist():
             name, person, split = row["face_id"], row["identity"], row["split"]
-            if split_of.setdefault(person, split) != split:
+            if person is not None and split_of.setdefault(person, split) != split:
                 raise DataError(
                     f"{aligned}: {person} is in {split_of[person]} and in {split}; run `dvc repro -f fetch`"
                 )
             image = hashlib.sha256(row["image"]).digest()
-            seen.update("\0".join((name, person, split, image.hex(), "")).encode())
+            seen.update("\0".join((name, person or "", split, image.hex(), "")).encode())
             photos[split] += 1
+            photos_of[person] += 1
             if split == "test":
                 test.append((image, name))
             else:
@@ -78,6 +84,8 @@ def check_photos(aligned: Path) -> Photos:
         sha256=seen.hexdigest(),
         people={split: people[split] for split in SPLITS},
         photos={split: photos[split] for split in SPLITS},
+        single_photo_people=sum(photos_of[person] == 1 for person, split in split_of.items() if split == "train"),
+        unlabelled_photos=photos_of[None],
         copies=copies,
     )
 
@@ -103,14 +111,12 @@ def origin(
         teachers: the recognizers in the loss of each model.
     """
     kind, settings = params.degradation.kind, params.evaluate
+    split = {name: {"people": photos.people[name], "photos": photos.photos[name]} for name in SPLITS}
+    split["train"] |= {"single_photo_people": photos.single_photo_people, "unlabelled_photos": photos.unlabelled_photos}
     return {
         "software": {library: version(package) for library, package in LIBRARIES.items()},
         "dataset": {"source": params.dataset.source, "aligned_sha256": photos.sha256},
-        "split": {
-            "by": "person",
-            "seed": params.seed,
-            **{name: {"people": photos.people[name], "photos": photos.photos[name]} for name in SPLITS},
-        },
+        "split": {"by": "person", "seed": params.seed, **split},
         "left_out": {"rejects": dict(rejects), "byte_identical_copies": len(photos.copies)},
         "crop": {"template": f"ArcFace, {HR}x{HR}", "aligned": "before, by whoever made the photos"}
         if params.align.aligned

@@ -29,8 +29,8 @@ ROWS_PER_READ = 256
 class Face:
     """A face to embed, or the reason why there is none."""
 
-    names: dict[str, str]
-    """What `Input.columns` names."""
+    names: dict[str, str | None]
+    """What `Input.columns` names; an identity is None where nobody knows it."""
     image: np.ndarray | str
     """uint8 RGB, (112, 112, 3), aligned to the ArcFace template; or the reason."""
 
@@ -228,13 +228,13 @@ def _as_text(file: Path, table: pa.Table) -> pa.Table:
     """Turn the columns of names into strings.
 
     Raises:
-        DataError: if one is no text, or a row has none.
+        DataError: if one is no text, or a row has none, except the identity, which nobody may know.
     """
     for name in NAMES:
         if name not in table.column_names:
             continue
         column: Any = table.column(name)
-        if column.null_count:
+        if column.null_count and name != "identity":
             raise DataError(f"{file}: {column.null_count} of {len(column)} rows have no {name}; give them one")
         try:
             table = table.set_column(table.column_names.index(name), name, column.cast(pa.string()))

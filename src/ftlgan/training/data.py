@@ -25,7 +25,7 @@ class References:
     face_ids: np.ndarray
     """str (M,)."""
     identities: np.ndarray
-    """str (M,)."""
+    """str (M,); None where nobody knows who it is."""
     embeddings: np.ndarray
     """float32 (M, D), unit length."""
     recognizer: dict[str, str]
@@ -39,7 +39,7 @@ class Faces:
     face_ids: np.ndarray
     """str (N,)."""
     identities: np.ndarray
-    """str (N,)."""
+    """str (N,); None where nobody knows who it is."""
     lr: np.ndarray
     """uint8 RGB, (N, res, res, 3)."""
     hr: np.ndarray | None

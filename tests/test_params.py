@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ftlgan.errors import ParamsError
-from ftlgan.params import BUILT_IN, NO_PHOTOS, check_params, chosen, load_params
+from ftlgan.params import BUILT_IN, NO_PHOTOS, NO_UNLABELLED, check_params, chosen, load_params
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -44,19 +44,27 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
 
     changed = tmp_path / "params.yaml"
     shutil.copy(PARAMS, changed)
-    settings = ["res=28", "dataset.path=../photos", "train.learning_rate=0.001", "methods=[bicubic,gfpgan]"]
+    settings = [
+        "res=28",
+        "dataset.path=../photos",
+        "dataset.unlabelled=../ffhq",
+        "train.learning_rate=0.001",
+        "methods=[bicubic,gfpgan]",
+    ]
     apply_overrides(changed, settings)  # pyright: ignore[reportArgumentType]
     before, after = (path.read_text().splitlines() for path in (PARAMS, changed))
     assert [line.split("#")[0].split() for line in after if line not in before] == [
         ["res:", "28"],
         ["-", "gfpgan"],
         ["path:", "../photos"],
+        ["unlabelled:", "../ffhq"],
         ["learning_rate:", "0.001"],
     ]
     assert [line.split("#")[0].split() for line in before if line not in after] == [
         ["res:", "14"],
         ["-", "realesrgan"],
         ["path:", "data/no-photos"],
+        ["unlabelled:", "data/no-unlabelled-photos"],
         ["learning_rate:", "5e-4"],
     ]
 
@@ -94,13 +102,15 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ),
         ("dataset.path", "~/photos", ["dataset.path", "~/photos"]),
         ("dataset.path", "", ["dataset.path", "''"]),
+        ("dataset.unlabelled", "~/ffhq", ["dataset.unlabelled", "~/ffhq"]),
+        ("dataset.unlabelled", None, ["dataset.unlabelled", "None", "string"]),
         ("dataset.photos", 1, ["dataset.photos", "1", "2"]),
         ("dataset.test", 0.001, ["dataset", "0.001", "fewer than 2 test people", "raise"]),
         ("dataset.test", 0.95, ["dataset", "1.05", "below 1"]),
         ("dataset.test", 0, ["dataset.test", "0", "greater than 0"]),
         ("dataset.test", 1, ["dataset", "1.1", "below 1", "synthetic_people"]),
         ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
-        ("dataset", None, ["dataset", "empty", "source, path, people, photos, synthetic_people, val, test"]),
+        ("dataset", None, ["dataset", "empty", "source, path, unlabelled, people, photos"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
         ("recognition.teachers", ["dlib"], ["recognition", "teachers", "'dlib'", "no differentiable form"]),
         ("recognition.teachers", ["mine"], ["recognition.teachers", "'mine'", "not in recognizers (sface, dlib)"]),
@@ -190,6 +200,16 @@ def test_people_who_exist_may_be_without_number(tree: dict[str, Any]) -> None:
 def test_a_path_implies_the_source(tree: dict[str, Any], source: str | None, path: str, meant: str) -> None:
     tree["dataset"] |= {"source": source, "path": path}
     assert check_params(tree).dataset.source == meant
+
+
+@pytest.mark.parametrize("source", ["synthetic", "lfw", "folder"])
+@pytest.mark.parametrize(("path", "read"), [(NO_UNLABELLED, False), (f"./{NO_UNLABELLED}/", False), ("../ffhq", True)])
+def test_photos_of_nobody_known_stand_beside_any_source(
+    tree: dict[str, Any], source: str, path: str, read: bool
+) -> None:
+    photos = "../photos" if source == "folder" else NO_PHOTOS
+    tree["dataset"] |= {"source": source, "path": photos, "unlabelled": path}
+    assert check_params(tree).dataset.has_unlabelled == read
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ftlgan.errors import DataError
-from ftlgan.params import Dataset
+from ftlgan.params import NO_UNLABELLED, Dataset
 from ftlgan.photos import HEIC_IS_READ
 from ftlgan.sources import folder
 from ftlgan.sources.fetch import fetch
@@ -28,8 +28,17 @@ def album(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def dataset(path: Path, people: int | None = None, photos: int | None = None) -> Dataset:
-    return Dataset(source="folder", path=str(path), people=people, photos=photos, synthetic_people=0, val=0.2, test=0.3)
+def dataset(path: Path, unlabelled: Path | str = NO_UNLABELLED) -> Dataset:
+    return Dataset(
+        source="folder",
+        path=str(path),
+        unlabelled=str(unlabelled),
+        people=None,
+        photos=None,
+        synthetic_people=0,
+        val=0.2,
+        test=0.3,
+    )
 
 
 def test_photos_are_taken_as_they_are_with_their_person(album: Path) -> None:
@@ -39,6 +48,17 @@ def test_photos_are_taken_as_they_are_with_their_person(album: Path) -> None:
     assert {row["identity"] for row in rows} == {f"person {i}" for i in range(10)}
     row = next(row for row in rows if row["face_id"] == "person 3/b.PNG")
     assert row["image"] == b"3 b.PNG"
+
+
+def test_people_with_one_photo_are_to_train_on(album: Path) -> None:
+    for person in range(20, 24):
+        (album / f"person {person}").mkdir()
+        (album / f"person {person}/a.jpg").write_bytes(b"")
+    split_of = {row["identity"]: row["split"] for row in fetch(dataset(album), seed=0)[1]}
+    singles = {f"person {i}" for i in (0, *range(20, 24))}
+    assert {split_of[person] for person in singles} == {"train"}
+    others = [split for person, split in split_of.items() if person not in singles]
+    assert sorted(others) == ["test"] * 3 + ["train"] * 4 + ["val"] * 2, "the shares are of the others"
 
 
 def test_a_person_is_never_in_two_splits(album: Path) -> None:
@@ -84,9 +104,9 @@ def copy(album: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_copy_of_the_project_sees_the_folder_of_the_original(album: Path, copy: Path) -> None:
-    folder.link_into_copy("../person 1", album / "project")
+    folder.link_into_copy("dataset.path", "../person 1", album / "project")
     assert "a.jpg" in {path.name for path in folder.locate("../person 1").iterdir()}
-    folder.link_into_copy("../person 1", album / "project")  # another run finds the link
+    folder.link_into_copy("dataset.path", "../person 1", album / "project")  # another run finds the link
     assert folder.locate("../person 1").samefile(album / "person 1")
 
 
@@ -96,7 +116,7 @@ def test_nothing_is_linked_outside_the_folder_of_copies(album: Path, monkeypatch
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
     with pytest.raises(DataError, match="too far up"):
-        folder.link_into_copy("../../../person 1", project)
+        folder.link_into_copy("dataset.path", "../../../person 1", project)
     assert not (album / "deep/person 1").exists()
 
 
@@ -171,5 +191,75 @@ def test_a_photo_whose_name_is_not_text_is_refused(album: Path) -> None:
 def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album)
     initial = sorted(album.rglob("*"))
-    folder.link_into_copy("person 1", album)
+    folder.link_into_copy("dataset.path", "person 1", album)
     assert sorted(album.rglob("*")) == initial
+
+
+@pytest.fixture
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three photos of nobody known; and other files."""
+    folder = tmp_path_factory.mktemp("unlabelled")
+    for name in ("c.jpg", "a.JPG", "b.png", "LICENSE.txt", ".hidden.jpg"):
+        (folder / name).write_bytes(name.encode())
+    (folder / ".thumbnails").mkdir()
+    return folder
+
+
+def test_photos_of_nobody_known_are_all_to_train_on(
+    album: Path, unlabelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone, both = list(fetch(dataset(album), 0)[1]), dataset(album, unlabelled)
+    count, rows = fetch(both.model_copy(update={"people": 9}), 0)
+    fewer = list(rows)
+    assert count == len(fewer) == 27 + 3, "the cap is of people"
+    assert fewer[27:] == [
+        {"face_id": f"unlabelled/{name}", "identity": None, "split": "train", "image": name.encode()}
+        for name in ("a.JPG", "b.png", "c.jpg")
+    ]
+    assert "unlabelled0: left out 'LICENSE.txt': not .jpg" in capsys.readouterr().err
+    assert list(fetch(both, 0)[1])[:-3] == alone, "and they move nobody"
+
+
+def test_somebody_called_as_photos_of_nobody_known_is_refused(album: Path, unlabelled: Path) -> None:
+    (album / "person 0").rename(album / "unlabelled")
+    assert fetch(dataset(album), 0)[0] == 28
+    with pytest.raises(DataError, match=r"^dataset\.path: unlabelled is also .*; rename the folder$"):
+        fetch(dataset(album, unlabelled), 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nowhere", "nowhere does not exist; it should be a folder of photos of nobody known"),
+        ("photo.jpg", "photo.jpg is a file; it should be a folder"),
+        ("people", "people is the same folder as .*/people, which is dataset.path; give each a folder of its own"),
+        ("people/person 1", "person 1 lies in .*/people, which is dataset.path"),
+        ("", "holds .*/people, which is dataset.path"),
+        ("none", r"none has no photos \(.jpg, .*\) in it; put some there"),
+        (
+            "nested",
+            "nested holds the folder 00000, .* move those photos up into .*nested, or if its folders are people",
+        ),
+    ],
+)
+def test_a_folder_of_nobody_known_that_will_not_do_is_one_line(
+    album: Path, tmp_path_factory: pytest.TempPathFactory, place: str, said: str
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    album.rename(home / "people")
+    for name in ("none", "nested/00000"):
+        (home / name).mkdir(parents=True)
+    (home / "photo.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=f"^dataset.unlabelled: .*{said}") as error:
+        fetch(dataset(home / "people", home / place), 0)
+    assert "\n" not in str(error.value)
+
+
+def test_the_folder_that_stands_for_none_is_empty(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(album)
+    folder.make_unread("dataset.unlabelled", NO_UNLABELLED, "Nothing is read here.")
+    folder.make_unread("dataset.unlabelled", NO_UNLABELLED, "Nothing is read here.")
+    assert fetch(dataset(album), 0)[0] == 28
+    (album / NO_UNLABELLED / "a.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"^data/no-unlabelled-photos: nothing is read .* set dataset.unlabelled to"):
+        fetch(dataset(album), 0)

@@ -1,6 +1,7 @@
 """Who trains and who tests: by person, by seed, and stable."""
 
 import itertools
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlgan.errors import DataError
-from ftlgan.params import Dataset
+from ftlgan.params import NO_UNLABELLED, Dataset
 from ftlgan.sources.fetch import fetch
 from ftlgan.sources.split import split_people
 
@@ -61,7 +62,8 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dataset(album: Path, **others: object) -> Dataset:
     values = {"people": None, "photos": 2, "synthetic_people": 0, "val": 0.2, "test": 0.3}
-    return Dataset.model_validate({"source": "folder", "path": str(album), **values, **others})
+    folders = {"path": str(album), "unlabelled": NO_UNLABELLED}
+    return Dataset.model_validate({"source": "folder", **folders, **values, **others})
 
 
 def splits_of_the_album(dataset: Dataset) -> dict[str, str]:
@@ -89,6 +91,14 @@ def test_synthetic_people_are_drawn_beside_the_others_and_never_tested(album: Pa
     assert {split for identity, split in photos if identity.startswith("person ")} == {"test"}
     drawn = dict(photo for photo in photos if photo[0].startswith("person-"))
     assert Counter(drawn.values()) == {"train": 3, "val": 2}
+
+
+def test_people_who_are_all_to_be_tested_do_not_train_with_one_photo_either(album: Path, tmp_path: Path) -> None:
+    shutil.copytree(album, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "person 39/b.jpg").unlink()
+    tested = dataset(tmp_path, people=None, synthetic_people=8, test=1)
+    rows = list(itertools.islice(fetch(tested, seed=0)[1], 79))
+    assert {row["split"] for row in rows} == {"test"}, "of person 39 the stage align rejects the photo"
 
 
 def test_too_few_people_are_named(album: Path) -> None:

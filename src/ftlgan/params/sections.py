@@ -15,6 +15,7 @@ from ftlgan.params.values import (
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
     NO_PHOTOS,
+    NO_UNLABELLED,
     NOT_DIFFERENTIABLE,
     AdversarialForm,
     Count,
@@ -31,9 +32,9 @@ from ftlgan.params.values import (
 )
 
 
-def _is_no_photos(path: Any) -> bool:
-    """Tell whether a path is `NO_PHOTOS`, also as `./data/no-photos/`."""
-    return isinstance(path, str) and PurePosixPath(path) == PurePosixPath(NO_PHOTOS)
+def _is(path: Any, placeholder: str) -> bool:
+    """Tell whether a path is `NO_PHOTOS` or `NO_UNLABELLED`, also as `./data/no-photos/`."""
+    return isinstance(path, str) and PurePosixPath(path) == PurePosixPath(placeholder)
 
 
 class Dataset(Section):
@@ -41,6 +42,8 @@ class Dataset(Section):
     """A module in `ftlgan.sources`. In params.yaml it may be null: `folder` where there is a path, else `synthetic`."""
     path: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
+    unlabelled: Annotated[str, Field(pattern=r"^[^~]")]
+    """Relative likewise, or `NO_UNLABELLED`; beside any source."""
     people: Annotated[int, Field(ge=6)] | None
     """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
@@ -49,18 +52,23 @@ class Dataset(Section):
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
 
+    @property
+    def has_unlabelled(self) -> bool:
+        """Whether `unlabelled` names a folder that is read."""
+        return not _is(self.unlabelled, NO_UNLABELLED)
+
     @model_validator(mode="before")
     @classmethod
     def a_path_implies_the_source(cls, tree: Any) -> Any:
         if isinstance(tree, Mapping) and tree.get("source", "") is None:
-            return {**tree, "source": "synthetic" if _is_no_photos(tree.get("path")) else "folder"}
+            return {**tree, "source": "synthetic" if _is(tree.get("path"), NO_PHOTOS) else "folder"}
         return tree
 
     @model_validator(mode="after")
     def a_path_is_read(self) -> Self:
-        if self.source == "folder" and _is_no_photos(self.path):
+        if self.source == "folder" and _is(self.path, NO_PHOTOS):
             raise ValueError("path: source folder reads the folder that path names; set path, or source to null")
-        if self.source != "folder" and not _is_no_photos(self.path):
+        if self.source != "folder" and not _is(self.path, NO_PHOTOS):
             raise ValueError(
                 f"path: {self.path!r} is not read by source {self.source}; set source to null, or path to {NO_PHOTOS}"
             )

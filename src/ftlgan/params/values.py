@@ -15,6 +15,8 @@ METHODS = tuple(
 """What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
 NO_PHOTOS = "data/no-photos"
 """The `dataset.path` of sources that read no folder. DVC wants a path in any case, so the stage `locate` makes it."""
+NO_UNLABELLED = "data/no-unlabelled-photos"
+"""The `dataset.unlabelled` that stands for none, likewise."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """The name of a network that is trained here; it names folders and stages."""
 RecognizerName = ModelName

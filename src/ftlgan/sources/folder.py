@@ -1,4 +1,4 @@
-"""The user's own photos: a directory with one directory of photos per person."""
+"""The user's own photos: a directory with one directory of photos per person; and one of photos of nobody known."""
 
 import os
 import sys
@@ -29,25 +29,69 @@ def locate(path: str) -> Path:
     return folder
 
 
-def check_unread(path: str) -> None:
-    """Check that the folder of a source that reads none holds nothing that somebody takes for photos of the data set.
+def locate_unlabelled(path: str, people: str) -> Path:
+    """The folder of photos of nobody known that `dataset.unlabelled` means, as seen from the working directory.
+
+    Args:
+        path: `dataset.unlabelled`.
+        people: `dataset.path`.
+
+    Raises:
+        DataError: if it does not exist or is not a folder, or if one of the two lies in the other.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"dataset.unlabelled: {path} {problem}; it should be a folder of photos of nobody known")
+    here, there = folder.resolve(), Path(people).resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        relation = "is the same folder as" if here == there else "lies in" if there in here.parents else "holds"
+        raise DataError(
+            f"dataset.unlabelled: {path} {relation} {people}, which is dataset.path; give each a folder of its own"
+        )
+    return folder
+
+
+def check_unread(key: str, path: str) -> None:
+    """Check that the folder that stands for none holds nothing that somebody takes for photos of the data set.
+
+    Args:
+        key: the param whose folder it is.
+        path: the value of the param.
 
     Raises:
         DataError: if there is anything but its `README` in it, or it is a link or a file.
     """
     folder = Path(path)
     if folder.is_symlink() or folder.is_file() or (folder.exists() and any(x.name != README for x in folder.iterdir())):
-        raise DataError(f"{path}: nothing is read from there; move it to another place, and set dataset.path to that")
+        raise DataError(f"{path}: nothing is read from there; move it to another place, and set {key} to that")
 
 
-def link_into_copy(path: str, project: Path) -> None:
+def make_unread(key: str, path: str, read_me: str) -> None:
+    """Make the folder that stands for none.
+
+    Args:
+        key: the param whose folder it is.
+        path: the value of the param.
+        read_me: what its `README` says.
+
+    Raises:
+        DataError: see `check_unread`.
+    """
+    check_unread(key, path)
+    Path(path).mkdir(parents=True, exist_ok=True)
+    (Path(path) / README).write_text(read_me, encoding="utf-8", newline="\n")
+
+
+def link_into_copy(key: str, path: str, project: Path) -> None:
     """Let a relative path mean the same folder in a copy of the project as in the project itself.
 
     `dvc exp run --temp` and the queue work in a copy, deep inside the project, from which `../photos` leads nowhere. A
     link at that place makes the path valid there, for us and for DVC, which hashes the folder to see what changed.
 
     Args:
-        path: `dataset.path`.
+        key: the param whose folder it is.
+        path: the value of the param.
         project: root of the original project (DVC's `DVC_ROOT`).
 
     Raises:
@@ -58,9 +102,7 @@ def link_into_copy(path: str, project: Path) -> None:
     if place == photos or not photos.is_dir() or (place.exists() and not place.is_symlink()):
         return
     if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
-        raise DataError(
-            f"dataset.path: {path} leads too far up for a run in a copy of the project; give {photos} instead"
-        )
+        raise DataError(f"{key}: {path} leads too far up for a run in a copy of the project; give {photos} instead")
     place.parent.mkdir(parents=True, exist_ok=True)
     link = place.with_name(f"{place.name}.{os.getpid()}")  # made aside: another run in a copy may do the same
     link.symlink_to(photos, target_is_directory=True)
@@ -70,7 +112,8 @@ def link_into_copy(path: str, project: Path) -> None:
 def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:
     """Choose people and photos, by name and seed alone.
 
-    Somebody with one photo makes no genuine pair, so people with more are chosen first. Photos are the first by path.
+    Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first. Photos are
+    the first by path.
 
     Args:
         folder: the directory of directories.
@@ -93,6 +136,22 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     chosen = sorted(order, key=lambda name: len(every[name]) < 2)[:most_people]  # stable: keeps the shuffled order
     print(f"{folder}: {len(chosen)} of {len(every)} people", file=sys.stderr)
     return {name: every[name][:most_photos] for name in sorted(chosen)}
+
+
+def unlabelled(folder: Path) -> list[Path]:
+    """Return the photos of a folder of nobody known, by name. Say what is left out.
+
+    Raises:
+        DataError: if there are no photos or there are folders in it, or something in it can't be read.
+    """
+    if within := [path for path in _visible(folder) if path.is_dir()]:
+        raise DataError(
+            f"dataset.unlabelled: {folder} holds the folder {within[0].name}, and photos of nobody known lie side by "
+            f"side; move those photos up into {folder}, or if its folders are people, set dataset.path to it"
+        )
+    if not (found := photos(folder)):
+        raise DataError(f"dataset.unlabelled: {folder} has no photos ({COMMON_SUFFIXES} ...) in it; put some there")
+    return found
 
 
 def album(folder: Path) -> dict[str, list[Path]]:
@@ -177,9 +236,16 @@ def photographs(folder: Path, chosen: Mapping[str, list[Path]]) -> Iterator[Phot
     """Read the chosen photos of a folder of people, bytes as they are."""
     for name, paths in chosen.items():
         for path in paths:
-            try:
-                yield name, path.relative_to(folder / name).as_posix(), path.read_bytes()
-            except OSError as error:
-                raise DataError(
-                    f"{path}: can't be read ({error.strerror}); mend its permissions or remove it"
-                ) from None
+            yield name, path.relative_to(folder / name).as_posix(), read(path)
+
+
+def read(photo: Path) -> bytes:
+    """Read a photo, bytes as they are.
+
+    Raises:
+        DataError: if it can't be read.
+    """
+    try:
+        return photo.read_bytes()
+    except OSError as error:
+        raise DataError(f"{photo}: can't be read ({error.strerror}); mend its permissions or remove it") from None

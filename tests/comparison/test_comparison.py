@@ -257,6 +257,22 @@ def test_runs_of_an_earlier_version_say_what_is_a_white_box_in_words(tmp_path: P
     assert {row.judge for row in rows if row.box == "white"} == {"sface"}
 
 
+def test_runs_of_an_earlier_version_trained_on_people_with_two_photos_alone(tmp_path: Path) -> None:
+    earlier, now = (write_run(tmp_path / str(res), res) for res in (14, 28))
+    path = Path(now) / "metrics/origin.json"
+    origin = json.loads(path.read_text())
+
+    def count_of_unlabelled(photos: int) -> None:
+        origin["split"]["train"] = {"single_photo_people": 0, "unlabelled_photos": photos}
+        path.write_text(json.dumps(origin))
+
+    count_of_unlabelled(0)
+    assert compare_runs(find_runs([earlier, now]))
+    count_of_unlabelled(1)
+    with pytest.raises(DataError, match="split of the people"):
+        compare_runs(find_runs([earlier, now]))
+
+
 def test_a_judge_that_the_origin_does_not_know_is_named(tmp_path: Path) -> None:
     path = Path(write_run(tmp_path / "28", 28)) / "metrics/origin.json"
     path.write_text(path.read_text().replace('"dlib"', '"other"'))

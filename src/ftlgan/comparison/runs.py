@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError, field_validator, model_validator
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BLACK, CEILING, WHITE
@@ -99,6 +99,13 @@ class Origin(BaseModel):
     degradation: Degradation
     software: Mapping[str, str] = {}
     """The versions of the libraries that computed the results; empty for runs made before they were recorded."""
+
+    @field_validator("split")
+    @classmethod
+    def read_earlier_form(cls, split: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take runs of an earlier version, which trained on people with two photos or more alone, and counted none."""
+        none = {"single_photo_people": 0, "unlabelled_photos": 0}
+        return {**split, "train": none | split.get("train", {})}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """What a new user does wrong gets its one line; what can go on goes on."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from documentation import documentation
 from project import Project, executed, new_project
 from small_disk import small_disk
 
-from ftlgan.params import NO_PHOTOS
+from ftlgan.faces import SPLITS
+from ftlgan.params import NO_PHOTOS, NO_UNLABELLED
 
 
 def error_lines(printed: str) -> list[str]:
@@ -24,6 +26,7 @@ def error_lines(printed: str) -> list[str]:
     [
         (["res=15"], "ERROR: params.yaml: res: 15: input should be 14, 28 or 56"),
         (["dataset.path=../nowhere"], "ERROR: dataset.path: ../nowhere does not exist; it should be a folder"),
+        (["dataset.unlabelled=../photos/person-0000"], "ERROR: dataset.unlabelled: ../photos/person-0000 lies in ../"),
     ],
 )
 def test_a_wrong_param_is_one_line(project: Project, settings: list[str], said: str) -> None:
@@ -67,7 +70,7 @@ def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: 
     (project.photos / name).mkdir()
     project.dvc("exp", "run", "-S", f'dataset.path="../photos/{name}"', "locate")
     located = (project.root / "data/located.txt").read_text(encoding="utf-8")
-    assert located == f"../photos/{name}\n"
+    assert located == f"../photos/{name}\n{NO_UNLABELLED}\n"
 
 
 @pytest.mark.slow
@@ -129,23 +132,51 @@ def test_no_network_is_one_line(tmp_path: Path, photos: Path) -> None:
     assert line.endswith("); or set dataset.source to null")
 
 
-def test_photos_that_cannot_be_used_are_listed_and_the_rest_goes_on(project: Project) -> None:
-    people = sorted(project.photos.iterdir())
-    (people[0] / "0000.jpg").write_text("a text")
-    (people[1] / "0000.jpg").write_bytes((people[1] / "0001.jpg").read_bytes()[:3000])
-    for name in ("0001.jpg", "0002.jpg"):
-        (people[2] / name).unlink()
-    printed = project.dvc("repro", "align")
-    assert executed(printed) == {"fetch", "align"}
-    assert "align: 3 photos rejected" in printed
+def people_by_split(project: Project) -> dict[str, list[Path]]:
+    """The folders of the people in each split."""
+    rows = pq.read_table(project.root / "data/raw", columns=["identity", "split"]).to_pylist()
+    split_of = {row["identity"]: row["split"] for row in rows}
+    return {split: [project.photos / who for who in split_of if split_of[who] == split] for split in SPLITS}
+
+
+def test_photos_that_cannot_be_used_are_listed_and_the_rest_trains_or_is_tested(project: Project) -> None:
+    people = people_by_split(project)
+    alone, nobody, tested = project.photos / "alone", project.root.parent / "nobody", people["test"][0]
+    (people["train"][1] / "0000.jpg").write_text("a text")
+    for name in ("0000.jpg", "0001.jpg"):
+        (tested / name).write_bytes((tested / name).read_bytes()[:3000])
+    for folder, person in ((alone, 0), (nobody, 2), (nobody, 3)):
+        folder.mkdir(exist_ok=True)
+        shutil.move(people["train"][person] / "0000.jpg", folder / f"{person}.jpg")
+    project.set_params(dataset={"unlabelled": "../nobody"})
+    printed = project.dvc("repro")
+    assert "align: 4 photos rejected" in printed
     rejects = {
         row["face_id"]: row["reason"] for row in pq.read_table(project.root / "data/rejects.parquet").to_pylist()
     }
     assert rejects == {
-        f"{people[0].name}/0000.jpg": "unreadable: not an image",
-        f"{people[1].name}/0000.jpg": "unreadable: image file is truncated",
-        f"{people[2].name}/0000.jpg": "the only usable photo of this person",
+        f"{people['train'][1].name}/0000.jpg": "unreadable: not an image",
+        **{f"{tested.name}/{name}": "unreadable: image file is truncated" for name in ("0000.jpg", "0001.jpg")},
+        f"{tested.name}/0002.jpg": "the only usable photo of this person",
     }
+    own = {"alone/0.jpg", "unlabelled/2.jpg", "unlabelled/3.jpg"}
+    triplets = pq.read_table(project.root / "data/targets/ftlgan/triplets.parquet").to_pylist()
+    assert {row["anchor"] for row in triplets if row["anchor"] == row["positive"]} == own
+    for table in ("gallery/dlib", "restored/ftlgan", "probes/ftlgan/dlib"):
+        assert not own & set(pq.read_table(project.root / "data" / table)["face_id"].to_pylist())
+    origin = json.loads((project.root / "metrics/origin.json").read_text())
+    counted = origin["split"]["train"]
+    assert (counted["single_photo_people"], counted["unlabelled_photos"]) == (1, 2)
+    assert origin["left_out"]["rejects"] == {"unreadable": 3, "the only usable photo of this person": 1}
+
+    shutil.copy(people["train"][4] / "0000.jpg", nobody / "4.jpg")
+    gallery = project.root / "data/gallery/dlib/part-00000.parquet"
+    before = gallery.read_bytes()
+    assert executed(project.dvc("repro", "train@ftlgan", "gallery@dlib", "embed@bicubic-dlib")) == {
+        *("fetch", "align", "embed_teacher@sface", "triplets@sface", "targets@ftlgan", "degrade", "train@ftlgan"),
+        *("gallery@dlib", "restore@bicubic"),
+    }
+    assert gallery.read_bytes() == before
 
 
 def test_a_stage_that_fails_leaves_no_result(project: Project) -> None:

@@ -227,10 +227,21 @@ def test_a_relative_path_means_the_same_folder_in_a_copy_of_the_project(project:
 
 
 def test_a_photo_changed_before_a_run_in_a_copy_is_seen_there(project: Project) -> None:
-    project.dvc("exp", "run", "--temp", "-S", "evaluate.sheet=1", "fetch")
+    nobody = project.photos.with_name("nobody")
+    nobody.mkdir()
+    photos = sorted(project.photos.rglob("*.jpg"))
+
+    def executed_in_a_copy(sheet: int) -> set[str]:
+        settings = ["-S", f"evaluate.sheet={sheet}", "-S", "dataset.unlabelled=../nobody"]
+        return executed(project.dvc("exp", "run", "--temp", *settings, "fetch"))
+
+    shutil.copy(photos[0], nobody / "0.jpg")
+    executed_in_a_copy(1)
     _change(project.photos)
-    printed = project.dvc("exp", "run", "--temp", "--name", "elsewhere", "-S", "evaluate.sheet=2", "fetch")
-    assert "fetch" in executed(printed)
+    assert "fetch" in executed_in_a_copy(2)
+    shutil.copy(photos[1], nobody / "1.jpg")
+    assert "fetch" in executed_in_a_copy(3)
+    assert "fetch" not in executed_in_a_copy(4)
 
 
 def test_two_clones_give_the_same_lock_also_where_another_model_was_beside(
@@ -281,7 +292,9 @@ def test_every_result_says_where_it_comes_from(reproduced: Project) -> None:
     faces = pq.read_table(reproduced.root / "data/aligned", columns=["identity", "split"]).to_pylist()
     for split in ("train", "val", "test"):
         people = [face["identity"] for face in faces if face["split"] == split]
-        assert origin["split"][split] == {"people": len(set(people)), "photos": len(people)}
+        counts = {"people": len(set(people)), "photos": len(people)}
+        of_train = {"single_photo_people": 0, "unlabelled_photos": 0} if split == "train" else {}
+        assert origin["split"][split] == counts | of_train
     assert origin["software"].keys() == {"torch", "onnxruntime", "dlib", "opencv", "pillow", "numpy"}
     assert origin["software"]["numpy"] == np.__version__
     assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0}

@@ -1,34 +1,34 @@
-"""Make the low-resolution twin of every aligned face."""
+"""Make the small faces to train and validate on: twins of the aligned ones, and native ones, brought to their size."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
-import numpy as np
-
-from ftlgan.degradation import degrade
+from ftlgan.degradation import degrade, draw_kind, native_faces, stream_of
 from ftlgan.errors import one_line_errors
-from ftlgan.faces import FACES, count_faces, decode_png, encode_png, stream_faces, write_faces
+from ftlgan.faces import DEGRADED, FACES, count_faces, decode_png, encode_png, stream_faces, write_faces
 from ftlgan.params import Params, load_params
 from ftlgan.progress import progress
 
-ALIGNED = Path("data/aligned")
+ALIGNED, SMALL, SPLITS = Path("data/aligned"), Path("data/small"), ("train", "val")
 
 
-def rows(params: Params) -> Iterator[dict[str, Any]]:
-    for batch in stream_faces(ALIGNED):
+def twins(params: Params) -> Iterator[dict[str, Any]]:
+    for batch in stream_faces(ALIGNED, SPLITS):
         for row in batch.select(FACES.names).to_pylist():
-            # Drawn by the face alone: the same whatever else is there.
-            rng = np.random.default_rng([params.seed, crc32(row["face_id"].encode())])
-            face = degrade(decode_png(row["image"]), params.res, params.degradation.kind, rng)
-            yield {**row, "image": encode_png(face)}
+            rng = stream_of(params.seed, row["face_id"])
+            kind = draw_kind(params.degradation, rng)
+            face = degrade(decode_png(row["image"]), params.res, kind, rng)
+            yield {**row, "image": encode_png(face), "native": False}
 
 
 @one_line_errors
 def main() -> None:
     params = load_params()
-    write_faces(Path("data/degraded"), FACES, progress(rows(params), "degrade", count_faces(ALIGNED)))
+    native = ({**row, "native": True} for row in native_faces(SMALL, params.res, "train"))
+    count = count_faces(ALIGNED, SPLITS) + count_faces(SMALL, ["train"])
+    write_faces(Path("data/degraded"), DEGRADED, progress(chain(twins(params), native), "degrade", count))
 
 
 if __name__ == "__main__":

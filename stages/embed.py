@@ -1,4 +1,4 @@
-"""Embed the faces that one method or model restored, by one judge: `python stages/embed.py NAME JUDGE`."""
+"""Embed the faces that one method or model restored, by one judge: `python stages/embed.py NAME JUDGE CONDITION`."""
 
 import sys
 from pathlib import Path
@@ -12,9 +12,9 @@ from ftlgan.recognition.embedding import embed_faces
 @one_line_errors
 def main() -> None:
     params = load_params()
-    method, name = chosen(sys.argv[1:], params.compared, params.recognition.judges)
+    method, name, condition = chosen(sys.argv[1:], params.compared, params.recognition.judges, params.test.conditions)
     judge = recognizers.load(name, params.recognizers[name])
-    embed_faces(judge, Path("data/restored") / method, Path("data/probes") / method / name)
+    embed_faces(judge, Path("data/restored") / condition / method, Path("data/probes") / condition / method / name)
 
 
 if __name__ == "__main__":

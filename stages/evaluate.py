@@ -3,17 +3,28 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
 from ftlgan.evaluation import judging
 from ftlgan.evaluation.description import description
 from ftlgan.evaluation.provenance import check_photos, origin
-from ftlgan.faces import read_table
+from ftlgan.faces import count_faces, read_table
 from ftlgan.params import Params, load_params
 from ftlgan.stale_outputs import remove_stale_outputs
 
 DATA, METRICS = Path("data"), Path("metrics")
 TABLES = ("metrics.json", "origin.json", "verification.csv", "differences.csv", "rejects.csv", "roc.csv", "scores.csv")
+
+
+def probe_folders(params: Params, judge: str) -> list[tuple[str, str, Path]]:
+    """Return condition, method and folder of each table of probes by one judge."""
+    return [
+        (condition, method, DATA / "probes" / condition / method / judge)
+        for condition in params.test.conditions
+        for method in params.compared
+    ]
 
 
 def evaluate(params: Params, run: tracking.Run) -> None:
@@ -22,7 +33,8 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     from ftlgan.evaluation import plots
     from ftlgan.evaluation.contact_sheet import contact_sheet, read_sheet
 
-    judges, settings = params.recognition.judges, params.evaluate
+    judges, settings, conditions = params.recognition.judges, params.evaluate, params.test.conditions
+    headline = conditions[0]
     photos = check_photos(DATA / "aligned")
     galleries = {judge: judging.read_embedded(DATA / "gallery" / judge, photos.copies) for judge in judges}
     results = [
@@ -31,28 +43,37 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         for result in judging.evaluate(
             judge,
             gallery,
-            {m: judging.read_embedded(DATA / "probes" / m / judge, photos.copies) for m in params.compared},
+            {
+                (condition, method): judging.read_embedded(folder, photos.copies)
+                for condition, method, folder in probe_folders(params, judge)
+            },
             settings.replicates,
             settings.confidence,
             params.seed,
         )
     ]
-    teachers = judging.read_teachers(DATA / "restored", params.models)
+    teachers = judging.read_teachers(DATA / "restored" / headline, params.models)
     black_box = judging.headline_judge(judges, teachers)
-    reasons = read_table(DATA / "rejects.parquet")["reason"].to_pandas().str.split(":").str[0]
-    rejects = reasons.value_counts().rename_axis("reason").rename("photos")
-    provenance = origin(params, photos, {str(k): int(n) for k, n in rejects.items()}, galleries, results, teachers)
+    rejected = pa.concat_tables(
+        read_table(DATA / f"{name}.parquet", ["reason"]) for name in ("rejects", "small_rejects")
+    )
+    rejects = rejected["reason"].to_pandas().str.split(":").str[0].value_counts().rename_axis("reason").rename("photos")
+    reasons = {str(reason): int(count) for reason, count in rejects.items()}
+    small_faces = {condition: count_faces(DATA / "test" / condition) for condition in conditions}
+    native = count_faces(DATA / "small", ["train"])
+    provenance = origin(params, photos, reasons, galleries, small_faces, native, results, teachers)
     table = pd.DataFrame(judging.verification_table(results, params.res, teachers))
     differences = pd.DataFrame(judging.difference_table(results, params.res, settings.confidence, teachers))
-    reports = {result.method: result.report for result in judging.primary(results, black_box)}
-    title = f"{params.res} px, judged by {plots.label(black_box)}"
+    reports = {result.method: result.report for result in judging.primary(results, black_box, headline)}
+    title = f"{params.res} px, {headline}, judged by {plots.label(black_box)}"
     pictures = {
+        "conditions": plots.condition_plot(results, black_box, f"{params.res} px, judged by {plots.label(black_box)}"),
         "roc": plots.roc_plot(reports, title),
         "scores": plots.score_plot(reports, title),
-        "faces": contact_sheet(read_sheet(DATA, params.compared, settings.sheet)),
+        "faces": contact_sheet(read_sheet(DATA, headline, params.compared, settings.sheet)),
     }
     with writing(METRICS):
-        for name, content in (("metrics", judging.headline(results, black_box)), ("origin", provenance)):
+        for name, content in (("metrics", judging.headline(results, black_box, headline)), ("origin", provenance)):
             (METRICS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
         table.to_csv(METRICS / "verification.csv", index=False, lineterminator="\n")
         differences.to_csv(METRICS / "differences.csv", index=False, lineterminator="\n")
@@ -63,10 +84,10 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         for name, picture in pictures.items():
             plots.save(picture, METRICS / f"{name}.png")
 
-    shown = table[table.protocol != judging.LR_LR].filter(regex="^(method|judge|box|people|d_prime|auc|eer)")
+    shown = table[table.protocol != judging.LR_LR].filter(regex="^(condition|method|judge|box|people|d_prime|auc|eer)")
     print(shown.to_string(index=False, float_format="%.3f"))
-    run.log_final(judging.scalars(results, black_box))
-    run.describe(description(results, black_box, params.res, settings.confidence))
+    run.log_final(judging.scalars(results, black_box, headline))
+    run.describe(description(results, black_box, conditions, params.res, settings.confidence))
     for name in pictures:
         run.log_figure(METRICS / f"{name}.png")
     for name in TABLES:
@@ -74,13 +95,16 @@ def evaluate(params: Params, run: tracking.Run) -> None:
 
 
 def remove_stale(params: Params) -> None:
-    """Remove what methods, models and judges left that params.yaml does not name any more."""
+    """Remove what conditions, methods, models and judges left that params.yaml does not name any more."""
     judges = params.recognition.judges
     remove_stale_outputs(DATA / "gallery", judges)
-    remove_stale_outputs(DATA / "restored", params.compared)
-    remove_stale_outputs(DATA / "probes", params.compared)
-    for name in params.compared:
-        remove_stale_outputs(DATA / "probes" / name, judges)
+    for folder in ("test", "restored", "probes"):
+        remove_stale_outputs(DATA / folder, params.test.conditions)
+    for condition in params.test.conditions:
+        remove_stale_outputs(DATA / "restored" / condition, params.compared)
+        remove_stale_outputs(DATA / "probes" / condition, params.compared)
+        for name in params.compared:
+            remove_stale_outputs(DATA / "probes" / condition / name, judges)
     remove_stale_outputs(METRICS / "validation", [f"{model}.json" for model in params.models])
 
 

@@ -1,4 +1,4 @@
-"""Restore the low-resolution test faces by one method: `python stages/restore.py METHOD`."""
+"""Restore the low-resolution test faces by one method: `python stages/restore.py METHOD CONDITION`."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from ftlgan.params import chosen, load_params
 @one_line_errors
 def main() -> None:
     params = load_params()
-    (method,) = chosen(sys.argv[1:], params.methods)
+    method, condition = chosen(sys.argv[1:], params.methods, params.test.conditions)
     weights = params.weights.get(method)
     if weights:
         from ftlgan.networks.device import prepare_device  # takes seconds, and only a network needs it
@@ -21,7 +21,9 @@ def main() -> None:
         # A path means the same in the copy of the project in which `exp run --temp` works.
         weights = weights.seen_from(os.environ.get("DVC_ROOT", ""))
     restorer = restoration.load(method, weights, params.train.device)
-    restoration.restore_faces(method, restorer, Path("data/degraded"), Path("data/restored") / method)
+    restoration.restore_faces(
+        method, restorer, Path("data/test") / condition, Path("data/restored") / condition / method
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Restore the low-resolution test faces by one model that was trained here: `python stages/restore_model.py MODEL`."""
+"""Restore the low-resolution test faces by one model: `python stages/restore_model.py MODEL CONDITION`."""
 
 import sys
 from pathlib import Path
@@ -14,11 +14,11 @@ from ftlgan.restoration.trained import Trained
 @one_line_errors
 def main() -> None:
     params = load_params()
-    (model,) = chosen(sys.argv[1:], params.models)
+    model, condition = chosen(sys.argv[1:], params.models, params.test.conditions)
     prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     generator = Trained(Path("data/model") / model / "generator.safetensors", params.res, params.train.device)
     schema = restored_schema(params.losses[model].teachers)
-    restore_faces(model, generator, Path("data/degraded"), Path("data/restored") / model, schema)
+    restore_faces(model, generator, Path("data/test") / condition, Path("data/restored") / condition / model, schema)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ from ftlgan.alignment import (
     AlignedFace,
     Aligner,
     NoFaceError,
+    SmallAligner,
     aligned_rows,
     crop,
     read_photo,
+    small_rows,
     take_aligned,
 )
 from ftlgan.detection import FaceDetector, to_template
@@ -43,7 +45,7 @@ faces = [aligner(Path(photo).read_bytes()) for photo in sys.argv[1:]]
 sys.stdout.buffer.write(pickle.dumps([(face.image, face.landmarks, face.detection_score) for face in faces]))
 """
 
-CONFIG = Align(detection_score=0.7, face_width=30, aligned=False)
+CONFIG = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False)
 
 
 def encode(image: np.ndarray, format_: str = "png", **options: Any) -> bytes:
@@ -205,7 +207,7 @@ def test_an_aligned_face_is_square() -> None:
 def test_rows_of_aligned_faces_need_no_detection(people: list[dict[str, Any]]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     rows = [{**row, "image": encode(noise)} for row in people]
-    taken = list(aligned_rows(rows, Align(detection_score=0.7, face_width=200, aligned=True), []))
+    taken = list(aligned_rows(rows, Align(detection_score=0.7, face_width=200, aligned=True, small_aligned=False), []))
     assert len(taken) == len(rows)
     np.testing.assert_array_equal(decode_png(taken[0]["image"]), noise)
 
@@ -400,3 +402,37 @@ def test_the_same_photo_gives_the_same_face(photo: bytes) -> None:
     assert isinstance(one, AlignedFace)
     np.testing.assert_array_equal(one.image, two.image)
     np.testing.assert_array_equal(one.landmarks, two.landmarks)
+
+
+def shrunk(photo: bytes, side: int) -> bytes:
+    """A photo whose longer side has so many pixels, as PNG."""
+    image = Image.fromarray(read_photo(photo))
+    scale = side / max(image.size)
+    buffer = io.BytesIO()
+    image.resize([round(length * scale) for length in image.size], Image.Resampling.BOX).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def test_a_small_face_is_found_in_the_photo_enlarged_and_its_landmarks_are_of_the_photo(photo: bytes) -> None:
+    true = Aligner(0.7, 30)(photo)
+    scale = 40 / max(read_photo(photo).shape[:2])
+    small = shrunk(photo, 40)
+    with pytest.raises(NoFaceError):
+        Aligner(0.7, 30)(small)
+    found = SmallAligner(0.7)(small)
+    assert found.image.shape == (112, 112, 3)
+    expected = (true.landmarks + 0.5) * scale - 0.5
+    eyes = np.linalg.norm(expected[1] - expected[0])
+    assert np.linalg.norm(found.landmarks - expected, axis=1).mean() < 0.15 * eyes
+
+
+def test_small_faces_that_are_aligned_already_are_taken_as_they_are(photo: bytes) -> None:
+    face = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
+    config = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=True)
+    row = {"face_id": "small/a/1.png", "identity": "a", "split": "train", "image": encode(face)}
+    rejects: list[dict[str, object]] = []
+    (aligned,) = small_rows([row, {**row, "image": encode(face[:9])}], config, rejects)
+    assert np.array_equal(decode_png(aligned["image"]), face)
+    assert [reject["reason"] for reject in rejects] == [
+        "not square: 14x9 px, which no aligned face is (align.small_aligned is true)"
+    ]

@@ -9,7 +9,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src/ftlgan"
 LAYERS = [
     *("cli", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
-    *("alignment", "detection", "degradation", "triplets", "sources", "verification", "networks"),
+    *("conditions", "alignment", "detection", "degradation", "triplets", "sources", "verification", "networks"),
     *("weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking", "errors"),
     *("progress", "processes"),
 ]

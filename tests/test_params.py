@@ -110,7 +110,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("dataset.test", 0, ["dataset.test", "0", "greater than 0"]),
         ("dataset.test", 1, ["dataset", "1.1", "below 1", "synthetic_people"]),
         ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
-        ("dataset", None, ["dataset", "empty", "source, path, unlabelled, people, photos"]),
+        ("dataset", None, ["dataset", "empty", "source, path, unlabelled, small, people, photos"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
         ("recognition.teachers", ["dlib"], ["recognition", "teachers", "'dlib'", "no differentiable form"]),
         ("recognition.teachers", ["mine"], ["recognition.teachers", "'mine'", "not in recognizers (sface, dlib)"]),

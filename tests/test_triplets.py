@@ -10,7 +10,7 @@ import pytest
 from ftlgan.errors import DataError
 from ftlgan.faces import write_table
 from ftlgan.params import Triplets
-from ftlgan.triplets import TRIPLETS, mine, read_triplets, semi_hard
+from ftlgan.triplets import TRIPLETS, mine, mine_native, read_triplets, semi_hard
 
 CONFIG = Triplets(positives=2, negatives=3, hardest=6, margin=0.5)
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -179,3 +179,23 @@ def test_an_empty_table_is_one_line(tmp_path: Path) -> None:
     write_table(tmp_path / "t.parquet", TRIPLETS.empty_table())
     with pytest.raises(DataError, match="holds no triplets"):
         read_triplets(tmp_path / "t.parquet")
+
+
+def test_a_native_face_is_an_anchor_of_photos_of_its_person_and_of_others_near_their_mean(more_faces: Faces) -> None:
+    ids, identities, embeddings = more_faces
+    native = np.array(["small/a", "small/b", "small/c"]), np.array(["p3", "p0", "alone"])
+    table = mine_native(native, *more_faces, CONFIG, seed=0)
+    assert table.schema == TRIPLETS
+    place = {face_id: i for i, face_id in enumerate(ids)}
+    rows = table.to_pylist()
+    count = CONFIG.negatives
+    assert [row["anchor"] for row in rows] == ["small/a"] * 2 * count + ["small/b"] * 2 * count + ["small/c"] * count
+    for row in rows:
+        p, n = place[row["positive"]], place[row["negative"]]
+        assert identities[p] == row["identity"] == dict(zip(*native, strict=True))[row["anchor"]]
+        assert identities[n] == row["negative_identity"] != row["identity"]
+        mean = embeddings[identities == row["identity"]].mean(axis=0)
+        mean /= np.linalg.norm(mean)
+        assert row["positive_distance"] == pytest.approx(np.linalg.norm(mean - embeddings[p]), abs=1e-4)
+        assert row["negative_distance"] == pytest.approx(np.linalg.norm(mean - embeddings[n]), abs=1e-4)
+    assert mine_native((np.array([]), np.array([])), *more_faces, CONFIG, seed=0).num_rows == 0

@@ -9,7 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ftlgan.detection import FaceDetector, shrink, template, to_template, unturned
+from ftlgan.detection import Detection, FaceDetector, shrink, template, to_template, unturned
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
 from ftlgan.params import Align
@@ -27,6 +28,11 @@ from ftlgan.processes import available_cores, map_ahead
 
 ONLY_PHOTO = "the only usable photo of this person"
 """A reason to reject a photo of val or test; the others come from `Aligner`."""
+ENLARGEMENT = 4
+"""How much a small photo is enlarged before a face is looked for. In 150 photos of LFW with faces of 12 px, the
+detector finds 26 percent in the photos as they are, 99 percent enlarged twice, and all enlarged 4 times."""
+LONGEST_ENLARGED = 1920
+"""Pixels: a photo is not enlarged beyond this, and that is what a face of 8 px in a photo of 480 px needs."""
 PENDING_PER_THREAD = 4
 """Photos under way for each thread: enough that none waits, few enough that memory does not grow."""
 
@@ -39,11 +45,15 @@ class AlignedFace:
     """A face on the ArcFace template."""
 
     image: np.ndarray
-    """uint8 RGB, (112, 112, 3)."""
+    """uint8 RGB, (112, 112, 3); a small face that was aligned before has the size that it had."""
     landmarks: np.ndarray
     """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen on the upright face, in pixels of
     the photo as its EXIF orientation turns it."""
     detection_score: float
+
+
+AlignPhoto = Callable[[bytes], AlignedFace]
+"""Aligns the main face of an encoded photo. It raises `NoFaceError` where there is none that can be used."""
 
 
 class Aligner:
@@ -69,11 +79,43 @@ class Aligner:
         face = self.detector.main_face(image)
         if face.width < self.face_width:
             raise NoFaceError(f"face too small: {face.width:.0f} px wide, align.face_width asks for {self.face_width}")
-        turned = np.ascontiguousarray(np.rot90(image, face.turns))
+        return _aligned(image, face)
+
+
+class SmallAligner:
+    """Finds the main face of a photo that is small, on the photo enlarged, and aligns it. One instance a thread.
+
+    Args:
+        detection_score: least confidence, 0 to 1.
+    """
+
+    def __init__(self, detection_score: float) -> None:
+        self.detector = FaceDetector(detection_score, LONGEST_ENLARGED)
+
+    def __call__(self, photo: bytes) -> AlignedFace:
+        """Align the main face of an encoded photo; see `align`."""
+        return self.align(read_photo(photo))
+
+    def align(self, image: np.ndarray) -> AlignedFace:
+        """Align the main face of a photo. The result is enlarged, its landmarks are in pixels of the photo.
+
+        Args:
+            image: uint8 RGB, (H, W, 3), upright.
+
+        Raises:
+            NoFaceError: if it shows no face, or one whose landmarks can't be trusted.
+        """
         height, width = image.shape[:2]
-        return AlignedFace(
-            crop(turned, face.landmarks), unturned(face.landmarks, width, height, face.turns), face.score
-        )
+        factor = max(1, min(ENLARGEMENT, LONGEST_ENLARGED // max(height, width)))
+        large = np.asarray(Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
+        found = _aligned(large, self.detector.main_face(large))
+        return replace(found, landmarks=(found.landmarks + np.float32(0.5)) / factor - np.float32(0.5))
+
+
+def _aligned(image: np.ndarray, face: Detection) -> AlignedFace:
+    turned = np.ascontiguousarray(np.rot90(image, face.turns))
+    height, width = image.shape[:2]
+    return AlignedFace(crop(turned, face.landmarks), unturned(face.landmarks, width, height, face.turns), face.score)
 
 
 def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -109,6 +151,41 @@ def take_aligned(photo: bytes) -> AlignedFace:
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 
+def take_small(photo: bytes) -> AlignedFace:
+    """Take a small photo that is an aligned face, as it is.
+
+    Raises:
+        NoFaceError: if the photo is unreadable or not square.
+    """
+    image = read_photo(photo)
+    height, width = image.shape[:2]
+    if height != width:
+        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is (align.small_aligned is true)")
+    return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
+
+
+def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterator[Row]:
+    """Align the photos of a table that are small as they are, on all cores, in their order.
+
+    Args:
+        rows: of `ftlgan.faces.FACES`.
+        config: what the detector must find, or that the photos are aligned faces already, and nothing is detected.
+        rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
+
+    Yields:
+        Rows of `ftlgan.faces.ALIGNED`.
+    """
+
+    def aligner() -> AlignPhoto:
+        return take_small if config.small_aligned else SmallAligner(config.detection_score)
+
+    for row, result in align_each(rows, aligner):
+        if isinstance(result, AlignedFace):
+            yield _aligned_row(row, result)
+        else:
+            rejects.append(_reject(row, result))
+
+
 def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterator[Row]:
     """Align the photos of a raw face table, on all cores, in their order.
 
@@ -124,7 +201,7 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iter
         DataError: if fewer than two people are left of a split.
     """
     people: Counter[str] = Counter()
-    for _, photos in groupby(align_each(rows, config), key=lambda photo: _person(photo[0])):
+    for _, photos in groupby(align_each(rows, partial(aligner, config)), key=lambda photo: _person(photo[0])):
         usable: list[Row] = []
         for row, result in photos:
             if isinstance(result, AlignedFace):
@@ -145,14 +222,19 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iter
             )
 
 
+def aligner(config: Align) -> AlignPhoto:
+    """Return what aligns a photo: finds the face in it, or takes it for an aligned face."""
+    return take_aligned if config.aligned else Aligner(config.detection_score, config.face_width)
+
+
 def align_each(
-    rows: Iterable[Row], config: Align, read: Callable[[Row], bytes] = itemgetter("image")
+    rows: Iterable[Row], make_aligner: Callable[[], AlignPhoto], read: Callable[[Row], bytes] = itemgetter("image")
 ) -> Iterator[tuple[Row, AlignedFace | str]]:
     """Align photos on all cores, in their order.
 
     Args:
         rows: of any columns.
-        config: see `aligned_rows`.
+        make_aligner: returns what aligns a photo, one for each thread.
         read: returns the encoded photo of a row, in any thread; it may raise `NoFaceError`.
 
     Yields:
@@ -162,7 +244,7 @@ def align_each(
 
     def align(row: Row) -> tuple[Row, AlignedFace | str]:
         if not hasattr(local, "aligner"):
-            local.aligner = take_aligned if config.aligned else Aligner(config.detection_score, config.face_width)
+            local.aligner = make_aligner()
         try:
             return row, local.aligner(read(row))
         except NoFaceError as reason:

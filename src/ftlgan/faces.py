@@ -29,6 +29,8 @@ _SPLIT = pa.field("split", pa.string(), False)
 
 FACES = pa.schema([*_WHO, _SPLIT, pa.field("image", pa.binary(), False)])
 """Raw photos (own encoding), degraded and restored faces (PNG, RGB, 8 bit)."""
+DEGRADED = pa.schema([*FACES, pa.field("native", pa.bool_(), False)])
+"""Small faces to train and validate on. A native one was photographed small: it has no high-resolution twin."""
 ALIGNED = pa.schema(
     [*FACES, pa.field("landmarks", pa.list_(pa.float32(), 10), False), pa.field("detection_score", pa.float32(), False)]
 )

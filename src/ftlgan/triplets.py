@@ -60,20 +60,18 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, c
     Raises:
         DataError: if there are fewer than two known people, or none with two faces.
     """
-    known = np.array([identity is not None for identity in identities])
-    people, who_is_known = np.unique(identities[known].astype(np.str_), return_inverse=True)
-    if len(people) < 2 or np.bincount(who_is_known).max() < 2:
+    people, who = _numbered(identities)
+    known = who != UNKNOWN
+    if len(people) < 2 or np.bincount(who[known]).max() < 2:
         raise DataError(
             f"triplets: {len(face_ids)} training faces of {len(people)} known people hold no triplet; "
             "it takes 2 people, one of them with 2 photos"
         )
-    who = np.full(len(face_ids), UNKNOWN)
-    who[known] = who_is_known
-    limit = _distance_of_one_person(embeddings[known], who_is_known)
+    limit = _distance_of_one_person(embeddings[known], who[known])
     rows = [
         (anchor, positive, negative, distances[positive], distances[negative])
         for anchor in progress(range(len(face_ids)), "mine triplets", unit="anchor")
-        for distances in [_distances(embeddings, anchor)]
+        for distances in [_distances_of_face(embeddings, anchor)]
         for positive, negative in _pairs_of_anchor(
             anchor, who, distances, limit, config, np.random.default_rng([seed, anchor])
         )
@@ -86,11 +84,65 @@ def mine(face_ids: np.ndarray, identities: np.ndarray, embeddings: np.ndarray, c
     return pa.table([pa.array(column) for column in [*columns, *distances]], schema=TRIPLETS)
 
 
-def _distances(embeddings: np.ndarray, anchor: int) -> np.ndarray:
-    """Euclidean distances from one unit embedding to all: |a - b|^2 = 2 - 2ab; to itself exactly 0."""
-    distances = np.sqrt(np.maximum(0, 2 - 2 * (embeddings @ embeddings[anchor])))
-    distances[anchor] = 0
+def mine_native(
+    native: tuple[np.ndarray, np.ndarray],
+    face_ids: np.ndarray,
+    identities: np.ndarray,
+    embeddings: np.ndarray,
+    config: Triplets,
+    seed: int,
+) -> pa.Table:
+    """Mine triplets whose anchors are native small faces: positive and negative are high-resolution photos.
+
+    A small face has no embedding that could be trusted. The mean of its person's photos stands for it.
+
+    Args:
+        native: face_ids and identities of the small faces, str (M,) each; of people among `identities`.
+        face_ids: and what follows: see `mine`.
+
+    Returns:
+        A table of `TRIPLETS`, by anchor in the order given. The distances are those of the mean.
+    """
+    people, who = _numbered(identities)
+    limit = _distance_of_one_person(embeddings[who != UNKNOWN], who[who != UNKNOWN])
+    rows: list[tuple[str, int, int, float, float]] = []
+    for number, (face_id, identity) in enumerate(zip(*native, strict=True)):
+        same = who == np.searchsorted(people, identity)
+        centre = embeddings[same].mean(axis=0)
+        distances = _distances(embeddings, centre / np.linalg.norm(centre))
+        others = np.flatnonzero(~same & ~((who == UNKNOWN) & (distances < limit)))
+        rng = np.random.default_rng([seed, len(face_ids) + number])
+        rows += [
+            (face_id, positive, negative, distances[positive], distances[negative])
+            for positive, negative in _pairs(np.flatnonzero(same), others, distances, config, rng)
+        ]
+    if not rows:
+        return TRIPLETS.empty_table()
+    anchors, positive, negative, *distances = (np.array(column) for column in zip(*rows, strict=True))
+    columns = [anchors, face_ids[positive], face_ids[negative], identities[positive], identities[negative]]
+    columns += [column.astype(np.float32) for column in distances]
+    return pa.table([pa.array(column) for column in columns], schema=TRIPLETS)
+
+
+def _numbered(identities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the people who are known, sorted, and the number of each face's, `UNKNOWN` where nobody knows."""
+    known = np.array([identity is not None for identity in identities])
+    people, numbers = np.unique(identities[known].astype(np.str_), return_inverse=True)
+    who = np.full(len(identities), UNKNOWN)
+    who[known] = numbers
+    return people, who
+
+
+def _distances_of_face(embeddings: np.ndarray, face: int) -> np.ndarray:
+    """Distances from one of the faces to all; to itself exactly 0."""
+    distances = _distances(embeddings, embeddings[face])
+    distances[face] = 0
     return distances
+
+
+def _distances(embeddings: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+    """Euclidean distances from one unit embedding to all: |a - b|^2 = 2 - 2ab."""
+    return np.sqrt(np.maximum(0, 2 - 2 * (embeddings @ embedding)))
 
 
 def _distance_of_one_person(embeddings: np.ndarray, who: np.ndarray) -> float:
@@ -101,7 +153,9 @@ def _distance_of_one_person(embeddings: np.ndarray, who: np.ndarray) -> float:
         who: int (N,), who each is: at least one person twice.
     """
     by_person = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
-    genuine = [_distances(embeddings[rows], first)[first + 1 :] for rows in by_person for first in range(len(rows))]
+    genuine = [
+        _distances_of_face(embeddings[rows], first)[first + 1 :] for rows in by_person for first in range(len(rows))
+    ]
     return float(np.percentile(np.concatenate(genuine), MAYBE_THE_SAME))
 
 
@@ -116,6 +170,13 @@ def _pairs_of_anchor(
         positives = positives[positives != anchor]
     nobody_knows = (who == UNKNOWN) | (who[anchor] == UNKNOWN)
     others = np.flatnonzero(~same & ~(nobody_knows & (distances < limit)))
+    yield from _pairs(positives, others, distances, config, rng)
+
+
+def _pairs(
+    positives: np.ndarray, others: np.ndarray, distances: np.ndarray, config: Triplets, rng: np.random.Generator
+) -> Iterator[tuple[int, int]]:
+    """Draw pairs (positive, negative) for an anchor at these distances from all faces."""
     others = others[np.argsort(distances[others], kind="stable")]
     for positive in np.sort(rng.permutation(positives)[: config.positives]):
         candidates = semi_hard(distances[others], float(distances[positive]), config)

@@ -45,7 +45,7 @@ def pipeline(images: list[bytes]) -> None:
         }
         for i, image in enumerate(images)
     ]
-    list(aligned_rows(rows, Align(detection_score=0.7, face_width=30, aligned=False), []))
+    list(aligned_rows(rows, Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False), []))
 
 
 def seconds(function: Callable[[list[bytes]], None], images: list[bytes]) -> float:

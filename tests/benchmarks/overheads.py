@@ -26,7 +26,8 @@ sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
 from project import Project, new_project
 
 ROUNDS = 5
-BYTES = {"raw": 3000, "aligned": 5000, "degraded": 800, "restored": 5000}
+CONDITION = "bicubic"
+BYTES = {"raw": 3000, "aligned": 5000, "small": 800, "restored": 5000}
 """The bytes of an image: a PNG of 112x112 takes three times as much, which would fill the disk of a small machine."""
 DIMENSIONS = {"sface": 128, "dlib": 128}
 TEACHER = "sface"
@@ -71,8 +72,9 @@ def stages(project: Project) -> None:
     scripts = [[f"stages/{name}.py"] for name in ("locate", "fetch", "align", "degrade")]
     scripts += [[f"stages/{name}.py", "sface"] for name in ("embed_teacher", "triplets")]
     scripts += [["stages/gallery.py", "dlib"]]
-    scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("targets", "train", "validate", "restore_model")]
-    scripts += [["stages/restore.py", "bicubic"], ["stages/embed.py", "bicubic", "dlib"]]
+    scripts += [[f"stages/{name}.py", "ftlgan"] for name in ("targets", "train", "validate")]
+    scripts += [["stages/degrade_test.py", CONDITION], ["stages/restore_model.py", "ftlgan", CONDITION]]
+    scripts += [["stages/restore.py", "bicubic", CONDITION], ["stages/embed.py", "bicubic", "dlib", CONDITION]]
     scripts += [[f"stages/{name}.py"] for name in ("evaluate", "quality")]
     print(f"  {'stage':28}{'until params':>14}{'whole':>9}")
     bare = statistics.median(seconds(project, "python", "-c", "pass") for _ in range(ROUNDS))
@@ -102,17 +104,21 @@ def rows(count: int, splits: tuple[str, ...], size: int = 0, dimension: int = 0)
 def enlarge(project: Project, faces: int) -> None:
     """Tables of so many faces in place of what the stages made, as if they had."""
     data, every = project.root / "data", ("train", "val", "test")
-    for name, schema in (("raw", FACES), ("aligned", ALIGNED), ("degraded", FACES)):
+    for name, schema in (("raw", FACES), ("aligned", ALIGNED)):
         write_faces(data / name, schema, rows(faces, every, BYTES[name]))
+    write_faces(data / "degraded", FACES, rows(faces, ("train", "val"), BYTES["small"]))
+    write_faces(data / "test" / CONDITION, FACES, rows(faces, ("test",), BYTES["small"]))
     for judge, dimension in DIMENSIONS.items():
         schema = embeddings_schema(dimension, judge, "0" * 64)
         if judge == TEACHER:
             write_faces(data / "teacher" / judge, schema, rows(faces, ("train", "val"), dimension=dimension))
         write_faces(data / "gallery" / judge, schema, rows(faces, ("val", "test"), dimension=dimension))
         for method in METHODS:
-            write_faces(data / "probes" / method / judge, schema, rows(faces, ("test",), dimension=dimension))
+            write_faces(
+                data / "probes" / CONDITION / method / judge, schema, rows(faces, ("test",), dimension=dimension)
+            )
     for method in METHODS:
-        write_faces(data / "restored" / method, FACES, rows(faces, ("test",), BYTES["restored"]))
+        write_faces(data / "restored" / CONDITION / method, FACES, rows(faces, ("test",), BYTES["restored"]))
     assert read_faces(data / "aligned", ["face_id"]).num_rows == faces
 
 

@@ -60,17 +60,20 @@ def faces_of_noise(res: int = RES, dimension: int = sface.DIMENSION) -> Training
     ids, who = np.array([str(i) for i in range(80)]), np.array([f"p{i // 4}" for i in range(80)])
     embeddings = rng.normal(size=(80, dimension)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    every = Faces(ids, who, moved(hr, res, rng)[0], hr)
+    every = Faces(ids, who, moved(hr, res, rng)[0], hr, np.zeros(80, bool))
     photos = References(Path("data/teacher"), ids, who, embeddings, {})
     val, train = slice(64, 80), slice(0, 64)
-    own = [replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s]) for s in (train, val)]
+    own = [
+        replace(every, face_ids=ids[s], identities=who[s], lr=every.lr[s], hr=hr[s], native=every.native[s])
+        for s in (train, val)
+    ]
     theirs = [replace(photos, face_ids=ids[s], identities=who[s], embeddings=embeddings[s]) for s in (train, val)]
     triplets = np.stack([np.arange(64), np.arange(64) ^ 1, (np.arange(64) + 4) % 64], axis=1).repeat(2, axis=0)
     return TrainingSet(own[0], theirs[:1], triplets, hr[:64], own[1], theirs[1:])
 
 
 def moved(hr: np.ndarray, res: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return move_and_degrade(hr, res, CONFIG.augmentation, CONFIG.degradation.kind, rng)
+    return move_and_degrade(hr, res, CONFIG.augmentation, CONFIG.degradation, rng)
 
 
 def generator() -> Generator:

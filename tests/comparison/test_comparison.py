@@ -53,7 +53,7 @@ def write_origin(
     root: Path,
     res: int,
     photos: str = "f00d",
-    kernel: str = "bicubic",
+    condition: str = "bicubic",
     judge: str = "cafe",
     software: dict[str, str] | None = None,
 ) -> None:
@@ -61,7 +61,7 @@ def write_origin(
         "dataset": {"source": "folder", "aligned_sha256": photos},
         "split": {"test": {"people": 45}},
         "judges": {"dlib": {"sha256": judge, "white_for": []}, "sface": {"sha256": "5fac", "white_for": ["ftlgan"]}},
-        "degradation": {"res": res, "kernel": kernel},
+        "conditions": {condition: {}},
     }
     (root / "metrics/origin.json").write_text(json.dumps(origin | ({"software": software} if software else {})))
 
@@ -188,7 +188,7 @@ def test_params_are_those_of_the_methods_and_judges_that_were_compared(tmp_path:
     [
         ({"photos": "beef"}, "photos: f00d and beef"),
         ({"judge": "babe"}, "judges: .*cafe.* and .*babe.*"),
-        ({"kernel": "realistic"}, "degradation: bicubic and realistic"),
+        ({"condition": "realistic"}, "condition of the test: bicubic and realistic"),
     ],
 )
 @pytest.mark.parametrize("place", ["", "metrics"])

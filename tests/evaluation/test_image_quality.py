@@ -63,7 +63,16 @@ def test_shards_may_end_where_they_like(aligned: Path, tmp_path: Path, monkeypat
     assert measure(tmp_path / "sharded", aligned) == measure(tmp_path / "whole", aligned)
 
 
-@pytest.mark.parametrize("others", [list(rows(HR))[::-1], list(rows(HR))[:-1], [*rows(HR), *rows(HR)]])
+def test_faces_that_a_condition_left_out_are_no_part_of_the_mean(aligned: Path, tmp_path: Path) -> None:
+    write_faces(tmp_path / "restored", FACES, list(rows(HR + NOISE))[4:])
+    naive = [10 * np.log10(255**2 / np.mean(NOISE[i].astype(float) ** 2)) for i in range(4, len(HR))]
+    assert measure(tmp_path / "restored", aligned)["psnr"] == pytest.approx(np.mean(naive), rel=1e-5)
+
+
+OTHER = {**next(rows(HR)), "face_id": "p/another"}
+
+
+@pytest.mark.parametrize("others", [list(rows(HR))[::-1], [*rows(HR), OTHER], [*rows(HR), *rows(HR)]])
 def test_other_faces_are_refused(aligned: Path, tmp_path: Path, others: list[dict[str, Any]]) -> None:
     write_faces(tmp_path / "restored", FACES, others)
     with pytest.raises(DataError, match="its faces are not the test faces"):

@@ -39,8 +39,54 @@ def embedded(noise: float) -> Embedded:
 
 @pytest.fixture(scope="module")
 def results() -> list[Result]:
-    probes = {"bicubic": embedded(1.0), "ftlgan": embedded(0.5)}
+    probes = {("bicubic", "bicubic"): embedded(1.0), ("bicubic", "ftlgan"): embedded(0.5)}
     return evaluate("judge", embedded(0.2), probes, replicates=100, confidence=0.95, seed=0)
+
+
+@pytest.fixture(scope="module")
+def two_conditions() -> list[Result]:
+    """In the second, the faces are noisier, and two are not found."""
+    probes = {("bicubic", "bicubic"): embedded(1.0), ("bicubic", "ftlgan"): embedded(0.5)}
+    for method, noise in (("bicubic", 2.0), ("ftlgan", 1.5)):
+        found = embedded(noise)
+        probes["detected", method] = replace(found, faces=found.faces.without(["3", "11"]))
+    return evaluate("judge", embedded(0.2), probes, replicates=100, confidence=0.95, seed=0)
+
+
+def test_each_condition_is_judged_by_itself_and_the_ceiling_once(two_conditions: list[Result]) -> None:
+    found = [(r.condition, r.method) for r in two_conditions if r.protocol != "lr-lr"]
+    each = [(condition, method) for condition in ("bicubic", "detected") for method in ("bicubic", "ftlgan")]
+    assert found == [("", "hr"), *each]
+    by_condition = {r.condition: r.report for r in two_conditions if (r.method, r.protocol) == ("ftlgan", "lr-hr")}
+    assert by_condition["detected"].genuine == by_condition["bicubic"].genuine - 4, "each of the two has two others"
+    rows = difference_table(two_conditions, 14, 0.95, {})
+    assert [(row["condition"], row["protocol"]) for row in rows] == [
+        (condition, protocol) for condition in ("bicubic", "detected") for protocol in ("lr-hr", "lr-lr")
+    ]
+    assert {row["condition"] for row in verification_table(two_conditions, 14, {})} == {"", "bicubic", "detected"}
+
+
+def test_the_headlines_condition_goes_without_saying_and_the_others_are_named(two_conditions: list[Result]) -> None:
+    top = headline(two_conditions, "judge", "bicubic")
+    assert {method: list(row) for method, row in top.items()} == {
+        "hr": ["d'"],
+        "bicubic": ["d'", "d' detected"],
+        "ftlgan": ["d'", "d' detected"],
+    }
+    assert top["ftlgan"]["d' detected"] < top["ftlgan"]["d'"]
+    values = scalars(two_conditions, "judge", "bicubic")
+    assert values["ftlgan.d' detected"] == round(values["detected/judge/lr-hr/ftlgan.d_prime"], 4)
+    lines = description(two_conditions, "judge", ["bicubic", "detected"], 14, 0.95).splitlines()
+    assert [line.split("|")[1].split(",")[0].strip() for line in lines[4:]] == [
+        *("bicubic faces", "minus bicubic", "detected faces", "minus bicubic"),
+    ]
+
+
+def test_methods_of_one_condition_must_have_the_same_faces() -> None:
+    fewer = replace(embedded(1.0), faces=embedded(1.0).faces.without(["3"]))
+    probes = {("detected", "bicubic"): embedded(1.0), ("detected", "ftlgan"): fewer}
+    with pytest.raises(DataError, match="data/probes/detected/ftlgan/judge: its faces are not those of the other meth"):
+        evaluate("judge", embedded(0.2), probes, 100, 0.95, 0)
 
 
 def test_each_method_stands_under_both_protocols_beside_the_ceiling(results: list[Result]) -> None:
@@ -73,7 +119,8 @@ def test_less_noise_is_a_gain_over_the_baseline(results: list[Result]) -> None:
 
 
 def test_each_two_methods_are_compared_and_bicubic_is_always_the_baseline() -> None:
-    probes = {"gfpgan": embedded(0.7), "bicubic": embedded(1.0), "ftlgan": embedded(0.5)}
+    noise = {"gfpgan": 0.7, "bicubic": 1.0, "ftlgan": 0.5}
+    probes = {("box", method): embedded(value) for method, value in noise.items()}
     rows = difference_table(evaluate("judge", embedded(0.2), probes, 100, 0.95, 0), 14, 0.95, {})
     pairs = [(row["method"], row["baseline"]) for row in rows if row["protocol"] == "lr-hr"]
     assert pairs == [("gfpgan", "bicubic"), ("ftlgan", "bicubic"), ("ftlgan", "gfpgan")]
@@ -81,26 +128,26 @@ def test_each_two_methods_are_compared_and_bicubic_is_always_the_baseline() -> N
 
 def test_the_headline_is_of_lr_hr_and_the_ceiling(results: list[Result]) -> None:
     table = {(row["method"], row["protocol"]): row for row in verification_table(results, 14, {})}
-    top = headline(results, "judge")
+    top = headline(results, "judge", "bicubic")
     assert list(top) == ["hr", "bicubic", "ftlgan"]
     assert top["ftlgan"]["d'"] == pytest.approx(table["ftlgan", "lr-hr"]["d_prime"], abs=1e-4)
     assert top["hr"]["d'"] == pytest.approx(table["hr", "hr-hr"]["d_prime"], abs=1e-4)
-    assert headline(results, "somebody else") == {}
+    assert headline(results, "somebody else", "bicubic") == {}
 
 
 def test_the_tracking_server_gets_the_headline_first(results: list[Result]) -> None:
-    found = scalars(results, "judge")
+    found = scalars(results, "judge", "bicubic")
     assert list(found)[:4] == ["hr.d'", "bicubic.d'", "ftlgan.d'", "judge/hr-hr/hr.d_prime"]
     assert len(found) == 3 + len(results) * len(results[0].report.metrics)
     assert found["ftlgan.d'"] == round(found["judge/lr-hr/ftlgan.d_prime"], 4)
 
 
 def test_the_description_is_a_table_of_d_prime_with_intervals_and_gains(results: list[Result]) -> None:
-    title, _, heading, _, *rows = description(results, "judge", res=14, confidence=0.95).splitlines()
+    title, _, heading, _, *rows = description(results, "judge", ["bicubic"], 14, 0.95).splitlines()
     assert title.startswith("14 px, restored against high-resolution faces of 8 people, judged by judge")
     (first, *methods), d_primes, gains = ([cell.strip() for cell in row.split("|")[1:-1]] for row in (heading, *rows))
     assert (first, methods) == ("", ["hr", "bicubic", "ftlgan"])
-    assert (d_primes[0], gains[0]) == ("d' [95% interval]", "minus bicubic, paired")
+    assert (d_primes[0], gains[0]) == ("bicubic faces, d' [95% interval]", "minus bicubic, paired")
     of_ftlgan = next(r.report for r in results if (r.method, r.protocol) == ("ftlgan", "lr-hr")).metrics["d_prime"]
     assert d_primes[3] == f"{of_ftlgan.value:.2f} [{of_ftlgan.lo:.2f}, {of_ftlgan.hi:.2f}]"
     [gain] = [row for row in difference_table(results, 14, 0.95, {}) if row["protocol"] == "lr-hr"]
@@ -144,28 +191,32 @@ def test_curves_have_every_method(results: list[Result]) -> None:
 
 def test_other_faces_are_refused() -> None:
     probe = embedded(1.0)
-    shifted = replace(probe, faces=replace(probe.faces, face_ids=np.roll(probe.faces.face_ids, 1)))
-    with pytest.raises(DataError, match="data/probes/bicubic/judge: its faces are not the test faces"):
-        evaluate("judge", embedded(0.2), {"bicubic": shifted}, 100, 0.95, 0)
+    other = replace(probe, faces=replace(probe.faces, face_ids=np.char.add(probe.faces.face_ids, "x")))
+    with pytest.raises(DataError, match="data/probes/box/bicubic/judge: its faces are not the test faces"):
+        evaluate("judge", embedded(0.2), {("box", "bicubic"): other}, 100, 0.95, 0)
 
 
 def test_embeddings_of_other_weights_are_refused() -> None:
     other = replace(embedded(1.0), recognizer={"recognizer": "judge", "sha256": "1"})
-    with pytest.raises(DataError, match=r"data/probes/bicubic/judge: embedded by judge, SHA-256 1; .*judge, SHA-256 0"):
-        evaluate("judge", embedded(0.2), {"bicubic": other}, 100, 0.95, 0)
+    with pytest.raises(
+        DataError, match=r"data/probes/box/bicubic/judge: embedded by judge, SHA-256 1; .*judge, SHA-256 0"
+    ):
+        evaluate("judge", embedded(0.2), {("box", "bicubic"): other}, 100, 0.95, 0)
 
 
 def test_a_row_of_the_sheet_is_one_photo_in_every_column(tmp_path: Path) -> None:
     """Each face is one grey, which says whose and which photo it is."""
-    sizes = {"aligned": 112, "degraded": 14, "restored/bicubic": 112}
+    sizes = {"aligned": 112, "test/detected": 14, "restored/detected/bicubic": 112}
     for table, size in sizes.items():
         faces = [(f"p{i}", j, np.full((size, size, 3), 10 * i + j, np.uint8)) for i in range(3) for j in range(2)]
+        if table != "aligned":
+            faces = [face for face in faces if face[0] != "p0" and face[:2] != ("p1", 0)]  # not found
         rows = [
             {"face_id": f"{p}/{j}", "identity": p, "split": "train" if p == "p0" else "test", "image": encode_png(face)}
             for p, j, face in faces
         ]
         write_faces(tmp_path / table, FACES, rows)
-    sheet = read_sheet(tmp_path, ["bicubic"], people=5)
+    sheet = read_sheet(tmp_path, "detected", ["bicubic"], people=5)
     assert list(sheet) == ["hr", "lr", "bicubic"]
-    assert [[int(face[0, 0, 0]) for face in column] for column in sheet.values()] == [[10, 20]] * 3
+    assert [[int(face[0, 0, 0]) for face in column] for column in sheet.values()] == [[11, 20]] * 3
     assert sheet["lr"][0].shape == (14, 14, 3)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ftlgan.evaluation.contact_sheet import GUTTER, HEADING, contact_sheet
-from ftlgan.evaluation.plots import OTHER_COLOURS, colour, roc_plot, save, score_plot
+from ftlgan.evaluation.judging import Result
+from ftlgan.evaluation.plots import OTHER_COLOURS, colour, condition_plot, roc_plot, save, score_plot
 from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.pairs import compare
 from ftlgan.verification.report import Report, report
@@ -84,6 +85,30 @@ def test_models_of_ones_own_are_told_apart_even_where_they_share_a_colour(report
 def test_a_roc_figure_shows_no_rate_that_stands_for_fewer_than_thirty_false_matches(reports: dict[str, Report]) -> None:
     (axes,) = roc_plot(reports, "").axes
     assert axes.get_xlim()[0] == pytest.approx(30 / reports["hr"].impostor)
+
+
+def test_the_conditions_stand_side_by_side_each_method_in_its_colour_and_the_ceiling_is_a_line(
+    reports: dict[str, Report],
+) -> None:
+    def results(condition: str, *methods: str, protocol: str = "lr-hr") -> list[Result]:
+        return [Result(condition, method, "dlib", protocol, reports[method]) for method in methods]
+
+    found = [
+        *results("", "hr", protocol="hr-hr"),
+        *results("bicubic", "bicubic", "ftlgan"),
+        *results("detected", "bicubic", "ftlgan"),
+        *results("detected", "bicubic", protocol="lr-lr"),
+    ]
+    (axes,) = condition_plot(found, "dlib", "14 px").axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["bicubic", "detected"]
+    dots = {line.get_color(): np.asarray(line.get_ydata()).tolist() for line in axes.lines if line.get_marker() == "o"}
+    for method in ("bicubic", "ftlgan"):
+        assert dots[colour(method)] == [reports[method].metrics["d_prime"].value] * 2
+    (ceiling,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert np.asarray(ceiling.get_ydata()).tolist() == [reports["hr"].metrics["d_prime"].value] * 2
+    legend = axes.get_legend()
+    assert legend is not None
+    assert {text.get_text() for text in legend.get_texts()} == {"HR", "bicubic", "FTLGAN"}
 
 
 def test_a_score_figure_has_a_panel_a_method_on_the_same_axes(reports: dict[str, Report]) -> None:

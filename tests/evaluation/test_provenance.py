@@ -54,8 +54,14 @@ def test_photos_of_nobody_known_and_people_with_one_photo_are_counted(tmp_path: 
     known = [("a/0", "train", 1), ("a/1", "train", 2), ("b/0", "train", 3), ("c/0", "test", 4), ("d/0", "test", 4)]
     photos = check_photos(write(tmp_path, [*known, ("/0", "train", 5), ("/1", "train", 6)]))
     params = load_params(Path(__file__).parents[2] / "params.yaml")
-    split = origin(params, photos, {}, {}, [], {})["split"]
-    assert split["train"] == {"people": 2, "photos": 5, "single_photo_people": 1, "unlabelled_photos": 2}
+    split = origin(params, photos, {}, {}, {}, 3, [], {})["split"]
+    assert split["train"] == {
+        "people": 2,
+        "photos": 5,
+        "single_photo_people": 1,
+        "unlabelled_photos": 2,
+        "native_photos": 3,
+    }
     assert split["test"] == {"people": 2, "photos": 2}
     assert photos.copies == {"d/0"}
     assert photos.sha256 != check_photos(write(tmp_path, [*known, ("e/0", "train", 5), ("/1", "train", 6)])).sha256
@@ -81,6 +87,6 @@ def test_where_a_crop_comes_from_is_said(tmp_path: Path, aligned: bool) -> None:
     params = load_params(Path(__file__).parents[2] / "params.yaml")
     params = params.model_copy(update={"align": params.align.model_copy(update={"aligned": aligned})})
     photos = check_photos(write(tmp_path, [("a/0", "test", 1)]))
-    crop = origin(params, photos, {}, {}, [], {})["crop"]
+    crop = origin(params, photos, {}, {}, {}, 3, [], {})["crop"]
     assert ("detector" in crop) != aligned
     assert ("aligned" in crop) == aligned

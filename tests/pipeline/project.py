@@ -36,6 +36,7 @@ TINY = {
     "triplets": {"positives": 1, "negatives": 2, "hardest": 5},
     "generator": {"preset": "small", "features": 8, "blocks": 1, "growth": 4},
     "train": {"steps": 2, "batch": 4, "validate": 2, "warmup": 1},
+    "test": {"conditions": ["bicubic"]},
     "evaluate": {"replicates": 100, "sheet": 2},
 }
 

@@ -97,7 +97,10 @@ for script in {scripts}:
 def test_an_empty_section_is_one_line(project: Project) -> None:
     project.set_params(align=None)
     (line,) = error_lines(project.run("python", "stages/align.py", check=False))
-    assert line == "ERROR: params.yaml: align: is empty; expected the keys detection_score, face_width, aligned"
+    assert (
+        line
+        == "ERROR: params.yaml: align: is empty; expected the keys detection_score, face_width, aligned, small_aligned"
+    )
     assert "Traceback" not in project.dvc("repro", check=False)
 
 
@@ -162,7 +165,7 @@ def test_photos_that_cannot_be_used_are_listed_and_the_rest_trains_or_is_tested(
     own = {"alone/0.jpg", "unlabelled/2.jpg", "unlabelled/3.jpg"}
     triplets = pq.read_table(project.root / "data/targets/ftlgan/triplets.parquet").to_pylist()
     assert {row["anchor"] for row in triplets if row["anchor"] == row["positive"]} == own
-    for table in ("gallery/dlib", "restored/ftlgan", "probes/ftlgan/dlib"):
+    for table in ("gallery/dlib", "restored/bicubic/ftlgan", "probes/bicubic/ftlgan/dlib"):
         assert not own & set(pq.read_table(project.root / "data" / table)["face_id"].to_pylist())
     origin = json.loads((project.root / "metrics/origin.json").read_text())
     counted = origin["split"]["train"]
@@ -172,9 +175,9 @@ def test_photos_that_cannot_be_used_are_listed_and_the_rest_trains_or_is_tested(
     shutil.copy(people["train"][4] / "0000.jpg", nobody / "4.jpg")
     gallery = project.root / "data/gallery/dlib/part-00000.parquet"
     before = gallery.read_bytes()
-    assert executed(project.dvc("repro", "train@ftlgan", "gallery@dlib", "embed@bicubic-dlib")) == {
+    assert executed(project.dvc("repro", "train@ftlgan", "gallery@dlib", "embed@bicubic-dlib-bicubic")) == {
         *("fetch", "align", "embed_teacher@sface", "triplets@sface", "targets@ftlgan", "degrade", "train@ftlgan"),
-        *("gallery@dlib", "restore@bicubic"),
+        *("gallery@dlib", "align_small", "degrade_test@bicubic"),
     }
     assert gallery.read_bytes() == before
 

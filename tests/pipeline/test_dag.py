@@ -20,20 +20,21 @@ from ruamel.yaml import YAML
 STAGES = read_stages()
 JUDGES = ("sface", "dlib")
 EVERY_STAGE = {
-    *("locate", "fetch", "align", "embed_teacher@sface", "gallery@sface", "gallery@dlib", "triplets@sface", "degrade"),
-    *("targets@ftlgan", "train@ftlgan", "validate@ftlgan", "restore@bicubic", "restore_model@ftlgan"),
-    *(f"embed@bicubic-{judge}" for judge in JUDGES),
-    *(f"embed_model@ftlgan-{judge}" for judge in JUDGES),
+    *("locate", "fetch", "align", "align_small", "embed_teacher@sface", "gallery@sface", "gallery@dlib"),
+    *("triplets@sface", "degrade", "targets@ftlgan", "train@ftlgan", "validate@ftlgan"),
+    *("degrade_test@bicubic", "restore@bicubic-bicubic", "restore_model@ftlgan-bicubic"),
+    *(f"embed@bicubic-{judge}-bicubic" for judge in JUDGES),
+    *(f"embed_model@ftlgan-{judge}-bicubic" for judge in JUDGES),
     *("evaluate", "quality", "vega"),
 }
 AFTER_DEGRADE = EVERY_STAGE - {
     "vega",
-    *("locate", "fetch", "align", "embed_teacher@sface", "gallery@sface", "gallery@dlib", "triplets@sface"),
-    "targets@ftlgan",
+    *("locate", "fetch", "align", "align_small", "embed_teacher@sface", "gallery@sface", "gallery@dlib"),
+    *("triplets@sface", "targets@ftlgan"),
 }
 OF_ANOTHER_MODEL = {
-    *("targets@esrgan-like", "train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like"),
-    *(f"embed_model@esrgan-like-{judge}" for judge in JUDGES),
+    *("targets@esrgan-like", "train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like-bicubic"),
+    *(f"embed_model@esrgan-like-{judge}-bicubic" for judge in JUDGES),
     *("evaluate", "quality"),
 }
 
@@ -102,12 +103,19 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("changes", "stale"),
     [
-        ({"res": 28}, {"locate", "degrade", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan", "evaluate"}),
+        (
+            {"res": 28},
+            {
+                *("locate", "degrade", "degrade_test@bicubic", "train@ftlgan", "validate@ftlgan"),
+                *("restore_model@ftlgan-bicubic", "evaluate"),
+            },
+        ),
+        ({"degradation": {"realistic": 0.5}}, {"degrade", "train@ftlgan", "evaluate"}),
         ({"triplets": {"margin": 0.4}}, {"triplets@sface", "train@ftlgan"}),
         ({"train": {"checkpoint": 7}}, set[str]()),
         ({"train": {"steps": 5}}, {"train@ftlgan"}),
         ({"weights": {"realesrgan": {"file": "x.pth", "sha256": "0" * 64}}}, set[str]()),
-        ({"weights": {"bicubic": {"file": "x.pth", "sha256": "0" * 64}}}, {"restore@bicubic"}),
+        ({"weights": {"bicubic": {"file": "x.pth", "sha256": "0" * 64}}}, {"restore@bicubic-bicubic"}),
         ({"losses": {"esrgan-like": {"pixel": 2}}}, set[str]()),
         ({"methods": []}, {"evaluate", "quality"}),
         ({"models": ["ftlgan", "esrgan-like"]}, OF_ANOTHER_MODEL),
@@ -186,7 +194,7 @@ def test_a_method_of_ones_own_is_one_file_and_its_name_and_nothing_need_be_train
     monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
     settings = ["-S", "models=[]", "-S", "methods=[bicubic,nearest]", "-S", "+weights.nearest=null"]
     assert executed(project.dvc("exp", "run", *settings)) == {
-        *("restore@nearest", "embed@nearest-sface", "embed@nearest-dlib"),
+        *("restore@nearest-bicubic", "embed@nearest-sface-bicubic", "embed@nearest-dlib-bicubic"),
         *("evaluate", "quality"),
     }
     headline = json.loads((project.root / "metrics/metrics.json").read_text())
@@ -196,12 +204,44 @@ def test_a_method_of_ones_own_is_one_file_and_its_name_and_nothing_need_be_train
 def test_a_judge_that_is_added_embeds_by_itself_and_nothing_else_does(project: Project) -> None:
     project.set_params(recognition={"judges": ["dlib"]})
     assert executed(project.dvc("repro")) == {"validate@ftlgan", "evaluate"}
-    assert not (project.root / "data/probes/bicubic/sface").exists()
-    added = {"gallery@sface", "embed@bicubic-sface", "embed_model@ftlgan-sface"}
+    assert not (project.root / "data/probes/bicubic/bicubic/sface").exists()
+    added = {"gallery@sface", "embed@bicubic-sface-bicubic", "embed_model@ftlgan-sface-bicubic"}
     for stage in added:
         remove_from_lock(project, stage)
     project.set_params(recognition={"judges": ["dlib", "sface"]})
     assert project.stale() == {*added, "validate@ftlgan", "evaluate"}
+
+
+CONDITIONS = ["realistic", "detected", "held-out"]
+
+
+def test_a_condition_that_is_added_is_restored_and_judged_by_itself_and_nothing_is_trained(project: Project) -> None:
+    project.set_params(test={"conditions": ["bicubic", *CONDITIONS]})
+    added = {
+        name
+        for condition in CONDITIONS
+        for name in (
+            *(f"degrade_test@{condition}", f"restore@bicubic-{condition}", f"restore_model@ftlgan-{condition}"),
+            *(f"embed@bicubic-{judge}-{condition}" for judge in JUDGES),
+            *(f"embed_model@ftlgan-{judge}-{condition}" for judge in JUDGES),
+        )
+    }
+    assert executed(project.dvc("repro")) == added | {"evaluate", "quality"}
+    headline = json.loads((project.root / "metrics/metrics.json").read_text())
+    d_primes = ["d'", *(f"d' {condition}" for condition in CONDITIONS)]
+    assert {method: list(row) for method, row in headline.items()} == {
+        "hr": ["d'"],
+        "bicubic": d_primes,
+        "ftlgan": d_primes,
+    }
+    origin = json.loads((project.root / "metrics/origin.json").read_text())
+    faces = origin["split"]["test"]["photos"]
+    assert list(origin["conditions"]) == ["bicubic", *CONDITIONS]
+    assert all(found["faces"] + found["not_found"] == faces for found in origin["conditions"].values())
+    assert origin["conditions"]["held-out"]["not_found"] == 0
+    project.set_params(test={"conditions": ["bicubic"]})
+    assert executed(project.dvc("repro")) <= {"evaluate", "quality"}, "or taken from the cache"
+    assert not (project.root / "data/test/realistic").exists()
 
 
 def remove_from_lock(project: Project, stage: str) -> None:
@@ -257,7 +297,11 @@ def test_two_clones_give_the_same_lock_also_where_another_model_was_beside(
     assert not other["triplet"] and not other["identity"]
     clone.set_params(losses={"esrgan-like": {"pixel": 2}})
     assert clone.stale() == {"train@esrgan-like"}
-    places = ["data/probes/esrgan-like", "data/restored/esrgan-like", "metrics/validation/esrgan-like.json"]
+    places = [
+        "data/probes/bicubic/esrgan-like",
+        "data/restored/bicubic/esrgan-like",
+        "metrics/validation/esrgan-like.json",
+    ]
     assert all((clone.root / place).exists() for place in places)
 
     clone.run("git", "checkout", "-q", "params.yaml")
@@ -277,7 +321,7 @@ def test_the_headline_and_the_table_have_every_method(reproduced: Project) -> No
     columns = [name + end for name in metrics for end in ("", "_lo", "_hi")]
     thresholds = ["threshold_at_fmr_0.01", "threshold_at_fmr_0.001", "threshold_at_eer"]
     counts = ["people", "genuine", "impostor"]
-    assert list(rows[0]) == ["res", "method", "judge", "box", "protocol", *counts, *columns, *thresholds]
+    assert list(rows[0]) == ["res", "condition", "method", "judge", "box", "protocol", *counts, *columns, *thresholds]
     found = {(row["method"], row["judge"], row["protocol"]) for row in rows}
     methods = {("hr", "hr-hr"), *((m, p) for m in ("bicubic", "ftlgan") for p in ("lr-hr", "lr-lr"))}
     assert found == {(method, judge, protocol) for method, protocol in methods for judge in ("sface", "dlib")}
@@ -293,12 +337,14 @@ def test_every_result_says_where_it_comes_from(reproduced: Project) -> None:
     for split in ("train", "val", "test"):
         people = [face["identity"] for face in faces if face["split"] == split]
         counts = {"people": len(set(people)), "photos": len(people)}
-        of_train = {"single_photo_people": 0, "unlabelled_photos": 0} if split == "train" else {}
+        of_train = {"single_photo_people": 0, "unlabelled_photos": 0, "native_photos": 0} if split == "train" else {}
         assert origin["split"][split] == counts | of_train
     assert origin["software"].keys() == {"torch", "onnxruntime", "dlib", "opencv", "pillow", "numpy"}
     assert origin["software"]["numpy"] == np.__version__
     assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0}
-    assert origin["degradation"] == {"res": 14, "kernel": "bicubic", "resampler": "Pillow, antialiased"}
+    trained_on = {"kind": "bicubic", "realistic": 0.0}
+    assert origin["degradation"] == {"res": 14, "training": trained_on, "resampler": "Pillow, antialiased"}
+    assert origin["conditions"] == {"bicubic": {"faces": origin["split"]["test"]["photos"], "not_found": 0}}
     assert "ArcFace" in origin["crop"]["template"]
     boxes = {judge: about["white_for"] for judge, about in origin["judges"].items()}
     assert boxes == {"sface": ["ftlgan"], "dlib": []}
@@ -306,7 +352,7 @@ def test_every_result_says_where_it_comes_from(reproduced: Project) -> None:
     with (reproduced.root / "metrics/verification.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row, result in zip(rows, origin["results"], strict=True):
-        assert [row[name] for name in ("method", "judge", "protocol")] == list(result.values())[:3]
+        assert [row[name] for name in ("condition", "method", "judge", "protocol")] == list(result.values())[:4]
         assert row["box"] == ("white" if (row["method"], row["judge"]) == ("ftlgan", "sface") else "black")
         assert [int(row[name]) for name in ("people", "genuine", "impostor")] == [
             result[name] for name in ("people", "genuine", "impostor")
@@ -319,7 +365,7 @@ def test_dvc_shows_plots_metrics_and_experiments(project: Project) -> None:
     html = Path(printed.strip().removeprefix("file://")).read_text()
     for title in (
         *("ROC of lr-hr", "Genuine and impostor", "Losses before weighting", "validation people by the teacher"),
-        *("validation people by every judge", "PSNR of the restored faces", "faces.png"),
+        *("validation people by every judge", "PSNR of the restored faces", "faces.png", "conditions.png"),
     ):
         assert title in html
     assert '"method": "bicubic"' in html

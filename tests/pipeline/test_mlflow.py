@@ -68,9 +68,9 @@ def test_a_run_knows_params_commit_and_inputs(
             assert entry["state"] == ("restored" if executed_itself else "executed or restored")
             assert entry["outputs"] == {out["path"]: out["md5"] for out in lock[stage]["outs"]}
             rests_on.setdefault(name, set()).add(stage.partition("@")[0])
-    photos = {"locate", "fetch", "align", "degrade"}
-    training = photos | {"embed_teacher", "triplets", "targets"}
-    model = training | {"train", "restore", "restore_model"}
+    photos = {"locate", "fetch", "align", "align_small"}
+    training = photos | {"degrade", "embed_teacher", "triplets", "targets"}
+    model = training | {"train", "degrade_test", "restore", "restore_model"}
     assert rests_on == {
         "train@ftlgan": training,
         "validate@ftlgan": training | {"train", "gallery"},
@@ -94,7 +94,7 @@ def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) 
 
     assert files("train@ftlgan") == {"ftlgan", "inputs.json"}
     assert files("train@ftlgan", "ftlgan") == {"generator.safetensors", "losses.csv", "validation.csv"}
-    assert files("evaluate", "figures") == {"faces.png", "roc.png", "scores.png"}
+    assert files("evaluate", "figures") == {"conditions.png", "faces.png", "roc.png", "scores.png"}
     tables = {f"{name}.csv" for name in ("verification", "differences", "rejects", "roc", "scores")}
     assert files("evaluate") == {"figures", "inputs.json", "metrics.json", "origin.json", *tables}
     assert files("quality") == {"inputs.json", "quality.json"}

@@ -9,13 +9,13 @@ from project import Project, executed
 
 MODELS = ("ftlgan", "no-triplet")
 BY_MINE = {
-    *("embed_teacher@mine", "triplets@mine", "gallery@mine", "embed@bicubic-mine"),
-    *(f"embed_model@{model}-mine" for model in MODELS),
+    *("embed_teacher@mine", "triplets@mine", "gallery@mine", "embed@bicubic-mine-bicubic"),
+    *(f"embed_model@{model}-mine-bicubic" for model in MODELS),
 }
 """The stages that compute with the recognizer that is added."""
 OF_FTLGAN = {
-    *("targets@ftlgan", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan"),
-    *(f"embed_model@ftlgan-{judge}" for judge in ("sface", "dlib", "mine")),
+    *("targets@ftlgan", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan-bicubic"),
+    *(f"embed_model@ftlgan-{judge}-bicubic" for judge in ("sface", "dlib", "mine")),
     *("evaluate", "quality"),
 }
 
@@ -43,7 +43,7 @@ def test_a_recognizer_by_file_judges_and_teaches_by_params_alone(project: Projec
     assert json.loads((project.root / "metrics/origin.json").read_text())["judges"]["mine"]["white_for"] == []
 
     project.set_params(losses={"ftlgan": {"teacher": ["sface", "mine"]}})
-    assert project.stale() == {"targets@ftlgan", "train@ftlgan", "restore_model@ftlgan"}
+    assert project.stale() == {"targets@ftlgan", "train@ftlgan", "restore_model@ftlgan-bicubic"}
     assert executed(project.dvc("repro")) == OF_FTLGAN, "and the other model was not trained"
     found = boxes(project)
     assert {model: found["mine", model] for model in (*MODELS, "bicubic", "hr")} == {

@@ -98,7 +98,7 @@ def patterns() -> tuple[Faces, References, pa.Table]:
     pattern = rng.integers(0, 256, (6, 28, 28, 3))[who] * 0.8 + rng.integers(0, 256, (24, 28, 28, 3)) * 0.2
     hr = pattern.astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
     face_ids, identities = np.array([f"{i}" for i in range(24)]), np.array([f"p{i}" for i in who])
-    faces = Faces(face_ids, identities, np.stack([degrade(face, 14) for face in hr]), hr)
+    faces = Faces(face_ids, identities, np.stack([degrade(face, 14) for face in hr]), hr, np.zeros(len(hr), bool))
     embeddings = Colours()(to_tensor(hr)).numpy()
     references = References(
         Path("data/targets/ftlgan/c"), face_ids, identities, embeddings, {"recognizer": "c", "sha256": "0"}

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from ftlgan.degradation import degrade
-from ftlgan.params import Augmentation
+from ftlgan.params import Augmentation, Degradation
 from ftlgan.training.augmentation import mirror, move_and_degrade
 
 
 def moving(**given: float) -> Augmentation:
-    return Augmentation.model_validate({"flip": False, "shift": 0, "rotation": 0, "scale": 0, "realistic": 0, **given})
+    return Augmentation.model_validate({"flip": False, "shift": 0, "rotation": 0, "scale": 0, **given})
+
+
+def degrading(realistic: float = 0) -> Degradation:
+    return Degradation(kind="bicubic", realistic=realistic)
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def test_about_half_are_mirrored_and_the_same_draw_mirrors_the_same(faces: np.nd
 
 
 def test_a_face_moves_by_at_most_the_shift_and_its_low_resolution_twin_with_it(faces: np.ndarray) -> None:
-    lr, moved = move_and_degrade(faces, 14, moving(shift=0.5), "bicubic", np.random.default_rng(0))
+    lr, moved = move_and_degrade(faces, 14, moving(shift=0.5), degrading(), np.random.default_rng(0))
     places = [where(face, other, most=4) for face, other in zip(faces, moved, strict=True)]
     assert len(set(places)) > 20
     assert {coordinate for place in places for coordinate in place} == set(range(-4, 5))
@@ -55,7 +59,7 @@ def test_faces_are_turned_and_scaled_around_their_centre_by_what_is_drawn() -> N
         for x in (30, 81):
             dots[:, y - 1 : y + 2, x - 1 : x + 2] = 255
     config, rng = moving(rotation=3, scale=0.04), np.random.default_rng(0)
-    lr, moved = move_and_degrade(dots, 14, config, "bicubic", rng)
+    lr, moved = move_and_degrade(dots, 14, config, degrading(), rng)
     assert np.array_equal(lr, np.stack([degrade(face, 14) for face in moved]))
     places = corners(moved) - 55.5
     first = (places[:, 0] - places[:, 3]) @ np.array([1, 1j])  # the diagonal, as complex numbers
@@ -68,7 +72,7 @@ def test_faces_are_turned_and_scaled_around_their_centre_by_what_is_drawn() -> N
 def test_a_share_of_the_faces_gets_the_realistic_chain(faces: np.ndarray) -> None:
     plain = np.stack([degrade(face, 14) for face in faces])
     for share, least, most in ((0.0, 0, 0), (0.5, 10, 30), (1.0, 40, 40)):
-        lr, moved = move_and_degrade(faces, 14, moving(realistic=share), "bicubic", np.random.default_rng(0))
+        lr, moved = move_and_degrade(faces, 14, moving(), degrading(realistic=share), np.random.default_rng(0))
         assert least <= (lr != plain).any(axis=(1, 2, 3)).sum() <= most
         assert np.array_equal(moved, faces)
 

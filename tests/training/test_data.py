@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from small import CONFIG, STILL, changed, losing, patterns, still
 
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces, write_table
+from ftlgan.faces import DEGRADED, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces, write_table
 from ftlgan.params import Training
 from ftlgan.training.data import TrainingSet, read_training_set, triplet_index
-from ftlgan.triplets import mine
+from ftlgan.triplets import mine, read_triplets
 
 MOVING = changed(CONFIG, augmentation=STILL | {"shift": 0.5})
 TRIPLET, IDENTITY = losing(MOVING, triplet=1.0), losing(MOVING, triplet=1.0, identity=1.0)
@@ -31,8 +32,8 @@ def tables(tmp_path: Path) -> Path:
     ]
 
     def write(name: str, images: np.ndarray) -> None:
-        rows = ({**row, "image": encode_png(image)} for row, image in zip(about, images, strict=True))
-        write_faces(tmp_path / name, FACES, rows)
+        rows = ({**row, "image": encode_png(image), "native": False} for row, image in zip(about, images, strict=True))
+        write_faces(tmp_path / name, DEGRADED, rows)
 
     write("degraded", faces.lr)
     write("aligned", faces.hr)
@@ -100,7 +101,7 @@ def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
         (still(losing(triplet=1.0, identity=1.0)), "losses.identity"),
         (still(losing(triplet=1.0, perceptual=1.0)), "losses.perceptual"),
         (TRIPLET, "augmentation.shift"),
-        (changed(TRIPLET, augmentation=STILL | {"realistic": 0.5}), "augmentation.realistic"),
+        (changed(still(TRIPLET), degradation={"kind": "box", "realistic": 0.5}), "degradation.realistic"),
     ],
 )
 def test_a_face_without_a_twin_names_the_param_that_needs_it(tables: Path, config: Training, key: str) -> None:
@@ -140,3 +141,48 @@ def test_teachers_that_have_not_seen_the_same_faces_are_refused(tables: Path) ->
     remove_faces(tables, "targets/other", ["3"])
     with pytest.raises(DataError, match=r"targets/other: does not hold the train faces of .*targets/sface"):
         read(tables, both)
+
+
+@pytest.fixture
+def with_native(tables: Path) -> Path:
+    """The same, and a native face of each of two training people, each the anchor of a triplet."""
+    degraded = read_faces(tables / "degraded")
+    rows = degraded.to_pylist()
+    own = [row | {"face_id": f"small/{row['face_id']}", "native": True} for row in (rows[0], rows[4])]
+    write_faces(tables / "degraded", DEGRADED, [*rows, *own])
+    triplets = read_triplets(tables / "targets/triplets.parquet")
+    first = {row["identity"]: row for row in triplets.to_pylist()}
+    more = [first[row["identity"]] | {"anchor": row["face_id"]} for row in own]
+    table = pa.concat_tables([triplets, pa.Table.from_pylist(more, triplets.schema)])
+    write_table(tables / "targets/triplets.parquet", table)
+    return tables
+
+
+def test_a_native_face_has_no_twin_and_is_an_anchor(with_native: Path) -> None:
+    data = read(with_native)
+    assert data.train.native.tolist() == [False] * 16 + [True] * 2
+    assert data.train.hr is not None
+    assert not data.train.hr[16:].any()
+    assert data.train.hr[:16].any(axis=(1, 2, 3)).all()
+    assert not data.val.native.any()
+    assert data.triplets[-2:, 0].tolist() == [16, 17]
+    adversarial = read(with_native, still(losing(triplet=1.0, pixel=1.0, adversarial=1.0)))
+    assert adversarial.real is not None
+    assert adversarial.real.any(axis=(1, 2, 3)).all(), "the discriminator sees no black face"
+
+
+def test_native_faces_alone_are_the_anchors_where_train_faces_says_so(with_native: Path) -> None:
+    paired = read(with_native, changed(TRIPLET, train={"faces": "paired"}))
+    assert len(paired.triplets) > 2
+    assert (paired.triplets[:, 0] < 16).all()
+    config = changed(TRIPLET, train={"faces": "native"})
+    for path in (with_native / "aligned").iterdir():
+        path.unlink()
+    data = read(with_native, config)
+    assert data.triplets[:, 0].tolist() == [16, 17]
+    assert data.train.hr is None
+
+
+def test_where_no_face_is_native_a_line_says_so(tables: Path) -> None:
+    with pytest.raises(DataError, match=r"triplets.parquet: no anchor is native, as train.faces asks; set it to all"):
+        read(tables, changed(TRIPLET, train={"faces": "native"}))

@@ -94,7 +94,7 @@ def test_a_gradient_is_clipped(data: TrainingSet) -> None:
 def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
     assert data.real is not None
     hr = data.real[:5]
-    lr, moved = move_and_degrade(hr, 14, CONFIG.augmentation, "bicubic", np.random.default_rng(0))
+    lr, moved = move_and_degrade(hr, 14, CONFIG.augmentation, CONFIG.degradation, np.random.default_rng(0))
     assert lr.shape == (5, 14, 14, 3)
     assert not np.array_equal(moved, hr)
     box = moved.reshape(5, 14, 8, 14, 8, 3).mean(axis=(2, 4))

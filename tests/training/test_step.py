@@ -47,7 +47,9 @@ def naive_step(
     triplets = data.triplets[random_stream(seed, 0, ORDER).permutation(len(data.triplets))[:batch]]
     assert data.train.hr is not None
     moves, augmentation = random_stream(seed, 1, MOVE), config.augmentation
-    lr, hr = move_and_degrade(data.train.hr[triplets[:, 0]], 14, augmentation, config.degradation.kind, moves)
+    lr, hr = move_and_degrade(data.train.hr[triplets[:, 0]], 14, augmentation, config.degradation, moves)
+    native = data.train.native[triplets[:, 0]]
+    lr[native] = data.train.lr[triplets[native, 0]]
     mirrored = random_stream(seed, 1, MIRROR).random(batch) < 0.5
     assert mirrored.any()
     assert not mirrored.all()
@@ -68,6 +70,8 @@ def naive_step(
     for i, (_, positive, negative) in enumerate(triplets):
         nearer = (embeddings[i] - photos[positive]).norm() - (embeddings[i] - photos[negative]).norm()
         sums["triplet"] = sums["triplet"] + (nearer + config.triplets.margin).clamp(min=0)
+        if native[i]:
+            continue  # it has no twin
         sums["pixel"] = sums["pixel"] + (restored[i] - twins[i]).abs().mean()
         sums["identity"] = sums["identity"] + 1 - embeddings[i] @ twin_embeddings[i]
         cosine = nn.functional.cosine_similarity(features[i], twin_features[i], dim=0)
@@ -125,18 +129,25 @@ def minimise(network: nn.Module, loss: Tensor, rate: float, clip: float) -> None
 
 
 @pytest.mark.parametrize(
-    ("config", "discriminator", "settings"),
+    ("config", "discriminator", "settings", "every"),
     [
-        *((losing(**{name: 1.0}), {}, {}) for name in TERMS),
-        (ALL, {}, {}),
-        (ALL, {"form": "non-saturating", "r1": 0.0}, {"teacher_noise": 0.0}),
-        (ALL, {"r1": 0.0}, {"precision": "bfloat16"}),
+        *((losing(**{name: 1.0}), {}, {}, 0) for name in TERMS),
+        (ALL, {}, {}, 0),
+        (ALL, {"form": "non-saturating", "r1": 0.0}, {"teacher_noise": 0.0}, 0),
+        (ALL, {"r1": 0.0}, {"precision": "bfloat16"}, 0),
+        (ALL, {}, {}, 2),
     ],
-    ids=[*TERMS, "all", "non-saturating", "bfloat16"],
+    ids=[*TERMS, "all", "non-saturating", "bfloat16", "native"],
 )
 def test_a_step_is_what_it_is_naively(
-    data: TrainingSet, config: Training, discriminator: dict[str, object], settings: dict[str, object]
+    data: TrainingSet, config: Training, discriminator: dict[str, object], settings: dict[str, object], every: int
 ) -> None:
+    """Where `every` is 2, each second face is native."""
+    if every:
+        assert data.train.hr is not None
+        native = np.arange(len(data.train.lr)) % every == 0
+        hr = np.where(native[:, None, None, None], 0, data.train.hr)
+        data = replace(data, train=replace(data.train, native=native, hr=hr), real=data.train.hr[~native])
     config = changed(
         config,
         discriminator={"r1": 10.0, "learning_rate": 1e-4, **discriminator},

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ftlgan.comparison.runs import locked_params
+from ftlgan.comparison.runs import locked_params, matrix_items
 from ftlgan.errors import DataError
+from ftlgan.evaluation.judging import D_PRIME
 from ftlgan.params import leaves
 from ftlgan.repository import git, stages_in
 
@@ -117,17 +118,19 @@ def _experiment(revision: _Revision, state: State) -> Experiment:
         created=content.timestamp,
         params=dict(leaves(params)),
         d_prime={
-            name.removesuffix(".d'"): value
+            name.removesuffix(f".{D_PRIME}"): value
             for name, value in leaves(metrics if state == SUCCESS else {})
-            if isinstance(value, float | int)
+            if name.endswith(f".{D_PRIME}") and isinstance(value, float | int)
         },
     )
 
 
-def _is_stale(params: Mapping[str, Any], methods: Iterable[str], commit: str | None) -> bool:
+def _is_stale(params: Mapping[str, Any], methods: Collection[str], commit: str | None) -> bool:
     """Tell whether the stages in dvc.lock, of a commit or of the workspace, ran with other params than these."""
-    judges, teachers = (params.get(f"recognition.{role}") or [] for role in ("judges", "teachers"))
-    items = {"", *judges, *teachers, *methods, *(f"{method}-{judge}" for method in methods for judge in judges)}
+    judges, teachers, conditions = (
+        params.get(name) or [] for name in ("recognition.judges", "recognition.teachers", "test.conditions")
+    )
+    items = {"", *teachers, *matrix_items(methods, judges, conditions)}
     lock = stages_in(git("show", f"{commit}:./dvc.lock") or "") if commit else stages_in(Path("dvc.lock"))
     declared = stages_in(Path("dvc.yaml"))  # DVC leaves in dvc.lock what is declared no more
     ran = {name: entry for name, entry in lock.items() if name.partition("@")[0] in declared}

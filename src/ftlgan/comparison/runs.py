@@ -1,7 +1,7 @@
 """The metrics of runs, read from DVC experiments, commits or folders."""
 
 import csv
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
@@ -25,6 +25,8 @@ class Verified(BaseModel):
     """The metrics of a method by a judge and a protocol: a row of metrics/verification.csv."""
 
     res: int
+    condition: str = ""
+    """Empty for the ceiling, and in runs of an earlier version, which had one."""
     method: str
     judge: str
     protocol: str
@@ -39,6 +41,7 @@ class Verified(BaseModel):
 class Difference(BaseModel):
     """The paired interval of the d' of one method minus that of another: a row of metrics/differences.csv."""
 
+    condition: str = ""
     method: str
     baseline: str
     judge: str
@@ -50,6 +53,7 @@ class Difference(BaseModel):
 class Quality(BaseModel):
     """How similar the faces of a method are to their high-resolution twins: a row of metrics/quality.json."""
 
+    condition: str = ""
     method: str
     psnr: FiniteFloat
     ssim: FiniteFloat
@@ -60,12 +64,6 @@ class Photos(BaseModel):
     """The photos that were restored and judged."""
 
     aligned_sha256: str
-
-
-class Degradation(BaseModel):
-    """How the low-resolution faces were made."""
-
-    kernel: str
 
 
 class Judge(BaseModel):
@@ -96,15 +94,29 @@ class Origin(BaseModel):
     dataset: Photos
     split: Mapping[str, Any]
     judges: Mapping[str, Judge]
-    degradation: Degradation
+    conditions: Mapping[str, Any]
+    """What the test faces went through; the headline is by the first."""
     software: Mapping[str, str] = {}
     """The versions of the libraries that computed the results; empty for runs made before they were recorded."""
 
+    @property
+    def condition(self) -> str:
+        """The headline's."""
+        return next(iter(self.conditions))
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_earlier_form(cls, values: Any) -> Any:
+        """Take what runs of an earlier version say: all of their faces went through one degradation."""
+        if isinstance(values, dict) and "conditions" not in values:
+            return {**values, "conditions": {str(values.get("degradation", {}).get("kernel")): {}}}
+        return values
+
     @field_validator("split")
     @classmethod
-    def read_earlier_form(cls, split: Mapping[str, Any]) -> Mapping[str, Any]:
+    def read_earlier_counts(cls, split: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take runs of an earlier version, which trained on people with two photos or more alone, and counted none."""
-        none = {"single_photo_people": 0, "unlabelled_photos": 0}
+        none = {"single_photo_people": 0, "unlabelled_photos": 0, "native_photos": 0}
         return {**split, "train": none | split.get("train", {})}
 
 
@@ -120,6 +132,7 @@ class Run:
     params: Mapping[str, Any]
     """The params that the stages ran with, by dotted names; empty for a folder that has only metrics."""
     verification: Sequence[Verified]
+    """This and what follows is of the headline's condition alone."""
     differences: Sequence[Difference]
     quality: Sequence[Quality]
 
@@ -205,15 +218,18 @@ def _read(name: str, project: _Project) -> Run:
     origin = _parsed(name, project, "origin.json", Origin)
     if unknown := judges - origin.judges.keys():
         raise DataError(f"{name}: {METRICS}/origin.json does not know the judge {min(unknown)}; run `dvc repro` there")
+    differences = _parsed(name, project, "differences.csv", list[Difference])
+    quality = _parsed(name, project, "quality.json", list[Quality], default="[]")
+    shown = ("", origin.condition)
     return Run(
         name=name,
         commit=project.commit,
         res=resolutions.pop(),
         origin=origin,
-        params=_params(project, verification),
-        verification=verification,
-        differences=_parsed(name, project, "differences.csv", list[Difference]),
-        quality=_parsed(name, project, "quality.json", list[Quality], default="[]"),
+        params=_params(project, verification, origin.conditions),
+        verification=[row for row in verification if row.condition in shown],
+        differences=[row for row in differences if row.condition in shown],
+        quality=[row for row in quality if row.condition in shown],
     )
 
 
@@ -248,16 +264,24 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
         ) from None
 
 
-def _params(project: _Project, verification: Sequence[Verified]) -> dict[str, Any]:
+def _params(project: _Project, verification: Sequence[Verified], conditions: Collection[str]) -> dict[str, Any]:
     """Return the params in dvc.lock, because params.yaml may have been changed since the run.
 
     Args:
         project: the place of the run.
         verification: names the methods and judges of the run. DVC leaves the stages of other ones in dvc.lock, with
             the params of earlier runs.
+        conditions: those of the run.
     """
-    items = {item for row in verification for item in ("", row.method, row.judge, f"{row.method}-{row.judge}")}
-    return locked_params(stages_in(project.read("dvc.lock") or ""), items)
+    items = matrix_items({row.method for row in verification}, {row.judge for row in verification}, conditions)
+    return locked_params(stages_in(project.read("dvc.lock") or ""), {"", *items})
+
+
+def matrix_items(methods: Collection[str], judges: Collection[str], conditions: Collection[str]) -> set[str]:
+    """Return the names that DVC may give to stages of a matrix after the @; those of earlier versions, too."""
+    pairs = [f"{method}-{judge}" for method in methods for judge in judges]
+    named = {*methods, *judges, *pairs}
+    return {*named, *conditions, *(f"{name}-{condition}" for name in named for condition in conditions)}
 
 
 def locked_params(stages: Stages, items: Container[str]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def compare_runs(runs: Sequence[Run]) -> list[Row]:
         runs: one run for each resolution, with the same test people.
 
     Raises:
-        DataError: if photos, split, judges or degradation of the runs differ.
+        DataError: if photos, split, judges or the headline's condition of the runs differ.
     """
     _require_same_question(runs)
     rows: list[Row] = []
@@ -99,14 +99,14 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _require_same_question(runs: Sequence[Run]) -> None:
-    """Raise a `DataError` where photos, people, judges or degradation differ, because then no metrics compare."""
+    """Raise a `DataError` where photos, people, judges or condition differ, because then no metrics compare."""
     first = runs[0]
     for run in runs:
         for what, one, other in (
             ("photos", first.origin.dataset.aligned_sha256, run.origin.dataset.aligned_sha256),
             ("split of the people", first.origin.split, run.origin.split),
             ("judges", _digests(first), _digests(run)),
-            ("degradation", first.origin.degradation.kernel, run.origin.degradation.kernel),
+            ("condition of the test", first.origin.condition, run.origin.condition),
         ):
             if one != other:
                 raise DataError(f"{first.name} and {run.name}: {what}: {one} and {other}; compare runs of the same")

@@ -22,11 +22,12 @@ HEADING = 26
 """Pixels above the faces."""
 
 
-def read_sheet(data: Path, methods: Sequence[str], people: int) -> dict[str, list[np.ndarray]]:
+def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) -> dict[str, list[np.ndarray]]:
     """Read the first face of each of the first test people.
 
     Args:
         data: the folder of the pipeline's tables.
+        condition: what the small faces went through.
         methods: whose restored faces to show.
         people: how many.
 
@@ -35,17 +36,24 @@ def read_sheet(data: Path, methods: Sequence[str], people: int) -> dict[str, lis
     """
     tables = {
         "hr": data / "aligned",
-        "lr": data / "degraded",
-        **{method: data / "restored" / method for method in methods},
+        "lr": data / "test" / condition,
+        **{method: data / "restored" / condition / method for method in methods},
     }
-    identities = read_faces(data / "degraded", ["identity"], ["test"])["identity"].to_numpy()
-    rows = np.unique(identities, return_index=True)[1][:people]
-    return {
-        heading: [
-            decode_png(image) for image in read_faces(folder, ["image"], ["test"]).take(rows)["image"].to_pylist()
+    small = read_faces(tables["lr"], ["face_id", "identity"])
+    first = np.unique(small["identity"].to_numpy(), return_index=True)[1][:people]
+    shown = small["face_id"].take(first)
+
+    def faces(folder: Path) -> list[np.ndarray]:
+        table = read_faces(folder, ["face_id", "identity", "image"], ["test"])
+        own = [table["face_id"].index(face_id).as_py() for face_id in shown]
+        # A native face has no twin: it stands beside another photo of the person.
+        rows = [
+            row if row >= 0 else table["identity"].index(who).as_py()
+            for row, who in zip(own, small["identity"].take(first), strict=True)
         ]
-        for heading, folder in tables.items()
-    }
+        return [decode_png(image) for image in table["image"].take(rows).to_pylist()]
+
+    return {heading: faces(folder) for heading, folder in tables.items()}
 
 
 @style.context(LOOK)

@@ -16,7 +16,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ftlgan.errors import DataError
-from ftlgan.faces import count_faces, decode_png, stream_faces
+from ftlgan.faces import decode_png, read_faces, stream_faces
 from ftlgan.progress import progress
 
 BATCH = 64
@@ -70,8 +70,10 @@ def measure(restored: Path, aligned: Path, lpips: Distance | None = None) -> dic
     Raises:
         DataError: if the tables do not hold the same faces.
     """
-    pairs = zip_longest(_test_faces(restored), _test_faces(aligned), fillvalue={})
-    pairs = iter(progress(pairs, f"look at {restored.name}", count_faces(restored, ["test"])))
+    named = set(read_faces(restored, ["face_id"], ["test"])["face_id"].to_pylist())
+    twins = (row for row in _test_faces(aligned) if row["face_id"] in named)  # a condition may leave some out
+    pairs = zip_longest(_test_faces(restored), twins, fillvalue={})
+    pairs = iter(progress(pairs, f"look at {restored.name}", len(named)))
     found: dict[str, list[float]] = {"psnr": [], "ssim": []} | ({"lpips": []} if lpips else {})
     while batch := list(islice(pairs, BATCH)):
         if any(ours.get("face_id") != theirs.get("face_id") for ours, theirs in batch):

@@ -1,4 +1,4 @@
-"""Embeddings of the test people -> every metric, for every method, judge and protocol.
+"""Embeddings of the test people -> every metric, for every condition, method, judge and protocol.
 
 A judge is a recognizer that scores restored faces: see `ftlgan.recognition`.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from ftlgan.errors import DataError
 from ftlgan.faces import embeddings_of, read_faces, recognizer_of, teachers_of
+from ftlgan.params import NATIVE
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import pair_histogram
 from ftlgan.verification.pairs import AllPairs, Faces, check_embeddings
@@ -25,6 +26,8 @@ LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
 """Protocols: probe and reference."""
 WHITE, BLACK = "white", "black"
 """What a judge is to a model: a recognizer that the model's loss has seen, or one that it has not."""
+D_PRIME = "d'"
+"""The name of the headline's metric."""
 BASELINE = "bicubic"
 """The method that the others are held against."""
 
@@ -43,8 +46,10 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Result:
-    """One method before one judge under one protocol."""
+    """One method before one judge under one condition and protocol."""
 
+    condition: str
+    """What the test faces went through; empty for the ceiling."""
     method: str
     judge: str
     protocol: str
@@ -65,46 +70,66 @@ def read_embedded(folder: Path, left_out: Collection[str] = ()) -> Embedded:
 
 
 def evaluate(
-    judge: str, references: Embedded, probes: Mapping[str, Embedded], replicates: int, confidence: float, seed: int
+    judge: str,
+    references: Embedded,
+    probes: Mapping[tuple[str, str], Embedded],
+    replicates: int,
+    confidence: float,
+    seed: int,
 ) -> list[Result]:
-    """Verify the test people by one judge: the ceiling first, then each method under both protocols.
+    """Verify the test people by one judge: the ceiling first, then each method and condition under both protocols.
+
+    Where nobody has two native small faces, there is no lr-lr of them.
 
     Args:
         judge: its name.
         references: the high-resolution test faces.
-        probes: for each method, the same faces restored by it.
+        probes: for each condition and method, the same faces restored by the method, or those of them that the
+            condition left; under `native`, small faces of the same people.
         replicates: bootstrap draws of people.
         confidence: of the intervals.
         seed: of the draws; the same for all, so that methods can be compared draw by draw.
 
     Raises:
-        DataError: if a method's faces are not those of the references, or there is nothing to compare.
+        DataError: if a method's faces are not of the references or not those of the other methods, or there is
+            nothing to compare.
     """
-    for method, probe in probes.items():
-        table = f"data/probes/{method}/{judge}"
-        if not np.array_equal(probe.faces.face_ids, references.faces.face_ids):
+    first: dict[str, Embedded] = {}
+    for (condition, method), probe in probes.items():
+        table = f"data/probes/{condition}/{method}/{judge}"
+        name = "identities" if condition == NATIVE else "face_ids"  # a native face is in no other table
+        if not np.isin(getattr(probe.faces, name), getattr(references.faces, name)).all():
             raise DataError(f"{table}: its faces are not the test faces of data/gallery/{judge}; run `dvc repro`")
+        if not np.array_equal(probe.faces.face_ids, first.setdefault(condition, probe).faces.face_ids):
+            raise DataError(f"{table}: its faces are not those of the other methods; run `dvc repro`")
         if probe.recognizer != references.recognizer:
             raise DataError(
                 f"{table}: embedded by {described(probe.recognizer)}; data/gallery/{judge}: by "
                 f"{described(references.recognizer)}; run `dvc repro`"
             )
 
-    def result(method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:
+    def result(condition: str, method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:
         pairs = AllPairs(probe.faces, reference.faces if reference else None)
         found = report(pair_histogram(pairs), replicates, confidence, seed)
         if reason := found.absent.get("d_prime"):
-            raise DataError(f"{method} before {judge}, {protocol}: {reason}")
-        return Result(method, judge, protocol, found)
+            raise DataError(f"{' '.join([condition, method]).strip()} before {judge}, {protocol}: {reason}")
+        return Result(condition, method, judge, protocol, found)
 
-    asked = [(CEILING, HR_HR, references, None)]
-    for method, probe in probes.items():
-        asked += [(method, LR_HR, probe, references), (method, LR_LR, probe, None)]
+    asked = [("", CEILING, HR_HR, references, None)]
+    for (condition, method), probe in probes.items():
+        asked.append((condition, method, LR_HR, probe, references))
+        if condition != NATIVE or len(set(probe.faces.identities)) < len(probe.faces.identities):
+            asked.append((condition, method, LR_LR, probe, None))
     return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]
 
 
 def read_teachers(restored: Path, models: Iterable[str]) -> Teachers:
-    """Read which recognizers the losses of models have seen, as the tables of what they restored say."""
+    """Read which recognizers the losses of models have seen, as the tables of what they restored say.
+
+    Args:
+        restored: the folder of those tables, for one condition.
+        models: by name.
+    """
     return {model: teachers_of(restored / model) for model in models}
 
 
@@ -118,24 +143,35 @@ def headline_judge(judges: Sequence[str], teachers: Teachers) -> str:
     return next(judge for judge in judges if box(judge, teachers, teachers) == BLACK)
 
 
-def primary(results: Iterable[Result], judge: str) -> list[Result]:
-    """Return what the headline rests on: each method under lr-hr, and the ceiling, by one judge."""
-    return [r for r in results if r.judge == judge and r.protocol in (LR_HR, HR_HR)]
+def primary(results: Iterable[Result], judge: str, condition: str) -> list[Result]:
+    """Return each method under lr-hr and one condition, and the ceiling, by one judge."""
+    return [r for r in results if r.judge == judge and r.protocol in (LR_HR, HR_HR) and r.condition in ("", condition)]
 
 
-def headline(results: Iterable[Result], judge: str) -> dict[str, dict[str, float]]:
-    """Return `{METHOD: {"d'": value}}`, to four digits: more than the interval supports.
+def headline(results: Iterable[Result], judge: str, condition: str) -> dict[str, dict[str, float]]:
+    """Return `{METHOD: {"d'": value, "d' CONDITION": value}}`, to four digits: more than the intervals support.
 
     No more than that and no longer names, because each makes a column of `dvc exp show`.
+
+    Args:
+        results: of all conditions, methods, judges and protocols.
+        judge: the one that the headline rests on.
+        condition: the one that the headline rests on, which goes without saying.
     """
-    return {r.method: {"d'": round(r.report.metrics["d_prime"].value, 4)} for r in primary(results, judge)}
+    found: dict[str, dict[str, float]] = {}
+    for r in results:
+        if r.judge == judge and r.protocol in (LR_HR, HR_HR):
+            name = D_PRIME if r.condition in ("", condition) else f"{D_PRIME} {r.condition}"
+            found.setdefault(r.method, {})[name] = round(r.report.metrics["d_prime"].value, 4)
+    return found
 
 
 def verification_table(results: Iterable[Result], res: int, teachers: Teachers) -> list[dict[str, Any]]:
-    """Return a row for each method, judge and protocol, with all metrics and their intervals."""
+    """Return a row for each condition, method, judge and protocol, with all metrics and their intervals."""
     return [
         {
             "res": res,
+            "condition": r.condition,
             "method": r.method,
             "judge": r.judge,
             "box": box(r.judge, [r.method], teachers),
@@ -149,7 +185,7 @@ def verification_table(results: Iterable[Result], res: int, teachers: Teachers) 
 def difference_table(
     results: Sequence[Result], res: int, confidence: float, teachers: Teachers
 ) -> list[dict[str, Any]]:
-    """Return a row for each two methods, judge and protocol: their paired differences.
+    """Return a row for each two methods, condition, judge and protocol: their paired differences.
 
     The second is the baseline, or else the method that is named first.
     """
@@ -157,6 +193,7 @@ def difference_table(
     return [
         {
             "res": res,
+            "condition": ours.condition,
             "method": ours.method,
             "baseline": theirs.method,
             "judge": ours.judge,
@@ -165,25 +202,32 @@ def difference_table(
             **columns(paired_difference(ours.report, theirs.report, confidence), ours.report.absent),
         }
         for theirs, ours in combinations(baseline_first, 2)
-        if (ours.judge, ours.protocol) == (theirs.judge, theirs.protocol)
+        if (ours.condition, ours.judge, ours.protocol) == (theirs.condition, theirs.judge, theirs.protocol)
     ]
 
 
-def scalars(results: Sequence[Result], judge: str) -> dict[str, float]:
+def scalars(results: Sequence[Result], judge: str, condition: str) -> dict[str, float]:
     """Return the headline by METHOD.d', then every estimate by JUDGE/PROTOCOL/METHOD.NAME, without intervals.
+
+    The names of estimates of another condition than the headline's begin with CONDITION/.
 
     MLflow lists metrics in the order in which it gets them, and makes a section of its charts of those that have the
     same name up to the last slash.
 
     Args:
-        results: of all methods, judges and protocols.
+        results: of all conditions, methods, judges and protocols.
         judge: the one that the headline rests on.
+        condition: likewise.
     """
     first = {
-        f"{method}.{name}": value for method, row in headline(results, judge).items() for name, value in row.items()
+        f"{method}.{name}": value
+        for method, row in headline(results, judge, condition).items()
+        for name, value in row.items()
     }
     return first | {
-        f"{r.judge}/{r.protocol}/{r.method}.{name}": round(estimate.value, 6)
+        f"{'' if r.condition in ('', condition) else r.condition + '/'}{r.judge}/{r.protocol}/{r.method}.{name}": round(
+            estimate.value, 6
+        )
         for r in results
         for name, estimate in r.report.metrics.items()
     }

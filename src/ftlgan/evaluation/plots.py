@@ -1,10 +1,10 @@
-"""Plots: ROC curves and score densities. A method has the same colour in all pictures."""
+"""Plots: ROC curves, score densities, d' under each condition. A method has the same colour in all pictures."""
 
 # pyright: reportUnknownMemberType=false
 # matplotlib types its methods but for their keywords.
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ftlgan.evaluation.judging import Result, primary
 from ftlgan.verification.report import Report
 
 DPI = 150
@@ -116,6 +117,37 @@ def score_plot(reports: Mapping[str, Report], title: str) -> Figure:
     panels[0].legend(loc="best")
     panels[-1].set(xlim=(min(occupied) - 0.02, max(occupied) + 0.02), ylim=(0, None), yticks=[])
     panels[-1].set_xlabel("similarity (cosine)")
+    return figure
+
+
+@style.context(LOOK)
+def condition_plot(results: Sequence[Result], judge: str, title: str) -> Figure:
+    """d' of lr-hr under each condition, with intervals, a colour a method; the ceiling is a line.
+
+    Args:
+        results: of all conditions, methods, judges and protocols.
+        judge: whose to show.
+        title: above the plot.
+    """
+    conditions = list(dict.fromkeys(result.condition for result in results if result.condition))
+    figure = Figure(figsize=(2.6 + 1.1 * len(conditions), 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    methods = [result.method for result in primary(results, judge, conditions[0]) if result.condition]
+    for place, method in enumerate(methods):
+        found = [primary(results, judge, condition) for condition in conditions]
+        estimates = [r.report.metrics["d_prime"] for rows in found for r in rows if r.method == method]
+        values = np.array([estimate.value for estimate in estimates])
+        ends = np.array([[estimate.lo, estimate.hi] for estimate in estimates], float)  # NaN where there is none
+        at = np.arange(len(conditions)) + (place - (len(methods) - 1) / 2) * min(0.15, 0.8 / len(methods))
+        reach = np.abs(ends - values[:, None]).T
+        axes.errorbar(at, values, reach, fmt="o", color=colour(method), markersize=4, capsize=2, label=label(method))
+    ceiling = next(result for result in results if result.judge == judge and not result.condition)
+    height = ceiling.report.metrics["d_prime"].value
+    axes.axhline(height, color=colour(ceiling.method), linestyle="--", linewidth=1, label=label(ceiling.method))
+    axes.set_xticks(range(len(conditions)), conditions)
+    axes.set(xlim=(-0.6, len(conditions) - 0.4), ylim=(0, None), ylabel="d' (lr-hr)", title=title)
+    axes.grid(visible=False, axis="x")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

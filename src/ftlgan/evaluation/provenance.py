@@ -8,12 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ftlgan.degradation import KERNELS
 from ftlgan.detection import YUNET, YUNET_SHA256
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import WHITE, Embedded, Result, Teachers, box
 from ftlgan.faces import HR, SPLITS, stream_faces
-from ftlgan.params import Params
+from ftlgan.params import NATIVE, Params
 
 LIBRARIES = {
     "torch": "torch",
@@ -95,6 +94,8 @@ def origin(
     photos: Photos,
     rejects: Mapping[str, int],
     galleries: Mapping[str, Embedded],
+    small_faces: Mapping[str, int],
+    native_photos: int,
     results: Sequence[Result],
     teachers: Teachers,
 ) -> dict[str, Any]:
@@ -107,12 +108,15 @@ def origin(
         photos: from `check_photos`.
         rejects: photos that could not be used, by reason.
         galleries: the high-resolution test faces as each judge sees them.
+        small_faces: how many of them each condition left.
+        native_photos: how many small photos without a twin there are to train on.
         results: of all methods, judges and protocols.
         teachers: the recognizers in the loss of each model.
     """
-    kind, settings = params.degradation.kind, params.evaluate
+    settings = params.evaluate
     split = {name: {"people": photos.people[name], "photos": photos.photos[name]} for name in SPLITS}
     split["train"] |= {"single_photo_people": photos.single_photo_people, "unlabelled_photos": photos.unlabelled_photos}
+    split["train"] |= {"native_photos": native_photos}
     return {
         "software": {library: version(package) for library, package in LIBRARIES.items()},
         "dataset": {"source": params.dataset.source, "aligned_sha256": photos.sha256},
@@ -127,9 +131,12 @@ def origin(
         },
         "degradation": {
             "res": params.res,
-            "kernel": kind,
-            "resampler": "Pillow, antialiased"
-            + ("" if kind in KERNELS else "; before it blur, after it noise and JPEG, drawn by face"),
+            "training": params.degradation.model_dump(),
+            "resampler": "Pillow, antialiased",
+        },
+        "conditions": {
+            condition: {"faces": count} | ({} if condition == NATIVE else {"not_found": photos.photos["test"] - count})
+            for condition, count in small_faces.items()
         },
         "judges": {
             judge: {
@@ -148,6 +155,7 @@ def origin(
         },
         "results": [
             {
+                "condition": result.condition,
                 "method": result.method,
                 "judge": result.judge,
                 "protocol": result.protocol,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,13 +14,17 @@ from ftlgan.errors import ParamsError
 from ftlgan.params.sections import Params
 
 RENAMED = {
+    "augmentation.realistic": "degradation.realistic",
     "dataset.strangers": "dataset.synthetic_people",
     "recognition.teacher": "recognition.teachers (a list, of which losses.MODEL.teacher names one or more)",
 }
 """Params that had another name in an earlier version."""
 
 
-def chosen(arguments: Sequence[str], *known: Sequence[str]) -> list[str]:
+Name = TypeVar("Name", bound=str)
+
+
+def chosen(arguments: Sequence[str], *known: Sequence[Name]) -> list[Name]:
     """Return the arguments with which a stage's script is called, each one of a list of known names.
 
     Raises:
@@ -29,7 +33,7 @@ def chosen(arguments: Sequence[str], *known: Sequence[str]) -> list[str]:
     if len(arguments) != len(known) or any(name not in names for name, names in zip(arguments, known, strict=True)):
         expected = ", then ".join(f"one of {', '.join(names)}" for names in known)
         raise ParamsError(f"expected {expected}, not {' '.join(arguments) or 'nothing'}")
-    return list(arguments)
+    return [next(name for name in names if name == argument) for argument, names in zip(arguments, known, strict=True)]
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

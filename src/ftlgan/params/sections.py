@@ -14,10 +14,13 @@ from ftlgan.params.values import (
     BUILT_IN,
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
+    NATIVE,
     NO_PHOTOS,
+    NO_SMALL,
     NO_UNLABELLED,
     NOT_DIFFERENTIABLE,
     AdversarialForm,
+    Condition,
     Count,
     DegradationKind,
     Distance,
@@ -33,7 +36,7 @@ from ftlgan.params.values import (
 
 
 def _is(path: Any, placeholder: str) -> bool:
-    """Tell whether a path is `NO_PHOTOS` or `NO_UNLABELLED`, also as `./data/no-photos/`."""
+    """Tell whether a path is a placeholder, as `NO_PHOTOS`, also as `./data/no-photos/`."""
     return isinstance(path, str) and PurePosixPath(path) == PurePosixPath(placeholder)
 
 
@@ -44,6 +47,8 @@ class Dataset(Section):
     """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
     unlabelled: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative likewise, or `NO_UNLABELLED`; beside any source."""
+    small: Annotated[str, Field(pattern=r"^[^~]")]
+    """Relative likewise, or `NO_SMALL`; small photos of people of the data set, beside any source."""
     people: Annotated[int, Field(ge=6)] | None
     """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
@@ -51,6 +56,11 @@ class Dataset(Section):
     synthetic_people: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
+
+    @property
+    def has_small(self) -> bool:
+        """Whether `small` names a folder that is read."""
+        return not _is(self.small, NO_SMALL)
 
     @property
     def has_unlabelled(self) -> bool:
@@ -121,7 +131,9 @@ class Align(Section):
     face_width: Count
     """Pixels of the detector's box in the photo."""
     aligned: bool
-    """Photos are aligned faces: they are taken as they are, and the other params of this section are not used."""
+    """Photos are aligned faces: they are taken as they are, and detector and width are not used."""
+    small_aligned: bool
+    """The same of those in `dataset.small`, which keep their size."""
 
 
 class Recognition(Section):
@@ -150,6 +162,8 @@ class Triplets(Section):
 
 class Degradation(Section):
     kind: DegradationKind
+    realistic: Annotated[float, Field(ge=0, le=1)]
+    """The share of the faces that are degraded by the realistic chain, and not as `kind` says."""
 
 
 class Augmentation(Section):
@@ -161,13 +175,6 @@ class Augmentation(Section):
     """Degrees, the standard deviation."""
     scale: Annotated[float, Field(ge=0, le=0.2)]
     """The standard deviation of the logarithm of the factor by which a face is larger."""
-    realistic: Annotated[float, Field(ge=0, le=1)]
-    """The share of the faces that are degraded by the realistic chain, and not as `degradation.kind` says."""
-
-    @property
-    def degrades_anew(self) -> list[str]:
-        """The params in use for which a face is degraded anew in each step, so that its twin must exist."""
-        return [name for name in ("shift", "rotation", "scale", "realistic") if getattr(self, name)]
 
 
 class Generator(Section):
@@ -215,6 +222,9 @@ class Losses(Section):
 
 
 class Train(Section):
+    faces: Literal["all", "paired", "native"]
+    """Which training faces are restored, as anchors: all, those with a high-resolution twin, or those without.
+    References are high-resolution photos in any case."""
     start: WeightsFile | None
     """The trained generator whose weights it begins from; null: random ones."""
     steps: Count
@@ -248,6 +258,11 @@ class Train(Section):
         return self
 
 
+class Test(Section):
+    conditions: Annotated[list[Condition], Field(min_length=1)]
+    """What the test faces go through; each face goes through each. The headline is by the first."""
+
+
 class Evaluate(Section):
     replicates: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -268,6 +283,14 @@ class Training(Section):
     augmentation: Augmentation
     discriminator: Discriminator
     train: Train
+
+    @property
+    def degrades_anew(self) -> list[str]:
+        """The params in use for which a face is degraded anew in each step, so that its twin must exist."""
+        if self.train.faces == "native":
+            return []
+        moves = [f"augmentation.{name}" for name in ("shift", "rotation", "scale") if getattr(self.augmentation, name)]
+        return moves + (["degradation.realistic"] if self.degradation.realistic else [])
 
 
 class Params(Section):
@@ -292,6 +315,7 @@ class Params(Section):
     weights: dict[str, PretrainedWeights | None]
     """An entry for each method; null for one without weights."""
     train: Train
+    test: Test
     evaluate: Evaluate
     quality: Quality
 
@@ -314,7 +338,7 @@ class Params(Section):
     @model_validator(mode="after")
     def lists_name_each_thing_once(self) -> Self:
         lists = {
-            **{"methods": self.methods, "models": self.models},
+            **{"methods": self.methods, "models": self.models, "test.conditions": self.test.conditions},
             **{"recognition.teachers": self.recognition.teachers, "recognition.judges": self.recognition.judges},
             **{f"losses.{model}.teacher": losses.teachers for model, losses in self.losses.items()},
         }
@@ -340,6 +364,21 @@ class Params(Section):
             if name not in self.losses:
                 raise ValueError(
                     f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add it"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def native_faces_are_there_and_not_compared_with_twins(self) -> Self:
+        asking = {"test.conditions": NATIVE in self.test.conditions, "train.faces": self.train.faces == NATIVE}
+        if any(asking.values()) and not self.dataset.has_small:
+            key = next(key for key, asks in asking.items() if asks)
+            raise ValueError(f"{key}: native faces are those of dataset.small; set that to a folder of small photos")
+        for model in self.models if self.train.faces == NATIVE else ():
+            if terms := self.losses[model].terms_with_twins:
+                weight: float = getattr(self.losses[model], terms[0])
+                raise ValueError(
+                    f"losses.{model}.{terms[0]}: {weight:g}, but native faces (train.faces) have no high-resolution "
+                    "twin to compare with; set it to 0, or train.faces to all"
                 )
         return self
 

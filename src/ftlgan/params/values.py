@@ -17,6 +17,8 @@ NO_PHOTOS = "data/no-photos"
 """The `dataset.path` of sources that read no folder. DVC wants a path in any case, so the stage `locate` makes it."""
 NO_UNLABELLED = "data/no-unlabelled-photos"
 """The `dataset.unlabelled` that stands for none, likewise."""
+NO_SMALL = "data/no-small-photos"
+"""The `dataset.small` that stands for none, likewise."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """The name of a network that is trained here; it names folders and stages."""
 RecognizerName = ModelName
@@ -31,6 +33,10 @@ NOT_DIFFERENTIABLE = ("dlib",)
 """Recognizers that can judge, but not teach."""
 DegradationKind = Literal["bicubic", "lanczos", "bilinear", "box", "realistic"]
 """A kernel, or a chain that is drawn: `ftlgan.degradation`."""
+NATIVE = "native"
+Condition = Literal[DegradationKind, "held-out", "detected", "native"]
+"""What test faces go through: any of these, a chain that no training uses, or being found in a small photo. Those of
+`dataset.small` went through it before they came here. See `ftlgan.conditions`."""
 Distance = Literal["euclidean", "cosine"]
 """Between unit embeddings."""
 AdversarialForm = Literal["hinge", "non-saturating"]

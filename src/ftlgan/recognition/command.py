@@ -26,7 +26,7 @@ from ftlgan.verification.parts import described
 Item = TypeVar("Item")
 
 PARAMS = Path("params.yaml")
-ALIGN = Align(detection_score=0.7, face_width=30, aligned=False)
+ALIGN = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False)
 """What is used outside a project: the defaults of params.yaml."""
 FACES_PER_PART = 64
 """Faces that a kill costs at most, beside those of a call."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ftlgan.alignment import PENDING_PER_THREAD, AlignedFace, Row, align_each
+from ftlgan.alignment import PENDING_PER_THREAD, AlignedFace, Row, align_each, aligner
 from ftlgan.errors import DataError
 from ftlgan.faces import HR
 from ftlgan.params import Align
@@ -111,7 +112,7 @@ class Photos:
 
     def faces(self, skip: int) -> Iterator[Face]:
         """Read and align the photos on all cores; see `Input.faces`."""
-        for row, found in align_each(self._rows[skip:], self._align, self._read):
+        for row, found in align_each(self._rows[skip:], partial(aligner, self._align), self._read):
             yield Face(row, found.image if isinstance(found, AlignedFace) else found)
 
     def _read(self, row: Row) -> bytes:

@@ -12,6 +12,11 @@ from ftlgan.sources.split import shuffled
 
 README = "README.txt"
 """What the stage `locate` puts into the folder of a source that reads none."""
+BESIDE = {
+    "dataset.unlabelled": "a folder of photos of nobody known",
+    "dataset.small": "a folder with one folder of small photos per person",
+}
+"""The params that name a folder beside `dataset.path`, and what it should be."""
 COMMON_SUFFIXES = ".jpg, .png, .tif, .webp"
 """What messages name of the suffixes."""
 
@@ -29,11 +34,12 @@ def locate(path: str) -> Path:
     return folder
 
 
-def locate_unlabelled(path: str, people: str) -> Path:
-    """The folder of photos of nobody known that `dataset.unlabelled` means, as seen from the working directory.
+def locate_beside(key: str, path: str, people: str) -> Path:
+    """The folder that another param than `dataset.path` means, as seen from the working directory.
 
     Args:
-        path: `dataset.unlabelled`.
+        key: one of `BESIDE`.
+        path: the value of the param.
         people: `dataset.path`.
 
     Raises:
@@ -42,13 +48,11 @@ def locate_unlabelled(path: str, people: str) -> Path:
     folder = Path(path)
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"dataset.unlabelled: {path} {problem}; it should be a folder of photos of nobody known")
+        raise DataError(f"{key}: {path} {problem}; it should be {BESIDE[key]}")
     here, there = folder.resolve(), Path(people).resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
         relation = "is the same folder as" if here == there else "lies in" if there in here.parents else "holds"
-        raise DataError(
-            f"dataset.unlabelled: {path} {relation} {people}, which is dataset.path; give each a folder of its own"
-        )
+        raise DataError(f"{key}: {path} {relation} {people}, which is dataset.path; give each a folder of its own")
     return folder
 
 

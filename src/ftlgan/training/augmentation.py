@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from ftlgan.degradation import degrade
-from ftlgan.params import Augmentation, DegradationKind
+from ftlgan.degradation import degrade, draw_kind
+from ftlgan.params import Augmentation, Degradation
 
 
 def mirror(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -14,15 +14,15 @@ def mirror(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def move_and_degrade(
-    hr: np.ndarray, res: int, config: Augmentation, kind: DegradationKind, rng: np.random.Generator
+    hr: np.ndarray, res: int, config: Augmentation, degradation: Degradation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Move faces, as a detector errs on a small photo, and degrade them.
 
     Args:
         hr: uint8 RGB, (N, S, S, 3); the border is repeated outward.
         res: width and height of the low-resolution faces, pixels.
-        config: how far faces are moved, rotated and scaled, and what share of them gets the realistic chain.
-        kind: how the others are degraded.
+        config: how far faces are moved, rotated and scaled.
+        degradation: how they are degraded.
         rng: draws the moves, and what the degradation draws.
 
     Returns:
@@ -31,11 +31,7 @@ def move_and_degrade(
     moved = _shift(hr, round(config.shift * hr.shape[1] / res), rng)
     if config.rotation or config.scale:
         moved = _turn_and_scale(moved, config, rng)
-    kinds = [kind] * len(hr)
-    if config.realistic:
-        chosen = rng.random(len(hr)) < config.realistic
-        kinds: list[DegradationKind] = ["realistic" if its else kind for its in chosen]
-    return np.stack([degrade(face, res, its, rng) for face, its in zip(moved, kinds, strict=True)]), moved
+    return np.stack([degrade(face, res, draw_kind(degradation, rng), rng) for face in moved]), moved
 
 
 def _shift(faces: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -38,6 +38,8 @@ class TrainingBatch:
     """The anchors, at low resolution."""
     hr: np.ndarray | None
     """Their twins, where anything needs them."""
+    native: np.ndarray
+    """bool (B,): which anchors have no twin; `hr` is black there."""
     real: np.ndarray | None
     """Photos for the discriminator, where there is one."""
     noise: np.ndarray | None
@@ -76,7 +78,8 @@ class Batches:
     def _draw(self, step: int) -> TrainingBatch:
         anchor, positive, negative = self._triplets(step).T
         lr, hr = self._anchors(step, anchor)
-        return TrainingBatch(anchor, positive, negative, lr, hr, self._real(step), self._noise(step))
+        native = self._data.train.native[anchor]
+        return TrainingBatch(anchor, positive, negative, lr, hr, native, self._real(step), self._noise(step))
 
     def _stream(self, step: int, purpose: int) -> np.random.Generator:
         return random_stream(self._config.train.seed, step, purpose)
@@ -90,13 +93,14 @@ class Batches:
         return index[self._order[1][batch * size : (batch + 1) * size]]
 
     def _anchors(self, step: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return low-resolution faces and their twins, augmented."""
+        """Return low-resolution faces and their twins, augmented. A native face is mirrored at most."""
         faces, config = self._data.train, self._config
         lr, hr = faces.lr[rows], faces.hr[rows] if faces.hr is not None else None
-        if config.augmentation.degrades_anew:
+        if config.degrades_anew:
             assert hr is not None, "a face is degraded anew from its twin"
-            kind, res = config.degradation.kind, lr.shape[1]
-            lr, hr = move_and_degrade(hr, res, config.augmentation, kind, self._stream(step, MOVE))
+            rng = self._stream(step, MOVE)
+            moved, hr = move_and_degrade(hr, lr.shape[1], config.augmentation, config.degradation, rng)
+            lr = np.where(faces.native[rows][:, None, None, None], lr, moved)
         lr = self._mirror(lr, self._stream(step, MIRROR))  # the same faces are mirrored in both
         hr = None if hr is None else self._mirror(hr, self._stream(step, MIRROR))
         return lr, hr

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from ftlgan.errors import DataError
-from ftlgan.faces import decode_images, embeddings_of, read_faces, recognizer_of
-from ftlgan.params import Training
+from ftlgan.faces import HR, decode_images, embeddings_of, read_faces, recognizer_of
+from ftlgan.params import NATIVE, Training
 from ftlgan.triplets import read_triplets
 
 TRIPLETS = "triplets.parquet"
@@ -43,7 +43,9 @@ class Faces:
     lr: np.ndarray
     """uint8 RGB, (N, res, res, 3)."""
     hr: np.ndarray | None
-    """uint8 RGB, (N, 112, 112, 3), row by row the twins of `lr`."""
+    """uint8 RGB, (N, 112, 112, 3), row by row the twins of `lr`; black where a face has none."""
+    native: np.ndarray
+    """bool (N,): which faces were photographed small, and have no twin."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
     Raises:
         DataError: if a table is missing, or a face that is needed, or teachers have not seen the same faces.
     """
-    losses = config.losses
+    losses, chosen = config.losses, config.train.faces
     needing = [f"losses.{name}" for name in losses.terms_with_twins]
-    needing += [f"augmentation.{name}" for name in config.augmentation.degrades_anew]
+    needing += config.degrades_anew
     train = read_training_faces(degraded, "train", aligned if needing else None, needing)
     references = [read_references(targets / name, "train") for name in losses.teachers]
     _check_faces(references, references[0].face_ids, f"train faces of {references[0].table}")
@@ -86,12 +88,19 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
     val_references = [read_references(targets / name, "val") for name in losses.teachers]
     _check_faces(val_references, val.face_ids, f"val faces of {degraded}")
     real = None
-    if losses.adversarial:
-        real = decode_images(read_faces(aligned, splits=["train"])["image"]) if train.hr is None else train.hr
+    if losses.adversarial and train.hr is not None:
+        real = train.hr[~train.native]
+    elif losses.adversarial:
+        real = decode_images(read_faces(aligned, splits=["train"])["image"])
+    triplets = triplet_index(read_triplets(targets / TRIPLETS), train, references[0])
+    if chosen != "all":
+        triplets = triplets[train.native[triplets[:, 0]] == (chosen == NATIVE)]
+        if not len(triplets):
+            raise DataError(f"{targets / TRIPLETS}: no anchor is {chosen}, as train.faces asks; set it to all")
     return TrainingSet(
         train=train,
         references=references,
-        triplets=triplet_index(read_triplets(targets / TRIPLETS), train, references[0]),
+        triplets=triplets,
         real=real,
         val=val,
         val_references=val_references,
@@ -131,21 +140,22 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
         needing: the params that make twins necessary.
 
     Raises:
-        DataError: if a table is missing, or a face has no twin.
+        DataError: if a table is missing, or a face that is not native has no twin.
     """
     table = read_faces(degraded, splits=[split])
-    face_ids, hr = table["face_id"].to_numpy(), None
+    face_ids, native, hr = table["face_id"].to_numpy(), table["native"].to_numpy(), None
     if aligned is not None:
         photos = read_faces(aligned, splits=[split])
-        rows = _find_rows(photos["face_id"].to_numpy(), face_ids)
+        rows = _find_rows(photos["face_id"].to_numpy(), face_ids[~native])
         if (rows < 0).any():
-            missing = face_ids[rows < 0]
+            missing = face_ids[~native][rows < 0]
             raise DataError(
                 f"{aligned}: {len(missing)} of the {len(face_ids)} {split} faces of {degraded} have no high-resolution "
                 f"twin there (the first is {missing[0]}), which {' and '.join(needing)} need: set them to 0"
             )
-        hr = decode_images(photos["image"].take(rows))
-    return Faces(face_ids, table["identity"].to_numpy(), decode_images(table["image"]), hr)
+        hr = np.zeros((len(face_ids), HR, HR, 3), np.uint8)
+        hr[~native] = decode_images(photos["image"].take(rows))
+    return Faces(face_ids, table["identity"].to_numpy(), decode_images(table["image"]), hr, native)
 
 
 def triplet_index(triplets: pa.Table, faces: Faces, references: References) -> np.ndarray:

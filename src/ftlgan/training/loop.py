@@ -196,6 +196,9 @@ class _Trainer:
 
         The twin was mirrored and moved with its anchor. Its embedding as stored would be another: by SFace, mirroring
         costs 0.03 of the cosine, and moving 0.05 (measured).
+
+        A native face has no twin. It stands for its own, without a gradient: what compares it with its twin is 0, and
+        the triplet and the adversarial term are left to teach it.
         """
         share, losses, device = self.world.share(self.batch_size), self.config.losses, self.world.device
         small = to_tensor(drawn.lr[share], device).contiguous(memory_format=torch.channels_last)
@@ -205,8 +208,13 @@ class _Trainer:
             seen = restored
             if drawn.noise is not None:
                 seen = restored + torch.from_numpy(drawn.noise[share]).to(device)
+            twins_seen = twins
+            if twins is not None and drawn.native.any():
+                native = torch.from_numpy(drawn.native[share])[:, None, None, None].to(device)
+                twins_seen = torch.where(native, seen.detach().to(twins.dtype), twins)
+                twins = torch.where(native, restored.detach().to(twins.dtype), twins)
             recognised = [recognise(seen) for recognise in self.recognise]
-            recognised_twins = self._recognise_twins(twins)
+            recognised_twins = self._recognise_twins(twins_seen)
             features = self._features(restored, recognised)
             with torch.no_grad():
                 twin_features = self._features(twins, recognised_twins)

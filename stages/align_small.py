@@ -1,0 +1,46 @@
+"""Find the faces of `dataset.small`, which were photographed small, and align them, still as small as they are."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ftlgan.alignment import small_rows
+from ftlgan.errors import one_line_errors
+from ftlgan.faces import ALIGNED, REJECTS, read_faces, write_faces, write_table
+from ftlgan.params import Params, load_params
+from ftlgan.progress import progress
+from ftlgan.sources import folder
+from ftlgan.sources.small import open_small_photos
+
+DATA = Path("data")
+
+
+def people(params: Params) -> tuple[dict[str, str | None], set[str]]:
+    """Return the split of each person, None for one whose photos were all rejected, and who was not chosen."""
+    raw, aligned = (read_faces(DATA / table, ["identity", "split"]) for table in ("raw", "aligned"))
+    split_of: dict[str, str | None] = dict.fromkeys(raw["identity"].drop_null().to_pylist())
+    split_of |= {who: split for who, split in zip(*aligned.to_pydict().values(), strict=True) if who is not None}
+    here = folder.album(folder.locate(params.dataset.path)) if params.dataset.source == "folder" else {}
+    return split_of, here.keys() - split_of.keys()
+
+
+@one_line_errors
+def main() -> None:
+    params = load_params()
+    rejects: list[dict[str, Any]] = []
+    faces = iter(())
+    if params.dataset.has_small:
+        count, photos = open_small_photos(Path(params.dataset.small), *people(params), rejects)
+        faces = small_rows(progress(photos, "align small faces", count), params.align, rejects)
+    else:
+        folder.check_unread("dataset.small", params.dataset.small)
+    write_faces(DATA / "small", ALIGNED, faces)
+    write_table(DATA / "small_rejects.parquet", pa.Table.from_pylist(rejects, REJECTS))
+    if rejects:
+        print(f"align_small: {len(rejects)} photos rejected, the first: {rejects[0]['reason']}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

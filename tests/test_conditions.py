@@ -60,15 +60,16 @@ def test_what_is_drawn_depends_on_the_seed_and_the_face_alone(tables: Path, face
         assert not np.array_equal(found["b/0"], small_faces(tables, condition, seed=1)["b/0"])
 
 
-@pytest.mark.parametrize("res", [14, 28])
+@pytest.mark.parametrize(("res", "least"), [(14, 0.6), (28, 0.8)])
 def test_a_detected_face_is_found_in_the_small_photo_and_lies_nearly_where_the_true_one_does(
-    tables: Path, face: np.ndarray, res: int
+    tables: Path, face: np.ndarray, res: int, least: float
 ) -> None:
+    """The landmarks err by 5 percent of the face at 14 px, by 3 at 28 px (medians, LFW)."""
     found = small_faces(tables, "detected", res)
     assert list(found) == ["b/0"], "where there is no face, none is found"
     small, true = (image.astype(float).mean(axis=2) for image in (found["b/0"], degrade(face, res)))
     assert small.shape == (res, res)
-    assert np.corrcoef(small.ravel(), true.ravel())[0, 1] > 0.8
+    assert np.corrcoef(small.ravel(), true.ravel())[0, 1] > least
     assert not np.array_equal(small, true)
 
 

@@ -93,18 +93,12 @@ class SmallAligner:
         self.detector = FaceDetector(detection_score, LONGEST_ENLARGED)
 
     def __call__(self, photo: bytes) -> AlignedFace:
-        """Align the main face of an encoded photo; see `align`."""
-        return self.align(read_photo(photo))
-
-    def align(self, image: np.ndarray) -> AlignedFace:
-        """Align the main face of a photo. The result is enlarged, its landmarks are in pixels of the photo.
-
-        Args:
-            image: uint8 RGB, (H, W, 3), upright.
+        """Align the main face of an encoded photo. The result is enlarged, its landmarks are in pixels of the photo.
 
         Raises:
-            NoFaceError: if it shows no face, or one whose landmarks can't be trusted.
+            NoFaceError: if the photo is unreadable, shows no face, or one whose landmarks can't be trusted.
         """
+        image = read_photo(photo)
         height, width = image.shape[:2]
         factor = max(1, min(ENLARGEMENT, LONGEST_ENLARGED // max(height, width)))
         large = np.asarray(Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.BICUBIC))

@@ -6,14 +6,15 @@ judged by itself: degradations that training faces may go through, too; `held-ou
 would be in use, with landmarks that err; and `native`, small photos as a camera gave them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ftlgan.alignment import AlignedFace, SmallAligner
+from ftlgan.alignment import AlignedFace, SmallAligner, align_each
 from ftlgan.degradation import (
     degrade,
     downsample,
@@ -26,7 +27,7 @@ from ftlgan.detection import to_template
 from ftlgan.errors import DataError
 from ftlgan.faces import FACES, HR, decode_png, encode_png, stream_faces
 from ftlgan.params import Condition
-from ftlgan.photos import NoFaceError, read_photo
+from ftlgan.photos import read_photo
 
 Row = dict[str, Any]
 """A row of a face table."""
@@ -89,44 +90,31 @@ class Conditions:
             for batch in stream_faces(self.aligned, ["test"])
             for row in batch.select(["face_id", "landmarks"]).to_pylist()
         }
-        align, found = SmallAligner(self.detection_score).align, 0
-        for batch in stream_faces(self.raw, ["test"]):
-            for row in batch.to_pylist():
-                if row["face_id"] not in landmarks:  # one of the rejects
-                    continue
-                rng = stream_of(self.seed, row["face_id"])
-                small = self._shrink_and_find(align, row["image"], landmarks[row["face_id"]], rng)
-                if small is not None:
-                    found += 1
-                    yield {**row, "image": encode_png(small)}
+
+        def scale(row: Row) -> float:
+            """How much smaller the photo gets, so that its face is `res` wide."""
+            return min(1.0, float(np.hypot(*to_template(landmarks[row["face_id"]])[0, :2])) * self.res / HR)
+
+        def shrunk(row: Row) -> bytes:
+            small = shrink_realistically(read_photo(row["image"]), scale(row), stream_of(self.seed, row["face_id"]))
+            return encode_png(small)
+
+        photos = (row for batch in stream_faces(self.raw, ["test"]) for row in batch.to_pylist())
+        usable = (row for row in photos if row["face_id"] in landmarks)
+        found = 0
+        for row, face in align_each(usable, partial(SmallAligner, self.detection_score), shrunk):
+            true = (landmarks[row["face_id"]] + 0.5) * scale(row) - 0.5
+            if isinstance(face, AlignedFace) and _is_same_face(face.landmarks, true):
+                found += 1
+                yield {**row, "image": encode_png(downsample(face.image, (self.res, self.res), "bicubic"))}
         if not found:
             raise DataError(
                 f"test.conditions: detected: of {len(landmarks)} test faces none is found in the photo that was shrunk "
                 f"to faces of {self.res} px; lower align.detection_score, or leave the condition out"
             )
 
-    def _shrink_and_find(
-        self, align: Callable[[np.ndarray], AlignedFace], photo: bytes, landmarks: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray | None:
-        """Shrink a photo until its face is `res` wide, find the face again and align it.
 
-        Args:
-            align: finds and aligns the face.
-            photo: encoded.
-            landmarks: where the face is, float32 (5, 2), pixels of the photo.
-            rng: draws the realistic chain.
-
-        Returns:
-            uint8 RGB, (res, res, 3); None where the detector finds no face, or another one.
-        """
-        scale = min(1.0, float(np.hypot(*to_template(landmarks)[0, :2])) * self.res / HR)
-        small = shrink_realistically(read_photo(photo), scale, rng)
-        try:
-            face = align(small)
-        except NoFaceError:
-            return None
-        true = (landmarks + 0.5) * scale - 0.5
-        eyes = float(np.hypot(*(true[1] - true[0])))
-        if np.linalg.norm(face.landmarks - true, axis=1).mean() > FARTHEST * eyes:
-            return None
-        return downsample(face.image, (self.res, self.res), "bicubic")
+def _is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:
+    """Tell whether landmarks that were found are of the face whose true ones are given, (5, 2) each."""
+    eyes = float(np.hypot(*(true[1] - true[0])))
+    return bool(np.linalg.norm(landmarks - true, axis=1).mean() <= FARTHEST * eyes)

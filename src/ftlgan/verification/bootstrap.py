@@ -120,18 +120,18 @@ def _replicates(histogram: ScoreHistogram, weights: Weights, fmrs: Sequence[floa
     person_weights = weights.astype(np.float64)
     genuine, impostor = histogram.genuine_cells, histogram.impostor_cells
     genuine_counts = person_weights @ genuine.counts.astype(np.float64)
-    impostor_counts = _weigh_impostors(histogram, person_weights, impostor.counts)
+    impostor_counts = weigh_impostors(histogram.by_pairs, person_weights, impostor.counts)
     d_prime = _d_prime(
         histogram,
         (genuine_counts.sum(axis=1), *(person_weights @ genuine.sums).T),
-        (impostor_counts.sum(axis=1), *_weigh_impostors(histogram, person_weights, impostor.sums).T),
+        (impostor_counts.sum(axis=1), *weigh_impostors(histogram.by_pairs, person_weights, impostor.sums).T),
     )
     return {"d_prime": d_prime, **_roc_metrics(Roc.from_counts(genuine_counts, impostor_counts), fmrs)}
 
 
-def _weigh_impostors(histogram: ScoreHistogram, weights: Floats, cells: NDArray[Any]) -> Floats:
-    """Sums over the cells of impostor scores, weighed by each draw: (R, P) and (C, K) to (R, K)."""
-    return (_weigh_pairs if histogram.by_pairs else _weigh_to_first_order)(weights, cells)
+def weigh_impostors(by_pairs: bool, weights: Floats, cells: NDArray[Any]) -> Floats:
+    """Return sums over the cells of impostor scores, weighed by each draw: (R, P) and (C, K) to (R, K)."""
+    return (_weigh_pairs if by_pairs else _weigh_to_first_order)(weights, cells)
 
 
 def _weigh_pairs(weights: Floats, pairs: NDArray[Any]) -> Floats:
@@ -155,5 +155,5 @@ def _has_both_kinds(histogram: ScoreHistogram, weights: Weights) -> NDArray[np.b
     person_weights = weights.astype(np.float64)
     genuine = person_weights @ histogram.genuine_cells.counts.sum(axis=1)
     impostor_counts = histogram.impostor_cells.counts.sum(axis=1, keepdims=True)
-    impostor = _weigh_impostors(histogram, person_weights, impostor_counts)[:, 0]
+    impostor = weigh_impostors(histogram.by_pairs, person_weights, impostor_counts)[:, 0]
     return (genuine > 0) & (impostor > 0)

@@ -121,7 +121,7 @@ def _fill(blocks: Iterable[Comparison], bins: Bins, pilot: Comparison) -> ScoreH
     genuine, impostor = _Sums(bins, groups, people), _Sums(bins, groups, pairs_of_people if by_pairs else people)
     centre = float((pilot.genuine.sum() + pilot.impostor.sum()) / (pilot.genuine.size + pilot.impostor.size))
     for block in blocks:
-        genuine_cells, impostor_cells = _cells(block, by_pairs)
+        genuine_cells, impostor_cells = cells_of(block, by_pairs)
         genuine.add(block.genuine, centre, genuine_cells)
         impostor.add(block.impostor, centre, impostor_cells)
     if isinstance(bins, Grid):
@@ -170,8 +170,8 @@ class _Sums:
                 self.cells.sums[:, column] += np.bincount(cell, values, len(self.cells.sums))
 
 
-def _cells(block: Comparison, by_pairs: bool) -> tuple[list[Ints], list[Ints]]:
-    """Cells of the genuine and of the impostor scores, a list for each cell in which a score counts."""
+def cells_of(block: Comparison, by_pairs: bool) -> tuple[list[Ints], list[Ints]]:
+    """Return the cells of the genuine and of the impostor scores, a list for each cell in which a score counts."""
     people = len(block.people)
     if not people:
         return [], []

@@ -115,6 +115,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_identify_arguments(identify)
 
+    calibrate = add(
+        "calibrate",
+        "ftlgan.verification.calibration.command:calibrate",
+        "turn scores into likelihood ratios: fit a calibration, and report Cllr on other people, with intervals",
+    )
+    _add_calibrate_arguments(calibrate)
+
     command = add(
         "runs",
         "ftlgan.comparison.listing:list_runs",
@@ -205,6 +212,61 @@ def _add_identify_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="write identification.csv, cmc.csv, cmc.png, fnir.csv and fnir.png there, too",
+    )
+    command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
+
+
+def _add_calibrate_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder, or .npy) or scores (.csv)"
+    )
+    command.add_argument(
+        "--references", type=Path, metavar="TABLE", help="embeddings to compare with, instead of within"
+    )
+    command.add_argument(
+        "--test",
+        dest="tests",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="TABLE",
+        help="embeddings or scores of other people, on whom the calibration is reported (default: half of the people "
+        "of TABLE, and the fit is on the others)",
+    )
+    command.add_argument(
+        "--test-references", type=Path, metavar="TABLE", help="what to compare --test with (default: --references)"
+    )
+    command.add_argument(
+        "--names", type=Path, metavar="FILE", help="who is on the rows of a .npy of TABLE, as verify takes it"
+    )
+    command.add_argument("--reference-names", type=Path, metavar="FILE", help="the same for a .npy of --references")
+    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
+    command.add_argument("--test-split", metavar="NAME", help="the same for --test and what it is compared with")
+    command.add_argument(
+        "--missing",
+        choices=["refuse", "skip"],
+        default="refuse",
+        help="what to do where a photo was not detected: refuse the file, or skip and count photos without an "
+        "embedding and pairs without a score (default: refuse)",
+    )
+    command.add_argument(
+        "--calibration",
+        dest="calibration_file",
+        type=Path,
+        metavar="FILE",
+        help="report this calibration.json on the people of TABLE, and fit none",
+    )
+    for name in ("resolution", "condition", "protocol"):
+        command.add_argument(f"--{name}", metavar="TEXT", help="to keep in calibration.json")
+    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
+    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of halves, and of the draws (default: 0)")
+    command.add_argument(
+        "--to",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="write calibration.json, calibration.csv, calibration.png and entropy.png there, too",
     )
     command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
 

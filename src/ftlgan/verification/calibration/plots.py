@@ -1,0 +1,75 @@
+"""Plots: log10 LR over the score, and the empirical cross-entropy over the prior odds."""
+
+# pyright: reportUnknownMemberType=false
+# matplotlib types its methods but for their keywords.
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ftlgan.evaluation.plots import LOOK
+from ftlgan.verification.calibration.model import Calibration
+from ftlgan.verification.calibration.report import PRIORS, CalibrationReport
+
+COLOUR, BEST, NEUTRAL = "#0072B2", "#D55E00", "#4d4d4d"
+
+
+@style.context(LOOK)
+def calibration_plot(calibration: Calibration, reports: Mapping[str, CalibrationReport]) -> Figure:
+    """Return a figure of log10 LR over the score: of the calibration with its interval, and of PAV on these people.
+
+    Args:
+        calibration: bounded, and shown within the scores that were seen.
+        reports: by the title of each panel.
+    """
+    figure, panels = _panels(len(reports))
+    line = calibration.line
+    scores = np.linspace(line.lowest, line.highest, 400)
+    found = calibration.apply(scores)
+    margin = 0.3 * (line.upper_bound - line.lower_bound) + 0.2
+    low, high = line.lower_bound - margin, line.upper_bound + margin
+    for axes, (title, report) in zip(panels, reports.items(), strict=True):
+        begins, best = report.steps
+        axes.step(
+            np.append(begins, max(begins[-1], line.highest)),
+            np.clip(np.append(best, best[-1]), low - 1, high + 1),  # what is infinite leaves the picture
+            where="post",
+            color=BEST,
+            linewidth=1,
+            label="PAV of these people",
+        )
+        axes.fill_between(scores, found.lo, found.hi, color=COLOUR, alpha=0.2, linewidth=0)
+        axes.plot(scores, found.log10, color=COLOUR, label="calibration")
+        for bound in (line.lower_bound, line.upper_bound):
+            axes.axhline(bound, color=NEUTRAL, linestyle=":", linewidth=1)
+        axes.set(xlim=(line.lowest, line.highest), ylim=(low, high), xlabel=f"score ({calibration.score})", title=title)
+    panels[0].set_ylabel("log10 LR")
+    panels[0].legend(loc="best")
+    return figure
+
+
+@style.context(LOOK)
+def entropy_plot(reports: Mapping[str, CalibrationReport]) -> Figure:
+    """Return a figure of the empirical cross-entropy over the prior odds, a panel for each set of people.
+
+    Args:
+        reports: by the title of each panel.
+    """
+    figure, panels = _panels(len(reports))
+    for axes, (title, report) in zip(panels, reports.items(), strict=True):
+        calibrated, best, neutral = report.entropy
+        axes.plot(PRIORS, neutral, color=NEUTRAL, linestyle=":", label="LR = 1")
+        axes.plot(PRIORS, calibrated, color=COLOUR, label="calibration")
+        axes.plot(PRIORS, best, color=BEST, linestyle="--", linewidth=1, label="PAV")
+        axes.set(xlim=(PRIORS[0], PRIORS[-1]), ylim=(0, 1.05), xlabel="prior log10 odds of one person", title=title)
+    panels[0].set_ylabel("empirical cross-entropy, bits")
+    panels[0].legend(loc="best")
+    return figure
+
+
+def _panels(number: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(4.2 * number + 0.4, 3.6), layout="constrained")
+    return figure, list(figure.subplots(1, number, sharey=True, squeeze=False)[0])

@@ -30,6 +30,7 @@ def probe_folders(params: Params, judge: str) -> list[tuple[str, str, Path]]:
 def evaluate(params: Params, run: tracking.Run) -> None:
     import pandas as pd  # this and matplotlib take seconds: a wrong param is said first
 
+    from ftlgan import look
     from ftlgan.evaluation import plots
     from ftlgan.evaluation.contact_sheet import contact_sheet, read_sheet
 
@@ -65,9 +66,9 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     table = pd.DataFrame(judging.verification_table(results, params.res, teachers))
     differences = pd.DataFrame(judging.difference_table(results, params.res, settings.confidence, teachers))
     reports = {result.method: result.report for result in judging.primary(results, black_box, headline)}
-    title = f"{params.res} px, {headline}, judged by {plots.label(black_box)}"
+    title = f"{params.res} px, {headline}, judged by {look.label(black_box)}"
     pictures = {
-        "conditions": plots.condition_plot(results, black_box, f"{params.res} px, judged by {plots.label(black_box)}"),
+        "conditions": plots.condition_plot(results, black_box, f"{params.res} px, judged by {look.label(black_box)}"),
         "roc": plots.roc_plot(reports, title),
         "scores": plots.score_plot(reports, title),
         "faces": contact_sheet(read_sheet(DATA, headline, params.compared, settings.sheet)),
@@ -82,7 +83,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
             curve = pd.DataFrame(rows)
             curve.to_csv(METRICS / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
         for name, picture in pictures.items():
-            plots.save(picture, METRICS / f"{name}.png")
+            look.save(picture, METRICS / f"{name}.png")
 
     shown = table[table.protocol != judging.LR_LR].filter(regex="^(condition|method|judge|box|people|d_prime|auc|eer)")
     print(shown.to_string(index=False, float_format="%.3f"))

@@ -10,7 +10,7 @@ SRC = Path(__file__).parents[1] / "src/ftlgan"
 LAYERS = [
     *("cli", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
     *("conditions", "alignment", "detection", "degradation", "triplets", "sources", "verification", "networks"),
-    *("weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking", "errors"),
+    *("weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking", "errors", "look"),
     *("progress", "processes"),
 ]
 """By what happens to a face, the upper ones first."""

@@ -17,7 +17,7 @@ from ftlgan.comparison.plot import resolution_plot
 from ftlgan.comparison.runs import Run, find_runs
 from ftlgan.comparison.table import Row, compare_runs, write_csv
 from ftlgan.errors import DataError
-from ftlgan.evaluation.plots import colour, save
+from ftlgan.look import colour, save
 
 METHODS = {"hr": 3.0, "bicubic": 1.0, "realesrgan": 0.8, "ftlgan": 1.5}
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ftlgan.evaluation.contact_sheet import GUTTER, HEADING, contact_sheet
 from ftlgan.evaluation.judging import Result
-from ftlgan.evaluation.plots import OTHER_COLOURS, colour, condition_plot, roc_plot, save, score_plot
+from ftlgan.evaluation.plots import condition_plot, roc_plot, score_plot
+from ftlgan.look import OTHER_COLOURS, colour, save
 from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.pairs import compare
 from ftlgan.verification.report import Report, report
@@ -60,7 +61,7 @@ def test_no_two_methods_have_colours_that_could_be_confused() -> None:
 
 
 def test_a_method_nobody_has_heard_of_has_the_same_colour_in_every_process() -> None:
-    code = "from ftlgan.evaluation.plots import colour; print(colour('codeformer'))"
+    code = "from ftlgan.look import colour; print(colour('codeformer'))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert other == colour("codeformer") not in {colour(method) for method in METHODS}
 

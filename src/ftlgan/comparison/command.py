@@ -7,7 +7,7 @@ from ftlgan.comparison.plot import resolution_plot
 from ftlgan.comparison.runs import find_runs
 from ftlgan.comparison.table import compare_runs, write_csv
 from ftlgan.errors import ParamsError, writing
-from ftlgan.evaluation.plots import save
+from ftlgan.look import save
 
 
 def compare(runs: list[str], folder: Path | None) -> None:

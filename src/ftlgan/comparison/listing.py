@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ftlgan.comparison.experiments import SUCCESS, Experiment, read_experiments
-from ftlgan.evaluation.plots import label
+from ftlgan.look import label
 
 WIDTH = 100
 """The least width of the table in characters, and its width where there is no terminal to tell."""

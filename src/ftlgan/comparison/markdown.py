@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ftlgan.comparison.runs import Run, differing_params, differing_software
 from ftlgan.comparison.table import MEAN, PAPER, PAPER_GAIN, Row, methods_by_box
 from ftlgan.evaluation.judging import CEILING
-from ftlgan.evaluation.plots import label
+from ftlgan.look import label
 
 HEADING = ["px", "method", "d'", "AUC", "d' minus the best other's", "gap to HR closed"]
 QUALITY_HEADINGS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ftlgan.comparison.table import MEAN, PAPER, Row, methods_by_box
 from ftlgan.evaluation.judging import CEILING, WHITE
-from ftlgan.evaluation.plots import LOOK, colour, label
+from ftlgan.look import LOOK, colour, label
 
 MARKERS = "osD^vP*X"
 """The markers of the methods in their order, by which you can tell them apart in grey, too."""

@@ -11,8 +11,8 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ftlgan.evaluation.plots import DPI, LOOK, colour, label
 from ftlgan.faces import HR, decode_png, read_faces
+from ftlgan.look import DPI, LOOK, colour, label
 
 Faces = Sequence[NDArray[np.uint8]]
 

@@ -115,7 +115,7 @@ def evaluate(
             raise DataError(f"{' '.join([condition, method]).strip()} before {judge}, {protocol}: {reason}")
         return Result(condition, method, judge, protocol, found)
 
-    asked = [("", CEILING, HR_HR, references, None)]
+    asked: list[tuple[str, str, str, Embedded, Embedded | None]] = [("", CEILING, HR_HR, references, None)]
     for (condition, method), probe in probes.items():
         asked.append((condition, method, LR_HR, probe, references))
         if condition != NATIVE or len(set(probe.faces.identities)) < len(probe.faces.identities):

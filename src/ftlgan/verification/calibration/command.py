@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftlgan.errors import DataError, ParamsError, writing
-from ftlgan.evaluation.plots import save
+from ftlgan.look import save
 from ftlgan.verification.calibration.counts import CountedScores, count_pairs, count_scores
 from ftlgan.verification.calibration.fit import fit
 from ftlgan.verification.calibration.model import Calibration, ScoreKind

@@ -10,7 +10,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ftlgan.evaluation.plots import LOOK
+from ftlgan.look import LOOK
 from ftlgan.verification.calibration.model import Calibration
 from ftlgan.verification.calibration.report import PRIORS, CalibrationReport
 

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from ftlgan.errors import DataError, ParamsError, writing
-from ftlgan.evaluation.plots import save
+from ftlgan.look import save
 from ftlgan.verification.command import (
     Facts,
     check_draws,

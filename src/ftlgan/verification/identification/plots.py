@@ -10,7 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ftlgan.evaluation.plots import LOOK
+from ftlgan.look import LOOK
 from ftlgan.verification.identification.report import Curve, IdentificationReport
 
 COLOUR = "#0072B2"

@@ -38,6 +38,51 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")
 
     command = add(
+        "unpack",
+        "ftlgan.sources.bin_set:unpack",
+        "unpack a verification set of insightface (lfw.bin, ...): faces for embed, and pairs for verify",
+    )
+    command.add_argument("source", type=Path, metavar="SET.bin", help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like")
+    command.add_argument(
+        "-o",
+        "--output",
+        dest="folder",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="a new or empty folder, for the table faces and the list pairs.csv",
+    )
+
+    command = add(
+        "degrade",
+        "ftlgan.restoration.command:degrade",
+        "make aligned faces small and restore them by a method, into a table that embed takes",
+    )
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="TABLE",
+        help="aligned faces of 112x112: a Parquet file, or a folder of them, such as faces of unpack or data/aligned",
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    command.add_argument("--res", type=int, choices=[14, 28, 56], required=True, help="how small they are made, pixels")
+    command.add_argument(
+        "--condition",
+        choices=["bicubic", "lanczos", "bilinear", "box", "realistic", "held-out"],
+        default="bicubic",
+        help="how they are made small (default: %(default)s)",
+    )
+    command.add_argument(
+        "--method",
+        default="bicubic",
+        metavar="NAME|FILE",
+        help="what restores them: bicubic, realesrgan, gfpgan, or a generator.safetensors (default: %(default)s)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of realistic and held-out (default: %(default)s)"
+    )
+
+    command = add(
         "embed",
         "ftlgan.recognition.command:embed",
         "embed photos or aligned faces by a recognizer, into a table that verify takes; a killed run goes on",

@@ -36,6 +36,26 @@ FARTHEST = 0.5
 """How far the landmarks found may be from the true ones, in distances of the eyes: farther off, it is another face."""
 
 
+def shrink(face: np.ndarray, face_id: str, res: int, condition: Condition, seed: int) -> np.ndarray:
+    """Put an aligned face through a condition that needs no more than the face.
+
+    Args:
+        face: uint8 RGB, (112, 112, 3).
+        face_id: its name: what is drawn for it does not depend on other faces.
+        res: width and height of the result, pixels.
+        condition: neither `detected` nor `native`.
+        seed: of whatever is drawn.
+
+    Returns:
+        uint8 RGB, (res, res, 3).
+    """
+    assert condition not in ("detected", "native"), f"{condition} needs the photo"
+    rng = stream_of(seed, face_id)
+    return (
+        shrink_by_held_out_chain(face, res / HR, rng) if condition == "held-out" else degrade(face, res, condition, rng)
+    )
+
+
 @dataclass
 class Conditions:
     """Makes the small faces of the test people.
@@ -77,11 +97,7 @@ class Conditions:
             return
         for batch in stream_faces(self.aligned, ["test"]):
             for row in batch.select(FACES.names).to_pylist():
-                rng, face = stream_of(self.seed, row["face_id"]), decode_png(row["image"])
-                if condition == "held-out":
-                    small = shrink_by_held_out_chain(face, self.res / HR, rng)
-                else:
-                    small = degrade(face, self.res, condition, rng)
+                small = shrink(decode_png(row["image"]), row["face_id"], self.res, condition, self.seed)
                 yield {**row, "image": encode_png(small)}
 
     def _detected_faces(self) -> Iterator[Row]:

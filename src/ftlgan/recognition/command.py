@@ -3,11 +3,11 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,9 @@ from ftlgan.params import BUILT_IN, Align, RecognizerFile, load_params
 from ftlgan.progress import progress
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.embedding import FACES_PER_CALL
-from ftlgan.recognition.inputs import Face, Input, open_input
+from ftlgan.recognition.inputs import Face, Input, groups, open_input
 from ftlgan.recognition.parts import Parts, open_parts
 from ftlgan.verification.parts import described
-
-Item = TypeVar("Item")
 
 PARAMS = Path("params.yaml")
 ALIGN = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False)
@@ -139,16 +137,10 @@ def _embed_rest(network: Recognizer, faces: Input, parts: Parts) -> None:
     """Embed what is not among the parts yet."""
     done = parts.read().num_rows
     verb = f"embed by {network.name}"
-    rows = chain.from_iterable(_embedded(network, group) for group in _groups(faces.faces(done), FACES_PER_CALL))
+    rows = chain.from_iterable(_embedded(network, group) for group in groups(faces.faces(done), FACES_PER_CALL))
     with progress(rows, verb, faces.count, faces.unit, initial=done) as bar:
-        for part in _groups(bar, FACES_PER_PART):
+        for part in groups(bar, FACES_PER_PART):
             parts.add(part)
-
-
-def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    remaining = iter(items)
-    while group := list(islice(remaining, size)):
-        yield group
 
 
 def _embedded(network: Recognizer, faces: Sequence[Face]) -> list[dict[str, Any]]:

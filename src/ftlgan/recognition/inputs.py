@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,8 @@ from ftlgan.params import Align
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
 from ftlgan.sources import folder as album_folder
+
+Item = TypeVar("Item")
 
 NAMES = ("face_id", "identity", "split")
 """Columns of names; only the first has to be in a table."""
@@ -63,13 +66,28 @@ def open_input(source: Path, align: Align) -> Input:
     Raises:
         DataError: if there is no such file or folder, or it holds neither faces nor photos.
     """
+    files = table_files(source)
+    return Table(source, files) if files else Photos(source, align)
+
+
+def table_files(source: Path) -> list[Path]:
+    """Return the files of a table, in order: a file itself, or the Parquet files in a folder; none: it is of photos.
+
+    Raises:
+        DataError: if there is no such file or folder.
+    """
     if source.is_file():
-        return Table(source, [source])
+        return [source]
     if not source.is_dir():
         raise DataError(f"{source}: there is no such file or folder; give a folder of photos or a table of faces")
-    if files := sorted(path for path in source.glob("*.parquet") if path.is_file() and path.name[0] != "."):
-        return Table(source, files)
-    return Photos(source, align)
+    return sorted(path for path in source.glob("*.parquet") if path.is_file() and path.name[0] != ".")
+
+
+def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items in lists of `size`, the last of which may be shorter."""
+    remaining = iter(items)
+    while group := list(islice(remaining, size)):
+        yield group
 
 
 class Photos:
@@ -141,6 +159,7 @@ class Table:
         self.columns = tuple(name for name in NAMES if name in _columns(files[0]))
         names: list[str] = []
         self._sizes: list[int] = []
+        known = 0
         for file in files:
             if lacking := {"image", "face_id", *self.columns} - _columns(file):
                 raise DataError(
@@ -152,7 +171,11 @@ class Table:
             table = _as_text(file, pq.read_table(file, columns=list(self.columns)))
             names += table.column("face_id").to_pylist()
             self._sizes.append(table.num_rows)
+            if "identity" in self.columns:
+                known += table.num_rows - table.column("identity").null_count
         self.count = len(names)
+        if not known:  # as of a folder of photos of nobody knows whom
+            self.columns = tuple(name for name in self.columns if name != "identity")
         if not names:
             raise DataError(f"{path}: has no faces")
         found, counts = np.unique(names, return_counts=True)

@@ -36,7 +36,8 @@ def evaluate(params: Params, run: tracking.Run) -> None:
 
     judges, settings, conditions = params.recognition.judges, params.evaluate, params.test.conditions
     headline = conditions[0]
-    photos = check_photos(DATA / "aligned")
+    photos = check_photos(DATA / "aligned", DATA / "small")
+    left_out = photos.copies | photos.without_reference
     galleries = {judge: judging.read_embedded(DATA / "gallery" / judge, photos.copies) for judge in judges}
     results = [
         result
@@ -45,7 +46,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
             judge,
             gallery,
             {
-                (condition, method): judging.read_embedded(folder, photos.copies)
+                (condition, method): judging.read_embedded(folder, left_out)
                 for condition, method, folder in probe_folders(params, judge)
             },
             settings.replicates,

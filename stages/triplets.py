@@ -18,9 +18,10 @@ def main() -> None:
     faces = read_faces(Path("data/teacher") / name, splits=["train"])
     face_ids, identities = (faces[column].to_numpy() for column in ("face_id", "identity"))
     space = face_ids, identities, embeddings_of(faces), params.triplets, params.seed
+    triplets = mine(*space)  # first: it refuses people of whom there is no triplet
     small = read_faces(Path("data/small"), splits=["train"])
     native = mine_native((small["face_id"].to_numpy(), small["identity"].to_numpy()), *space)
-    write_table(Path("data/triplets") / f"{name}.parquet", pa.concat_tables([mine(*space), native]))
+    write_table(Path("data/triplets") / f"{name}.parquet", pa.concat_tables([triplets, native]))
 
 
 if __name__ == "__main__":

@@ -78,3 +78,10 @@ def test_where_no_face_is_found_at_all_a_line_says_so(tables: Path, tmp_path: Pa
     write_faces(tmp_path / "raw", FACES, [])
     with pytest.raises(DataError, match=r"test.conditions: detected: of 2 test faces none is found .* faces of 14 px"):
         list(conditions.small_faces("detected"))
+
+
+def test_native_without_a_face_of_the_test_people_is_refused(tables: Path, tmp_path: Path) -> None:
+    write_faces(tmp_path, ALIGNED, [])
+    made = Conditions(14, 0, 0.7, tables / "aligned", tables / "raw", tmp_path)
+    with pytest.raises(DataError, match=r"native: dataset.small has no usable photo of any test person"):
+        list(made.small_faces("native"))

@@ -1,6 +1,9 @@
 """Mining: every row is a triplet, semi-hard where it can be, and the same for the same seed."""
 
 import hashlib
+import runpy
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ftlgan.errors import DataError
-from ftlgan.faces import write_table
+from ftlgan.faces import ALIGNED, embeddings_schema, write_faces, write_table
 from ftlgan.params import Triplets
 from ftlgan.triplets import TRIPLETS, mine, mine_native, read_triplets, semi_hard
 
@@ -199,3 +202,20 @@ def test_a_native_face_is_an_anchor_of_photos_of_its_person_and_of_others_near_t
         assert row["positive_distance"] == pytest.approx(np.linalg.norm(mean - embeddings[p]), abs=1e-4)
         assert row["negative_distance"] == pytest.approx(np.linalg.norm(mean - embeddings[n]), abs=1e-4)
     assert mine_native((np.array([]), np.array([])), *more_faces, CONFIG, seed=0).num_rows == 0
+
+
+def test_people_of_whom_there_is_no_triplet_are_one_line_of_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).parents[1]
+    shutil.copy(root / "params.yaml", tmp_path)
+    rows = [
+        {"face_id": f"{who}/0", "identity": who, "split": "train", "embedding": row.tolist()}
+        for who, row in zip("abcd", np.eye(4), strict=True)
+    ]
+    write_faces(tmp_path / "data/teacher/sface", embeddings_schema(4, "sface", "0"), rows)
+    write_faces(tmp_path / "data/small", ALIGNED, [])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["triplets.py", "sface"])
+    with pytest.raises(SystemExit, match="4 training faces of 4 known people hold no triplet"):
+        runpy.run_path(str(root / "stages/triplets.py"), run_name="__main__")

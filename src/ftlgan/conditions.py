@@ -25,7 +25,7 @@ from ftlgan.degradation import (
 )
 from ftlgan.detection import to_template
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, HR, decode_png, encode_png, stream_faces
+from ftlgan.faces import FACES, HR, count_faces, decode_png, encode_png, stream_faces
 from ftlgan.params import Condition
 from ftlgan.photos import read_photo
 
@@ -87,18 +87,26 @@ class Conditions:
             Rows of `ftlgan.faces.FACES`, in the order of the aligned faces.
 
         Raises:
-            DataError: if `detected` finds no face at all.
+            DataError: if `detected` finds no face at all, or there is no native face of the test people.
         """
         if condition == "detected":
             yield from self._detected_faces()
             return
         if condition == "native":
-            yield from native_faces(self.small, self.res, "test")
+            yield from self._native_faces()
             return
         for batch in stream_faces(self.aligned, ["test"]):
             for row in batch.select(FACES.names).to_pylist():
                 small = shrink(decode_png(row["image"]), row["face_id"], self.res, condition, self.seed)
                 yield {**row, "image": encode_png(small)}
+
+    def _native_faces(self) -> Iterator[Row]:
+        if not count_faces(self.small, ["test"]):
+            raise DataError(
+                "test.conditions: native: dataset.small has no usable photo of any test person; add some (why others "
+                "could not be used is in data/small_rejects.parquet), or leave the condition out"
+            )
+        yield from native_faces(self.small, self.res, "test")
 
     def _detected_faces(self) -> Iterator[Row]:
         landmarks = {

@@ -66,6 +66,14 @@ def test_each_condition_is_judged_by_itself_and_the_ceiling_once(two_conditions:
     assert {row["condition"] for row in verification_table(two_conditions, 14, {})} == {"", "bicubic", "detected"}
 
 
+@pytest.mark.parametrize("left", [["0", "3"], ["0", "1"]], ids=["a face each", "one person"])
+def test_where_a_condition_leaves_no_pair_of_small_faces_there_is_no_lr_lr(left: list[str]) -> None:
+    found = embedded(1.0)
+    probe = replace(found, faces=found.faces.take(np.isin(found.faces.face_ids, left)))
+    results = evaluate("judge", embedded(0.2), {("detected", "ftlgan"): probe}, 100, 0.95, 0)
+    assert [result.protocol for result in results] == ["hr-hr", "lr-hr"]
+
+
 def test_the_headlines_condition_goes_without_saying_and_the_others_are_named(two_conditions: list[Result]) -> None:
     top = headline(two_conditions, "judge", "bicubic")
     assert {method: list(row) for method, row in top.items()} == {

@@ -341,7 +341,7 @@ def test_every_result_says_where_it_comes_from(reproduced: Project) -> None:
         assert origin["split"][split] == counts | of_train
     assert origin["software"].keys() == {"torch", "onnxruntime", "dlib", "opencv", "pillow", "numpy"}
     assert origin["software"]["numpy"] == np.__version__
-    assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0}
+    assert origin["left_out"] == {"rejects": {}, "byte_identical_copies": 0, "native_without_reference": 0}
     trained_on = {"kind": "bicubic", "realistic": 0.0}
     assert origin["degradation"] == {"res": 14, "training": trained_on, "resampler": "Pillow, antialiased"}
     assert origin["conditions"] == {"bicubic": {"faces": origin["split"]["test"]["photos"], "not_found": 0}}

@@ -79,7 +79,7 @@ def evaluate(
 ) -> list[Result]:
     """Verify the test people by one judge: the ceiling first, then each method and condition under both protocols.
 
-    Where nobody has two native small faces, there is no lr-lr of them.
+    Where a condition leaves nobody two faces, or one person alone, there is no lr-lr under it.
 
     Args:
         judge: its name.
@@ -118,7 +118,7 @@ def evaluate(
     asked: list[tuple[str, str, str, Embedded, Embedded | None]] = [("", CEILING, HR_HR, references, None)]
     for (condition, method), probe in probes.items():
         asked.append((condition, method, LR_HR, probe, references))
-        if condition != NATIVE or len(set(probe.faces.identities)) < len(probe.faces.identities):
+        if 1 < len(set(probe.faces.identities)) < len(probe.faces.identities):
             asked.append((condition, method, LR_LR, probe, None))
     return [result(*question) for question in progress(asked, f"verify by {judge}", unit="protocol")]
 

@@ -41,10 +41,12 @@ class Photos:
     """The number of photos in train on which is nobody known."""
     copies: frozenset[str]
     """face_id of the test photos that are byte-identical to a photo of training or validation, or to an earlier one of
-    the test."""
+    the test; native small ones among them."""
+    without_reference: frozenset[str]
+    """face_id of the native small test photos of people whose high-resolution photos are all `copies`."""
 
 
-def check_photos(aligned: Path) -> Photos:
+def check_photos(aligned: Path, small: Path) -> Photos:
     """Check and count the aligned photos.
 
     Two files with the same bytes have the same aligned face to the byte, whatever their names and whoever is said to be
@@ -52,6 +54,7 @@ def check_photos(aligned: Path) -> Photos:
 
     Args:
         aligned: folder of the table of aligned faces.
+        small: folder of the table of aligned native small faces, which are not counted.
 
     Raises:
         DataError: if somebody is in two splits.
@@ -61,7 +64,8 @@ def check_photos(aligned: Path) -> Photos:
     photos: Counter[str] = Counter()
     photos_of: Counter[str | None] = Counter()
     first: dict[bytes, str] = {}
-    test: list[tuple[bytes, str]] = []
+    test: list[tuple[bytes, str, str | None]] = []
+    native: list[tuple[bytes, str, str | None]] = []
     for batch in stream_faces(aligned):
         for row in batch.select(["face_id", "identity", "split", "image"]).to_pylist():
             name, person, split = row["face_id"], row["identity"], row["split"]
@@ -74,10 +78,18 @@ def check_photos(aligned: Path) -> Photos:
             photos[split] += 1
             photos_of[person] += 1
             if split == "test":
-                test.append((image, name))
+                test.append((image, name, person))
             else:
                 first[image] = name
-    copies = frozenset(name for image, name in test if first.setdefault(image, name) != name)
+    for batch in stream_faces(small):
+        for row in batch.select(["face_id", "identity", "split", "image"]).to_pylist():
+            image = hashlib.sha256(row["image"]).digest()
+            if row["split"] == "test":
+                native.append((image, row["face_id"], row["identity"]))
+            else:
+                first[image] = row["face_id"]
+    copies = frozenset(name for image, name, _ in test + native if first.setdefault(image, name) != name)
+    references = {person for _, name, person in test if name not in copies}
     people = Counter(split_of.values())
     return Photos(
         sha256=seen.hexdigest(),
@@ -86,6 +98,7 @@ def check_photos(aligned: Path) -> Photos:
         single_photo_people=sum(photos_of[person] == 1 for person, split in split_of.items() if split == "train"),
         unlabelled_photos=photos_of[None],
         copies=copies,
+        without_reference=frozenset(name for _, name, person in native if person not in references),
     )
 
 
@@ -121,7 +134,11 @@ def origin(
         "software": {library: version(package) for library, package in LIBRARIES.items()},
         "dataset": {"source": params.dataset.source, "aligned_sha256": photos.sha256},
         "split": {"by": "person", "seed": params.seed, **split},
-        "left_out": {"rejects": dict(rejects), "byte_identical_copies": len(photos.copies)},
+        "left_out": {
+            "rejects": dict(rejects),
+            "byte_identical_copies": len(photos.copies),
+            "native_without_reference": len(photos.without_reference),
+        },
         "crop": {"template": f"ArcFace, {HR}x{HR}", "aligned": "before, by whoever made the photos"}
         if params.align.aligned
         else {

@@ -1,6 +1,7 @@
 """Find the faces of `dataset.small`, which were photographed small, and align them, still as small as they are."""
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import pyarrow as pa
 from ftlgan.alignment import small_rows
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import ALIGNED, REJECTS, read_faces, write_faces, write_table
-from ftlgan.params import Params, load_params
+from ftlgan.params import Dataset, Params, load_params
 from ftlgan.progress import progress
-from ftlgan.sources import folder
+from ftlgan.sources import folder, lfw
 from ftlgan.sources.small import open_small_photos
 
 DATA = Path("data")
@@ -22,8 +23,14 @@ def people(params: Params) -> tuple[dict[str, str | None], set[str]]:
     raw, aligned = (read_faces(DATA / table, ["identity", "split"]) for table in ("raw", "aligned"))
     split_of: dict[str, str | None] = dict.fromkeys(raw["identity"].drop_null().to_pylist())
     split_of |= {who: split for who, split in zip(*aligned.to_pydict().values(), strict=True) if who is not None}
-    here = folder.album(folder.locate(params.dataset.path)) if params.dataset.source == "folder" else {}
-    return split_of, here.keys() - split_of.keys()
+    return split_of, set(every_person(params.dataset)) - split_of.keys()
+
+
+def every_person(dataset: Dataset) -> Collection[str]:
+    """Return the people of whom there are high-resolution photos, whether chosen by `dataset.people` or not."""
+    if dataset.source == "synthetic":
+        return ()
+    return folder.album(lfw.download() if dataset.source == "lfw" else folder.locate(dataset.path))
 
 
 @one_line_errors

@@ -27,12 +27,13 @@ def main() -> None:
         make_unread("dataset.path", dataset.path, PHOTOS)
     if dataset.has_unlabelled:
         link_into_copy("dataset.unlabelled", dataset.unlabelled, project)
-        locate_beside("dataset.unlabelled", dataset.unlabelled, dataset.path)
+        locate_beside("dataset.unlabelled", dataset.unlabelled, {"dataset.path": dataset.path})
     else:
         make_unread("dataset.unlabelled", dataset.unlabelled, UNLABELLED)
     if dataset.has_small:
         link_into_copy("dataset.small", dataset.small, project)
-        locate_beside("dataset.small", dataset.small, dataset.path)
+        others = {"dataset.path": dataset.path, "dataset.unlabelled": dataset.unlabelled}
+        locate_beside("dataset.small", dataset.small, others)
     else:
         make_unread("dataset.small", dataset.small, SMALL)
     Path("data").mkdir(exist_ok=True)

@@ -4,9 +4,9 @@ import csv
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError, field_validator, model_validator
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BLACK, CEILING, WHITE
@@ -94,7 +94,7 @@ class Origin(BaseModel):
     dataset: Photos
     split: Mapping[str, Any]
     judges: Mapping[str, Judge]
-    conditions: Mapping[str, Any]
+    conditions: Annotated[Mapping[str, Any], Field(min_length=1)]
     """What the test faces went through; the headline is by the first."""
     software: Mapping[str, str] = {}
     """The versions of the libraries that computed the results; empty for runs made before they were recorded."""
@@ -108,16 +108,20 @@ class Origin(BaseModel):
     @classmethod
     def read_earlier_form(cls, values: Any) -> Any:
         """Take what runs of an earlier version say: all of their faces went through one degradation."""
-        if isinstance(values, dict) and "conditions" not in values:
-            return {**values, "conditions": {str(values.get("degradation", {}).get("kernel")): {}}}
-        return values
+        earlier = values.get("degradation") if isinstance(values, dict) and "conditions" not in values else None
+        return (
+            {**values, "conditions": {earlier["kernel"]: {}}}
+            if isinstance(earlier, dict) and "kernel" in earlier
+            else values
+        )
 
     @field_validator("split")
     @classmethod
     def read_earlier_counts(cls, split: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take runs of an earlier version, which trained on people with two photos or more alone, and counted none."""
         none = {"single_photo_people": 0, "unlabelled_photos": 0, "native_photos": 0}
-        return {**split, "train": none | split.get("train", {})}
+        train = split.get("train", {})
+        return {**split, "train": none | train} if isinstance(train, dict) else split
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ from typing import Any
 from ftlgan.errors import DataError
 from ftlgan.params import Dataset
 from ftlgan.sources import Photo, folder
-from ftlgan.sources.small import SMALL
 from ftlgan.sources.split import require_people_in_each_split, split_people
 
 UNLABELLED = "unlabelled"
@@ -31,11 +30,10 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     """
     people, photographs = _open(dataset, seed)
     unlabelled = _open_unlabelled(dataset)
-    for called, key, used in ((UNLABELLED, "unlabelled", bool(unlabelled)), (SMALL, "small", dataset.has_small)):
-        if used and called in people:
-            raise DataError(
-                f"dataset.path: {called} is also what the photos of dataset.{key} are called by; rename the folder"
-            )
+    if unlabelled and UNLABELLED in people:
+        raise DataError(
+            f"dataset.path: {UNLABELLED} is also what the photos of dataset.unlabelled are called by; rename the folder"
+        )
     synthetic_people, synthetic_photographs = _draw(dataset.synthetic_people, dataset.photos, seed)
     if both := people.keys() & synthetic_people.keys():
         raise DataError(
@@ -83,7 +81,9 @@ def _open_unlabelled(dataset: Dataset) -> list[Path]:
     if not dataset.has_unlabelled:
         folder.check_unread("dataset.unlabelled", dataset.unlabelled)
         return []
-    return folder.unlabelled(folder.locate_beside("dataset.unlabelled", dataset.unlabelled, dataset.path))
+    return folder.unlabelled(
+        folder.locate_beside("dataset.unlabelled", dataset.unlabelled, {"dataset.path": dataset.path})
+    )
 
 
 def _draw(people: int | None, photos: int | None, seed: int) -> tuple[dict[str, int], Iterable[Photo]]:

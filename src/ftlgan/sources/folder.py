@@ -34,25 +34,27 @@ def locate(path: str) -> Path:
     return folder
 
 
-def locate_beside(key: str, path: str, people: str) -> Path:
+def locate_beside(key: str, path: str, others: Mapping[str, str]) -> Path:
     """The folder that another param than `dataset.path` means, as seen from the working directory.
 
     Args:
         key: one of `BESIDE`.
         path: the value of the param.
-        people: `dataset.path`.
+        others: the folders that it must lie beside, by their params.
 
     Raises:
-        DataError: if it does not exist or is not a folder, or if one of the two lies in the other.
+        DataError: if it does not exist or is not a folder, or if one of two lies in the other.
     """
     folder = Path(path)
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{key}: {path} {problem}; it should be {BESIDE[key]}")
-    here, there = folder.resolve(), Path(people).resolve()
-    if here.is_relative_to(there) or there.is_relative_to(here):
-        relation = "is the same folder as" if here == there else "lies in" if there in here.parents else "holds"
-        raise DataError(f"{key}: {path} {relation} {people}, which is dataset.path; give each a folder of its own")
+    here = folder.resolve()
+    for other, place in others.items():
+        there = Path(place).resolve()
+        if here.is_relative_to(there) or there.is_relative_to(here):
+            relation = "is the same folder as" if here == there else "lies in" if there in here.parents else "holds"
+            raise DataError(f"{key}: {path} {relation} {place}, which is {other}; give each a folder of its own")
     return folder
 
 

@@ -36,8 +36,13 @@ def open_small_photos(
         The number of photos, and rows of `ftlgan.faces.FACES`, person after person.
 
     Raises:
-        DataError: if the folder has no folders with photos, can't be read, or holds somebody unknown.
+        DataError: if the folder has no folders with photos, can't be read, or holds somebody unknown, or somebody of
+            the data set is called `SMALL`.
     """
+    if SMALL in people:
+        raise DataError(
+            f"dataset.path: {SMALL} is also what the photos of dataset.small are called by; rename the folder"
+        )
     album = folder.album(place)
     if not album:
         raise DataError(

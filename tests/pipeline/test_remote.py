@@ -28,10 +28,14 @@ def share(project: Project, remote: Remote) -> None:
     project.run("bash", "-c", documented("git commit -am").rpartition(" && ")[2])
 
 
+OF_THIS_PLACE = ("located.txt", "located_small.txt", "README.txt")
+"""What the stage `locate` makes, which runs where the photos are."""
+
+
 def results(project: Project) -> dict[str, bytes]:
     """Every result, in git or not."""
     files = [path for folder in ("data", "metrics") for path in (project.root / folder).rglob("*") if path.is_file()]
-    return {str(path.relative_to(project.root)): path.read_bytes() for path in files if path.name != "located.txt"}
+    return {str(path.relative_to(project.root)): path.read_bytes() for path in files if path.name not in OF_THIS_PLACE}
 
 
 def test_a_teammate_gets_every_result_without_computing(project: Project, remote: Remote, tmp_path: Path) -> None:

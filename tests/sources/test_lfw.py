@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from ftlgan.errors import DataError
-from ftlgan.params import NO_PHOTOS, NO_UNLABELLED, Dataset
+from ftlgan.params import NO_PHOTOS, NO_SMALL, NO_UNLABELLED, Dataset
 from ftlgan.sources import lfw
 from ftlgan.sources.fetch import fetch
 from ftlgan.weights.cache import cache_folder
@@ -213,7 +213,7 @@ def test_no_server_is_one_line(server: Server) -> None:
 
 
 def test_people_and_photos_are_chosen_as_of_a_folder(server: Server) -> None:
-    folders = {"path": NO_PHOTOS, "unlabelled": NO_UNLABELLED}
+    folders = {"path": NO_PHOTOS, "unlabelled": NO_UNLABELLED, "small": NO_SMALL}
     dataset = Dataset(source="lfw", **folders, people=6, photos=2, synthetic_people=0, val=0.34, test=0.34)
     count, rows = fetch(dataset, seed=0)
     images = {row["face_id"]: row["image"] for row in rows}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlgan.errors import DataError
-from ftlgan.params import NO_UNLABELLED, Dataset
+from ftlgan.params import NO_SMALL, NO_UNLABELLED, Dataset
 from ftlgan.sources.fetch import fetch
 from ftlgan.sources.split import split_people
 
@@ -62,7 +62,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dataset(album: Path, **others: object) -> Dataset:
     values = {"people": None, "photos": 2, "synthetic_people": 0, "val": 0.2, "test": 0.3}
-    folders = {"path": str(album), "unlabelled": NO_UNLABELLED}
+    folders = {"path": str(album), "unlabelled": NO_UNLABELLED, "small": NO_SMALL}
     return Dataset.model_validate({"source": "folder", **folders, **values, **others})
 
 

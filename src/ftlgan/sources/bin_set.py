@@ -153,7 +153,7 @@ def _resized(face: np.ndarray) -> np.ndarray:
 
 def _write_pairs(path: Path, names: Sequence[str], genuine: Sequence[bool]) -> None:
     folds = [fold for fold, block in enumerate(np.array_split(genuine, FOLDS), 1) for _ in block]
-    with writing(path), path.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="\n") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["probe", "reference", "fold", "genuine"])
         table.writerows(zip(names[::2], names[1::2], folds, map(int, genuine), strict=True))

@@ -137,21 +137,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--reference-names", type=Path, metavar="FILE", help="the same for a .npy of --references")
     command.add_argument("--pairs", type=Path, metavar="FILE", help="compare these pairs: a CSV, or LFW's pairs.txt")
-    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
-    command.add_argument(
-        "--missing",
-        choices=["refuse", "skip"],
-        default="refuse",
-        help="what to do where a photo was not detected: refuse the file, or skip and count photos without an "
-        "embedding, listed pairs of a photo that is not there, and pairs without a score (default: refuse)",
+    _add_split(command)
+    _add_missing(
+        command, "photos without an embedding, listed pairs of a photo that is not there, and pairs without a score"
     )
     command.add_argument(
         "--fmr", type=float, nargs="+", default=[1e-2, 1e-3], metavar="RATE", help="FNMR at these (default: 0.01 0.001)"
     )
-    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
-    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: 0)")
-    command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
+    _add_draws(command, "of the draws")
+    _add_json(command)
 
     identify = add(
         "identify",
@@ -234,23 +228,13 @@ def _add_identify_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--gallery-names", type=Path, metavar="FILE", help="the same for a .npy of GALLERY")
     command.add_argument("--non-mated-names", type=Path, metavar="FILE", help="the same for a .npy of --non-mated")
-    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
-    command.add_argument(
-        "--missing",
-        choices=["refuse", "skip"],
-        default="refuse",
-        help="what to do where a photo was not detected: refuse the file, or skip and count photos without an "
-        "embedding (default: refuse)",
-    )
+    _add_split(command)
+    _add_missing(command, "photos without an embedding")
     command.add_argument(
         "--ranks", type=int, nargs="+", default=[1, 5, 20], metavar="N", help="identification rates (default: 1 5 20)"
     )
     command.add_argument("--fpir", type=float, nargs="+", metavar="RATE", help="FNIR at these (default: 0.01 0.1)")
-    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
-    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
-    command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of who is left out, and of the draws (default: 0)"
-    )
+    _add_draws(command, "of who is left out, and of the draws")
     command.add_argument(
         "--to",
         dest="folder",
@@ -258,7 +242,7 @@ def _add_identify_arguments(command: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="write identification.csv, cmc.csv, cmc.png, fnir.csv and fnir.png there, too",
     )
-    command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
+    _add_json(command)
 
 
 def _add_calibrate_arguments(command: argparse.ArgumentParser) -> None:
@@ -285,15 +269,9 @@ def _add_calibrate_arguments(command: argparse.ArgumentParser) -> None:
         "--names", type=Path, metavar="FILE", help="who is on the rows of a .npy of TABLE, as verify takes it"
     )
     command.add_argument("--reference-names", type=Path, metavar="FILE", help="the same for a .npy of --references")
-    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
+    _add_split(command)
     command.add_argument("--test-split", metavar="NAME", help="the same for --test and what it is compared with")
-    command.add_argument(
-        "--missing",
-        choices=["refuse", "skip"],
-        default="refuse",
-        help="what to do where a photo was not detected: refuse the file, or skip and count photos without an "
-        "embedding and pairs without a score (default: refuse)",
-    )
+    _add_missing(command, "photos without an embedding and pairs without a score")
     command.add_argument(
         "--calibration",
         dest="calibration_file",
@@ -303,9 +281,7 @@ def _add_calibrate_arguments(command: argparse.ArgumentParser) -> None:
     )
     for name in ("resolution", "condition", "protocol"):
         command.add_argument(f"--{name}", metavar="TEXT", help="to keep in calibration.json")
-    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
-    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of halves, and of the draws (default: 0)")
+    _add_draws(command, "of halves, and of the draws")
     command.add_argument(
         "--to",
         dest="folder",
@@ -313,6 +289,30 @@ def _add_calibrate_arguments(command: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="write calibration.json, calibration.csv, calibration.png and entropy.png there, too",
     )
+    _add_json(command)
+
+
+def _add_split(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--split", metavar="NAME", help="whose faces (default: test, if there is one; else all)")
+
+
+def _add_missing(command: argparse.ArgumentParser, counted: str) -> None:
+    command.add_argument(
+        "--missing",
+        choices=["refuse", "skip"],
+        default="refuse",
+        help=f"what to do where a photo was not detected: refuse the file, or skip and count {counted} "
+        "(default: refuse)",
+    )
+
+
+def _add_draws(command: argparse.ArgumentParser, seeded: str) -> None:
+    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
+    command.add_argument("--confidence", type=float, default=0.95, metavar="LEVEL", help="of intervals (default: 0.95)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help=f"{seeded} (default: 0)")
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", dest="json_file", metavar="FILE", help="write the report there, too; -: here, alone")
 
 

@@ -25,7 +25,7 @@ SCORES = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
 
 
 def true_log_lr(scores: np.ndarray) -> np.ndarray:
-    """Of N(d', 1) and N(0, 1)."""
+    """Return the log10 LR of scores, where genuine ones are N(d', 1) and impostor ones N(0, 1)."""
     return (D_PRIME * scores - D_PRIME**2 / 2) / np.log(10)
 
 

@@ -21,6 +21,7 @@ CANNOT_CHANGE_AN_OUTPUT = {
     "ftlgan": "a docstring",
     "ftlgan.errors": "an error leaves no output",
     "ftlgan.params": "checks values, and DVC tracks the values themselves",
+    "ftlgan.params.dataset": "says which values there may be",
     "ftlgan.params.files": "says which values there may be",
     "ftlgan.params.reading": "checks values, and DVC tracks the values themselves",
     "ftlgan.params.sections": "says which values there may be",

@@ -104,7 +104,7 @@ def test_all_draws_at_once_are_fitted_as_by_scikit_learn() -> None:
 
 
 def true_log_lr(scores: np.ndarray, d_prime: float) -> np.ndarray:
-    """Of N(d', 1) and N(0, 1)."""
+    """Return the log10 LR of scores, where genuine ones are N(d', 1) and impostor ones N(0, 1)."""
     return (d_prime * scores - d_prime**2 / 2) / np.log(10)
 
 

@@ -3,12 +3,11 @@
 `sections` says what it may hold, `files` what it says about a file of weights, `values` what each value may be.
 """
 
+from ftlgan.params.dataset import Align, Dataset
 from ftlgan.params.files import PretrainedWeights, RecognizerFile, WeightsFile
 from ftlgan.params.reading import check_params, chosen, leaves, load_params
 from ftlgan.params.sections import (
-    Align,
     Augmentation,
-    Dataset,
     Degradation,
     Generator,
     Losses,

@@ -3,21 +3,16 @@
 The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
 """
 
-from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ftlgan.params.dataset import Align, Dataset
 from ftlgan.params.files import PretrainedWeights, RecognizerFile, WeightsFile
 from ftlgan.params.values import (
     BUILT_IN,
     METHODS,
-    MOST_SYNTHETIC_PHOTOS,
     NATIVE,
-    NO_PHOTOS,
-    NO_SMALL,
-    NO_UNLABELLED,
     NOT_DIFFERENTIABLE,
     AdversarialForm,
     Condition,
@@ -33,107 +28,6 @@ from ftlgan.params.values import (
     Trunk,
     Weight,
 )
-
-
-def _is(path: Any, placeholder: str) -> bool:
-    """Tell whether a path is a placeholder, as `NO_PHOTOS`, also as `./data/no-photos/`."""
-    return isinstance(path, str) and PurePosixPath(path) == PurePosixPath(placeholder)
-
-
-class Dataset(Section):
-    source: Literal["synthetic", "folder", "lfw"]
-    """A module in `ftlgan.sources`. In params.yaml it may be null: `folder` where there is a path, else `synthetic`."""
-    path: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
-    unlabelled: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative likewise, or `NO_UNLABELLED`; beside any source."""
-    small: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative likewise, or `NO_SMALL`; small photos of people of the data set, beside any source."""
-    people: Annotated[int, Field(ge=6)] | None
-    """At least two people for each split: one alone makes no impostor pair."""
-    photos: Annotated[int, Field(ge=2)] | None
-    """One photo a person gives no genuine pair."""
-    synthetic_people: Annotated[int, Field(ge=0)]
-    val: Annotated[float, Field(gt=0, lt=1)]
-    test: Annotated[float, Field(gt=0, le=1)]
-
-    @property
-    def has_small(self) -> bool:
-        """Whether `small` names a folder that is read."""
-        return not _is(self.small, NO_SMALL)
-
-    @property
-    def has_unlabelled(self) -> bool:
-        """Whether `unlabelled` names a folder that is read."""
-        return not _is(self.unlabelled, NO_UNLABELLED)
-
-    @model_validator(mode="before")
-    @classmethod
-    def a_path_implies_the_source(cls, tree: Any) -> Any:
-        if isinstance(tree, Mapping) and tree.get("source", "") is None:
-            return {**tree, "source": "synthetic" if _is(tree.get("path"), NO_PHOTOS) else "folder"}
-        return tree
-
-    @model_validator(mode="after")
-    def a_path_is_read(self) -> Self:
-        if self.source == "folder" and _is(self.path, NO_PHOTOS):
-            raise ValueError("path: source folder reads the folder that path names; set path, or source to null")
-        if self.source != "folder" and not _is(self.path, NO_PHOTOS):
-            raise ValueError(
-                f"path: {self.path!r} is not read by source {self.source}; set source to null, or path to {NO_PHOTOS}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def leaves_people_to_train(self) -> Self:
-        if not self.synthetic_people and self.val + self.test >= 1:
-            raise ValueError(
-                f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on "
-                "(unless synthetic_people are)"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def synthetic_people_join_people_who_exist(self) -> Self:
-        if self.synthetic_people and self.source == "synthetic":
-            raise ValueError(
-                f"synthetic_people: {self.synthetic_people} beside the source synthetic, whose people are synthetic "
-                "already; raise people instead, or set synthetic_people to 0"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def synthetic_photos_are_counted(self) -> Self:
-        key = "people" if self.source == "synthetic" else "synthetic_people"
-        people: int | None = getattr(self, key)
-        if people == 0:
-            return self
-        if not (people and self.photos):
-            raise ValueError(f"{key} and photos must not be null for synthetic people; give numbers")
-        if people * self.photos > MOST_SYNTHETIC_PHOTOS:
-            raise ValueError(
-                f"{key}: {people} people with {self.photos} photos are more than the {MOST_SYNTHETIC_PHOTOS:,} photos "
-                f"that can be drawn; lower {key} or photos"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def has_test_pairs(self) -> Self:
-        if self.people is not None and round(self.test * self.people) < 2:
-            raise ValueError(
-                f"test: {self.test:g} of {self.people} people leaves fewer than 2 test people; raise test or people"
-            )
-        return self
-
-
-class Align(Section):
-    detection_score: Annotated[float, Field(ge=0, le=1)]
-    face_width: Count
-    """Pixels of the detector's box in the photo."""
-    aligned: bool
-    """Photos are aligned faces: they are taken as they are, and detector and width are not used."""
-    small_aligned: bool
-    """The same of those in `dataset.small`, which keep their size."""
 
 
 class Recognition(Section):

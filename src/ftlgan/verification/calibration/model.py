@@ -51,7 +51,7 @@ class Line(_Section):
     """The range of the scores that were seen."""
     lower_bound: Annotated[FiniteFloat, Field(le=0)]
     upper_bound: Annotated[FiniteFloat, Field(ge=0)]
-    """Of log10 LR: `ftlgan.verification.calibration.metrics.empirical_bounds`."""
+    """The bounds of log10 LR: `ftlgan.verification.calibration.metrics.empirical_bounds`."""
 
     @model_validator(mode="after")
     def _has_a_range(self) -> "Line":
@@ -118,7 +118,7 @@ class Calibration(_Section):
     """The recognizer whose scores these are; None: it is not known."""
     sha256: str | None
     preprocessing: str | None
-    """Of its weights, and of its input."""
+    """The SHA-256 of its weights, and what its input is."""
     score: ScoreKind
     resolution: str | None
     condition: str | None

@@ -36,7 +36,7 @@ class Block:
     """Some of the people of a gallery."""
 
     embeddings: NDArray[np.float32]
-    """Of their photos in layers: the first of each person, the second of each who has two, ...; or their means."""
+    """The embeddings of photos in layers: the first of each person, the second of each who has two, ...; or means."""
     layers: tuple[int, ...]
     """How many people are in each layer: those that come first."""
 

@@ -23,7 +23,7 @@ class Probes:
     mate: Rows
     """The number of each one's person in the gallery, (S,); -1: is not there."""
     score: Floats
-    """Of the mate, (S,); NaN: there is none."""
+    """The score of the mate, (S,); NaN where there is none."""
 
 
 def count_ahead(gallery: Gallery, probes: Probes, people: Rows, non_mated: NDArray[np.bool_]) -> tuple[Ints, Floats]:

@@ -26,7 +26,7 @@ class Searches:
     rank: Ints
     """The rank of the mate, from 1 on, (S,); 0 in a non-mated search."""
     score: Floats
-    """Of the mate, or in a non-mated search the highest of all, (S,)."""
+    """The score of the mate, or in a non-mated search the highest of all, (S,)."""
     enrolled: int
     """How many people the gallery holds."""
 

@@ -1,6 +1,5 @@
 """`ftlgan degrade`: it makes what the functions of the pipeline make; `ftlgan embed` and `verify` take it."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from commands import refusal, run
 
-from ftlgan import cli, restoration
+from ftlgan import restoration
 from ftlgan.conditions import shrink
 from ftlgan.degradation import degrade, shrink_by_held_out_chain, stream_of
 from ftlgan.faces import FACES, HR, decode_png, encode_png
@@ -24,21 +24,6 @@ NAMES = [f"set/{number}" for number in range(COUNT)]
 IDENTITIES = [f"p{number // 2}" for number in range(COUNT)]
 SIZE = Size(trunk="dense", features=8, blocks=1, growth=4, positions=False)
 PARAMS = Path(__file__).parents[2] / "params.yaml"
-
-
-def run(name: str, *arguments: object) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["ftlgan", name, *map(str, arguments)])
-        cli.main()
-
-
-def refusal(*arguments: object) -> str:
-    """The one line of an error."""
-    with pytest.raises(SystemExit) as end:
-        run("degrade", *arguments)
-    assert isinstance(end.value.code, str)
-    assert "\n" not in end.value.code
-    return end.value.code
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +90,7 @@ def test_a_generator_restores_by_its_file(table: Path, faces: np.ndarray) -> Non
     naive = np.concatenate([Trained(Path("mine.safetensors"), 14).restore(small[k : k + 8]) for k in (0, 8)])
     np.testing.assert_array_equal(restored("out"), naive)
     assert "mine.safetensors: restores faces of 14 px, but res is 28" in refusal(
-        table, "-o", "other", "--res", 28, "--method", "mine.safetensors"
+        "degrade", table, "-o", "other", "--res", 28, "--method", "mine.safetensors"
     )
 
 
@@ -117,7 +102,7 @@ def test_a_method_restores_by_the_weights_of_params_or_by_those_in_a_package(tab
     changed = PARAMS.read_text().replace("file: packaged", "file: nowhere.pth")
     assert changed != PARAMS.read_text()
     Path("params.yaml").write_text(changed)
-    assert "nowhere.pth" in refusal(table, "-o", "other", "--res", 14, "--method", "realesrgan")
+    assert "nowhere.pth" in refusal("degrade", table, "-o", "other", "--res", 14, "--method", "realesrgan")
 
 
 @pytest.mark.parametrize("columns", [{}, {"identity": pa.nulls(COUNT, pa.string())}, {"identity": None, "split": None}])
@@ -166,5 +151,5 @@ def test_what_cannot_be_done_is_said_in_a_line_and_leaves_nothing(
     write(Path("damaged"), faces, image=[b"damaged", *(encode_png(face) for face in faces[1:])])
     write(Path("small"), faces[:, ::2, ::2])
     before = sorted(Path().rglob("*"))
-    assert message in refusal(*arguments, "--res", 14)
+    assert message in refusal("degrade", *arguments, "--res", 14)
     assert sorted(Path().rglob("*")) == before

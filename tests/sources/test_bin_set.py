@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from commands import refusal, run
 from PIL import Image
 from sklearn.model_selection import KFold
 
-from ftlgan import cli
 from ftlgan.alignment import Aligner
 from ftlgan.errors import DataError
 from ftlgan.faces import FACES, HR, decode_png, embeddings_of
@@ -196,7 +195,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 def test_what_is_no_verification_set_is_refused_in_a_line(tmp_path: Path, kind: str) -> None:
     content, message = BAD[kind]
     (tmp_path / "set.bin").write_bytes(content)
-    said = refusal(tmp_path / "set.bin", "-o", tmp_path / "out")
+    said = refusal("unpack", tmp_path / "set.bin", "-o", tmp_path / "out")
     assert said.startswith(f"ERROR: {tmp_path / 'set.bin'}: ")
     assert message in said
     assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]
@@ -209,21 +208,6 @@ def test_wherever_a_set_is_cut_off_a_line_says_so(tmp_path: Path, end: int) -> N
         (tmp_path / "set.bin").write_bytes(content[: len(content) * end // 60])
         with pytest.raises(DataError, match="is cut off, or no pickle"):
             read_bin_set(tmp_path / "set.bin")
-
-
-def run(name: str, *arguments: object) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["ftlgan", name, *map(str, arguments)])
-        cli.main()
-
-
-def refusal(*arguments: object) -> str:
-    """The one line of an error of `ftlgan unpack`."""
-    with pytest.raises(SystemExit) as end:
-        run("unpack", *arguments)
-    assert isinstance(end.value.code, str)
-    assert "\n" not in end.value.code
-    return end.value.code
 
 
 def write(path: Path, images: list[np.ndarray], genuine: list[bool]) -> Path:
@@ -280,18 +264,22 @@ def test_faces_of_another_size_are_brought_to_112_and_counted(
 )
 def test_an_image_that_is_none_leaves_nothing(tmp_path: Path, image: np.ndarray, message: str) -> None:
     source = write(tmp_path / "set.bin", [IMAGES[0], image], [True])
-    assert f"ERROR: {source}: {message}" in refusal(source, "-o", tmp_path / "out")
+    assert f"ERROR: {source}: {message}" in refusal("unpack", source, "-o", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]
 
 
 def test_nothing_is_overwritten_and_a_killed_run_is_done_again(tmp_path: Path) -> None:
     source = write(tmp_path / "set.bin", IMAGES, GENUINE)
-    assert "nowhere.bin: there is no such file; give a verification set" in refusal("nowhere.bin", "-o", tmp_path / "o")
+    assert "nowhere.bin: there is no such file; give a verification set" in refusal(
+        "unpack", "nowhere.bin", "-o", tmp_path / "o"
+    )
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     for name in ("full", "file"):
-        assert "is there already; remove it, or choose another folder" in refusal(source, "-o", tmp_path / name)
+        assert "is there already; remove it, or choose another folder" in refusal(
+            "unpack", source, "-o", tmp_path / name
+        )
     (tmp_path / "out").mkdir()  # empty
     half = tmp_path / ".out.ftlgan-part" / "faces"  # what a killed run leaves
     half.mkdir(parents=True)

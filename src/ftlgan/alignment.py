@@ -136,17 +136,19 @@ def take_aligned(photo: bytes) -> AlignedFace:
     Raises:
         NoFaceError: if the photo is unreadable or not square.
     """
-    image = read_photo(photo)
-    height, width = image.shape[:2]
-    if height != width:
-        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is (align.aligned is true)")
-    if width != HR:
-        image = np.asarray(Image.fromarray(image).resize((HR, HR), Image.Resampling.BICUBIC))
-    return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
+    face = take_small(photo, "align.aligned")
+    if len(face.image) == HR:
+        return face
+    resized = Image.fromarray(face.image).resize((HR, HR), Image.Resampling.BICUBIC)
+    return replace(face, image=np.asarray(resized))
 
 
-def take_small(photo: bytes) -> AlignedFace:
-    """Take a small photo that is an aligned face, as it is.
+def take_small(photo: bytes, param: str = "align.small_aligned") -> AlignedFace:
+    """Take a photo that is an aligned face, at the size that it has.
+
+    Args:
+        photo: encoded.
+        param: which says that nothing is to be detected, for the message.
 
     Raises:
         NoFaceError: if the photo is unreadable or not square.
@@ -154,7 +156,7 @@ def take_small(photo: bytes) -> AlignedFace:
     image = read_photo(photo)
     height, width = image.shape[:2]
     if height != width:
-        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is (align.small_aligned is true)")
+        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is ({param} is true)")
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 

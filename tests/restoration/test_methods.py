@@ -1,5 +1,6 @@
 """What it takes to add a method: one file, one name."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,14 @@ def test_a_file_is_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(restored[:, ::8, ::8], lr)
 
 
-@pytest.mark.parametrize("method", ["srgan", "ftlgan", "../bicubic", "bicubic.load", "", "__init__"])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_called_a_method_can_be_loaded(method: str) -> None:
+    assert callable(importlib.import_module(f"ftlgan.restoration.{method}").load)
+
+
+@pytest.mark.parametrize(
+    "method", ["srgan", "command", "trained", "ftlgan", "../bicubic", "bicubic.load", "", "__init__"]
+)
 def test_an_unknown_method_is_one_line_that_names_the_known(method: str) -> None:
     with pytest.raises(ParamsError) as error:
         restoration.load(method)

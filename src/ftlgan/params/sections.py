@@ -14,6 +14,7 @@ from ftlgan.params.values import (
     METHODS,
     NATIVE,
     NOT_DIFFERENTIABLE,
+    NOT_METHODS,
     AdversarialForm,
     Condition,
     Count,
@@ -253,7 +254,7 @@ class Params(Section):
             if name not in self.weights:
                 raise ValueError(f"methods: {name!r} has no entry in weights; add it there: null if it has no weights")
         for name in self.models:
-            if name in (*METHODS, "trained", "hr", "lr"):
+            if name in (*METHODS, *NOT_METHODS, "hr", "lr"):
                 raise ValueError(f"models: {name!r} has another meaning; choose another name")
             if name not in self.losses:
                 raise ValueError(

@@ -9,10 +9,12 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+NOT_METHODS = ("command", "trained")
+"""The modules in `ftlgan.restoration` that are no method: `ftlgan degrade`, and what restores by a trained model."""
 METHODS = tuple(
-    sorted(file.stem for file in Path(__file__).parents[1].glob("restoration/[!_]*.py") if file.stem != "trained")
+    sorted({file.stem for file in Path(__file__).parents[1].glob("restoration/[!_]*.py")} - set(NOT_METHODS))
 )
-"""What is ready to restore faces: each module in `ftlgan.restoration` but the one that restores by a trained model."""
+"""What is ready to restore faces: each other module in `ftlgan.restoration`."""
 NO_PHOTOS = "data/no-photos"
 """The `dataset.path` of sources that read no folder. DVC wants a path in any case, so the stage `locate` makes it."""
 NO_UNLABELLED = "data/no-unlabelled-photos"

@@ -2,7 +2,8 @@
 
 A method's module has a function `load(weights, device)` that returns a `Restorer`. Beside `methods`, its name stands in
 `weights` of params.yaml, with null for a method without weights. If it imports a module of ours, `python
-tests/pipeline/code_deps.py` enters that into dvc.yaml. `trained` is no method: it restores by a model of ours.
+tests/pipeline/code_deps.py` enters that into dvc.yaml. `trained`, which restores by a model of ours, and `command`,
+`ftlgan degrade`, are no methods.
 """
 
 import importlib

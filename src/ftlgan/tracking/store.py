@@ -31,7 +31,9 @@ NO_PATHS = ("databricks", "databricks-uc", "uc")  # words that name a store
 METRICS_PER_BATCH = 1000  # what MLflow takes in one request
 REASON = re.compile(r"\(([\w.]+Error)\) ([^\n]*)")  # of a database: MLflow gives it on some line of several
 DELETED = re.compile(r"The run (\w+) must be in the 'active' state")  # what MLflow says of a run that has been
-MERGES = 20  # more than processes that make one parent at once
+TWICE = re.compile(r"unique constraint|duplicate key|duplicate entry", re.IGNORECASE)  # what a database says of a row
+SEARCH_FAILED = re.compile(r"runs/search failed .*500 error responses")  # MLflow 3.17, during another search
+TRIES = 20  # more than processes that make one parent, or tell it the same, at once
 
 # Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store; a
 # server that is away is noticed in seconds, not minutes; and no request is repeated below us, where the repetition of
@@ -90,22 +92,29 @@ class Store:
             The status that the run has now.
 
         Raises:
-            MlflowException: if MLflow can't be reached or refuses. That the parent has been deleted, as another
-                process merged it into an older one, is no reason: then there is another one.
+            MlflowException: if MLflow can't be reached or refuses. That another process has merged the parent into an
+                older one and deleted it, or has told the parent the same at the same moment, is no reason: what is
+                there already is not sent again.
         """
         from mlflow import MlflowException
 
-        merges = 0
+        tries = 0
         while True:
             try:
                 return self._deliver(spool, status)
             except MlflowException as error:
-                deleted, merges = DELETED.search(str(error)), merges + 1
-                if merges == MERGES or not deleted or deleted[1] in self._run_ids.values():
+                tries += 1
+                if tries == TRIES or not self._may_try_again(str(error)):
                     raise
 
+    def _may_try_again(self, refusal: str) -> bool:
+        """Return whether MLflow refused because other processes talk to it at the same moment."""
+        deleted = DELETED.search(refusal)
+        merged = deleted is not None and deleted[1] not in self._run_ids.values()
+        return merged or bool(TWICE.search(refusal) or SEARCH_FAILED.search(refusal))
+
     def _deliver(self, spool: Spool, status: str) -> str:
-        """Deliver, or fail where another process merges the parent into an older one meanwhile."""
+        """Deliver, or fail where another process is faster: merges the parent, or tells it the same."""
         from mlflow.entities import Metric, Param
 
         start, _ = next(spool.events())

@@ -1,4 +1,4 @@
-"""What MkDocs needs beside the pages: reference pages from the code, pictures of metrics/, and clean pages.
+"""What MkDocs needs beside the pages: reference pages from the code, what is shown of metrics/, and clean pages.
 
 mkdocs.yml names this file. Nothing here is needed to read the pages in a clone: what is generated stands there as a
 comment, `<!-- generated: params -->`, below a sentence that says where the same can be found.
@@ -22,9 +22,11 @@ from ftlgan.params import files as weight_files
 
 ROOT = Path(__file__).parents[1]
 METRICS = "metrics"
-"""The folder of results, which lies beside docs/: its pictures are shown, and are the pipeline's to write."""
+"""The folder of results, which lies beside docs/: the pipeline writes what is shown of it."""
 WIDTH = 88
 """Columns of the usage of a command."""
+INTERVAL = re.compile(r"\[([+-]?[\d.]+), ([+-]?[\d.]+)\]")
+"""An interval in a table, which is shown on one line."""
 LONGEST_VALUE = 40
 """Characters of a value that is shown whole."""
 
@@ -45,11 +47,11 @@ Tree = Mapping[str, Any]
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pictures of metrics/ to the files of the site."""
+    """Add the pictures and pages of metrics/ to the files of the site."""
     from mkdocs.structure.files import File  # pyright: ignore[reportMissingImports] - only builds of the site need it
 
     for path in sorted((ROOT / METRICS).rglob("*.*")):
-        if path.suffix in (".png", ".jpg"):
+        if path.suffix in (".png", ".jpg", ".md"):
             files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
     return files
 
@@ -71,6 +73,9 @@ def rendered(markdown: str, page: PurePosixPath) -> str:
     """
     markdown = re.sub(r"<!-- generated: (.+?) -->", lambda match: generated(match[1]), markdown)
     markdown = re.sub(r"^<!--.*?-->\n", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    markdown = re.sub(
+        r"^\|.*$", lambda row: INTERVAL.sub("[\\1,\N{NO-BREAK SPACE}\\2]", row[0]), markdown, flags=re.MULTILINE
+    )
     out_of_docs = "../" * len(page.parts)
     return markdown.replace(f"]({out_of_docs}{METRICS}/", f"]({out_of_docs[3:]}{METRICS}/")
 

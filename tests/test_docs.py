@@ -1,10 +1,12 @@
 """The pages of the documentation: their links, their words, and how long the README is."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from documentation import DOCS, PAGES, ROOT, blocks, read
+from ruamel.yaml import YAML
 
 WRITTEN = [page for page in PAGES if page.name != "comparison.md"]
 """The pages that people wrote: `ftlgan compare` writes the other."""
@@ -70,3 +72,21 @@ def test_the_picture_of_the_pipeline_shows_every_stage_and_no_other() -> None:
     table = re.findall(r"^\| (`.+?) \|", read(DOCS / "concepts/pipeline.md").partition("## ")[0], re.MULTILINE)
     assert sorted(shown) == sorted(stages)
     assert sorted(re.findall(r"`(\w+)`", " ".join(table))) == sorted(stages)
+
+
+def test_one_version_stands_wherever_there_is_one() -> None:
+    version: str = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["version"]
+    assert YAML(typ="safe", pure=True).load(ROOT / "CITATION.cff")["version"] == version
+    assert re.findall(r"^## (\d[\d.]*)", read(ROOT / "CHANGELOG.md"), re.MULTILINE)[0] == version
+
+
+@pytest.mark.parametrize("form", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda form: form.name)
+def test_a_form_of_an_issue_is_one(form: Path) -> None:
+    found = YAML(typ="safe", pure=True).load(form)
+    if form.name == "config.yml":
+        assert found == {"blank_issues_enabled": True}
+        return
+    assert {"name", "description", "body"} <= found.keys()
+    for field in found["body"]:
+        assert field["type"] in ("markdown", "textarea", "checkboxes")
+        assert field["attributes"].get("label") or field["attributes"].get("value") or field["attributes"]["options"]

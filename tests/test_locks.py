@@ -1,4 +1,4 @@
-"""The two lock files: together they hold what the libraries ask for, and the first is enough without a GPU."""
+"""The lock files: two hold what the libraries ask for, the first is enough without a GPU, and one builds the site."""
 
 import re
 import tomllib
@@ -57,6 +57,15 @@ def test_the_locks_hold_all_that_is_asked_for() -> None:
         assert {name for name, _ in seen} >= gpu.keys() - {"cuda-pathfinder"}  # cuda-bindings asks for that one
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock"])
+def test_the_tools_of_the_documentation_leave_the_other_packages_as_they_are() -> None:
+    """They are installed into the same environment, by name and hash alone."""
+    all_, docs = locked("requirements.lock"), locked("requirements-docs.lock")
+    assert {name: versions for name, versions in docs.items() if name in all_ and versions != all_[name]} == {}
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["docs"]
+    for requirement in map(Requirement, group):
+        assert str(requirement.specifier) == f"=={docs[requirement.name][0]}"
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock", "requirements-docs.lock"])
 def test_a_lock_has_no_address_of_a_registry(name: str) -> None:
     assert "://" not in (ROOT / name).read_text()

@@ -64,6 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_site_has_a_page_for_each_of_ours_and_every_link_in_it_holds(site: Path) -> None:
     """That links hold is a promise of `--strict`, with `validation` in mkdocs.yml."""
     pages = {page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md")}
+    pages.add(Path("metrics/comparison/comparison.html"))
     assert {page.relative_to(site) for page in site.rglob("*.html")} == pages | {Path("404.html")}
     assert (site / "metrics/faces.png").read_bytes() == (ROOT / "metrics/faces.png").read_bytes()
     assert list(site.rglob("*.py")) == list(site.rglob("__pycache__")) == []
@@ -129,6 +130,7 @@ def test_the_reference_has_every_argument_of_every_command() -> None:
         ("index.md", "![a](../metrics/a.png)", "![a](metrics/a.png)"),
         ("a/b.md", "![a](../../metrics/a.png)", "![a](../metrics/a.png)"),
         ("a/b.md", "see [c](../c.md)", "see [c](../c.md)"),
+        ("a.md", "| 1.1 [+1.0, -1.2] |\n1.1 [1.0, 1.2]\n", "| 1.1 [+1.0,\N{NO-BREAK SPACE}-1.2] |\n1.1 [1.0, 1.2]\n"),
         ("a.md", "<!-- not run: it takes hours -->\n```bash\n", "```bash\n"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The tracking server of a team, for the tests: PostgreSQL and MLflow, as docs/tracking.md starts them."""
+"""The tracking server of a team, for the tests: PostgreSQL and MLflow, as docs/guides/tracking.md starts them."""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""What mining triplets costs, from 10,000 faces to 1,000,000: `python tests/benchmarks/triplets.py [FACES[:GROUPS] ...]`.
+"""What mining triplets costs, from 10,000 faces to 1,000,000.
+
+    python tests/benchmarks/triplets.py [FACES[:GROUPS] ...]
 
 Embeddings are made up: 20 faces a person, 128 numbers each, as far apart as SFace's. Each size runs in a process of its
 own, with the triplets of params.yaml, and writes its table; with GROUPS it stops after so many groups of 4,096 anchors,

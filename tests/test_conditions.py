@@ -12,7 +12,7 @@ from ftlgan.alignment import Aligner
 from ftlgan.conditions import Conditions
 from ftlgan.degradation import degrade, shrink_by_held_out_chain, stream_of
 from ftlgan.errors import DataError
-from ftlgan.faces import ALIGNED, FACES, decode_png, encode_png, write_faces
+from ftlgan.faces import ALIGNED, FACES, decode_face, encode_png, write_faces
 from ftlgan.params import Condition
 
 
@@ -34,7 +34,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory, photo: bytes) -> Path:
 
 def small_faces(tables: Path, condition: Condition, res: int = 14, seed: int = 0) -> Mapping[str, np.ndarray]:
     rows = Conditions(res, seed, 0.7, tables / "aligned", tables / "raw", tables / "small").small_faces(condition)
-    return {row["face_id"]: decode_png(row["image"]) for row in rows}
+    return {row["face_id"]: decode_face(row["image"]) for row in rows}
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ftlgan.degradation import (
 )
 from ftlgan.detection import to_template
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, HR, count_faces, decode_png, encode_png, stream_faces
+from ftlgan.faces import FACES, HR, count_faces, decode_face, encode_png, stream_faces
 from ftlgan.params import Condition
 from ftlgan.photos import read_photo
 
@@ -97,7 +97,7 @@ class Conditions:
             return
         for batch in stream_faces(self.aligned, ["test"]):
             for row in batch.select(FACES.names).to_pylist():
-                small = shrink(decode_png(row["image"]), row["face_id"], self.res, condition, self.seed)
+                small = shrink(decode_face(row["image"]), row["face_id"], self.res, condition, self.seed)
                 yield {**row, "image": encode_png(small)}
 
     def _native_faces(self) -> Iterator[Row]:

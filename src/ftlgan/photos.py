@@ -1,6 +1,7 @@
 """Photos that users bring: which files are photos, and how the pixels of one are read, whatever its format and mode."""
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -41,8 +42,42 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 """How a photo with this EXIF orientation is put upright."""
 
 
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND\xaeB`\x82"
+JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
+"""Baseline, extended and progressive: what follows is the size of the image."""
+JPEG_PLAIN = (0xDB, 0xC4, 0xDD, 0xE0, 0xFE)
+"""What may come before: tables, the interval of restarts, JFIF and a comment."""
+
+
 class NoFaceError(Exception):
     """A photo gives no face; the message is the reason that goes to the rejects table, in one line."""
+
+
+def is_plain_face(photo: bytes, size: int) -> bool:
+    """Tell whether an image is a whole JPEG or PNG of size x size px that needs nothing but to be decoded.
+
+    Only its beginning and its end are looked at, because that takes 3 microseconds, and decoding it 300. Grey and RGB
+    of 8 bits are plain; what has EXIF, a palette or transparency is not.
+    """
+    if photo.startswith(PNG_START):
+        return photo[16:29] == struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0) and (
+            photo[37:41] == b"IDAT" and photo.endswith(PNG_END)
+        )
+    return photo.rstrip(b"\0").endswith(b"\xff\xd9") and _jpeg_frame(photo) in ((size, size, 1), (size, size, 3))
+
+
+def _jpeg_frame(photo: bytes) -> tuple[int, int, int] | None:
+    """Return height, width and components of a JPEG; None where there is none, or it holds more than a plain image."""
+    place = 2 if photo.startswith(b"\xff\xd8") else len(photo)
+    while place + 10 <= len(photo) and photo[place] == 0xFF:
+        marker, length = photo[place + 1], int.from_bytes(photo[place + 2 : place + 4])
+        if marker in JPEG_FRAMES:
+            bits, height, width, components = struct.unpack_from(">BHHB", photo, place + 4)
+            return (height, width, components) if bits == 8 else None
+        if marker not in JPEG_PLAIN:
+            return None
+        place += 2 + length
+    return None
 
 
 def read_photo(photo: bytes) -> np.ndarray:

@@ -11,10 +11,11 @@ import pytest
 from small import CONFIG, STILL, changed, losing, patterns, still
 
 from ftlgan.errors import DataError
-from ftlgan.faces import DEGRADED, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces, write_table
+from ftlgan.faces import DEGRADED, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces
 from ftlgan.params import Training
 from ftlgan.training.data import TrainingSet, read_training_set, triplet_index
-from ftlgan.triplets import mine, read_triplets
+from ftlgan.triplets.mining import Space, mine
+from ftlgan.triplets.table import read_triplets, write_triplets
 
 MOVING = changed(CONFIG, augmentation=STILL | {"shift": 0.5})
 TRIPLET, IDENTITY = losing(MOVING, triplet=1.0), losing(MOVING, triplet=1.0, identity=1.0)
@@ -44,7 +45,7 @@ def tables(tmp_path: Path) -> Path:
     )
     people = {f"p{i}" for i in range(4)}
     trained = [row["identity"] in people and row["negative_identity"] in people for row in triplets.to_pylist()]
-    write_table(tmp_path / "targets/triplets.parquet", triplets.filter(trained))
+    write_triplets(tmp_path / "targets/_triplets", [triplets.filter(trained)])
     return tmp_path
 
 
@@ -76,8 +77,8 @@ def test_a_face_of_nobody_known_is_its_own_positive(tables: Path) -> None:
         write_faces(tables / name, table.schema, nobody)
     seen = read_faces(tables / "targets/sface", splits=["train"])
     face_ids, identities = (seen[name].to_numpy() for name in ("face_id", "identity"))
-    triplets = mine(face_ids, identities, embeddings_of(seen), CONFIG.triplets, seed=0)
-    write_table(tables / "targets/triplets.parquet", triplets)
+    triplets = mine(Space(face_ids, identities, embeddings_of(seen)), CONFIG.triplets, seed=0)
+    write_triplets(tables / "targets/_triplets", triplets)
     data = read(tables)
     anchors = data.triplets[data.train.face_ids[data.triplets[:, 0]] == "3"]
     assert len(anchors)
@@ -125,7 +126,7 @@ def test_a_triplet_of_a_face_that_is_not_there_is_named(role: str) -> None:
         DataError,
         match=rf"{role} '{face_id}' is not (among the training faces|in .*/ftlgan/c); run `dvc repro triplets`",
     ):
-        triplet_index(triplets, faces, references)
+        triplet_index([triplets], faces, references)
 
 
 def test_teacher_embeddings_of_other_val_faces_are_refused(tables: Path) -> None:
@@ -150,11 +151,10 @@ def with_native(tables: Path) -> Path:
     rows = degraded.to_pylist()
     own = [row | {"face_id": f"small/{row['face_id']}", "native": True} for row in (rows[0], rows[4])]
     write_faces(tables / "degraded", DEGRADED, [*rows, *own])
-    triplets = read_triplets(tables / "targets/triplets.parquet")
+    triplets = pa.concat_tables(read_triplets(tables / "targets/_triplets"))
     first = {row["identity"]: row for row in triplets.to_pylist()}
     more = [first[row["identity"]] | {"anchor": row["face_id"]} for row in own]
-    table = pa.concat_tables([triplets, pa.Table.from_pylist(more, triplets.schema)])
-    write_table(tables / "targets/triplets.parquet", table)
+    write_triplets(tables / "targets/_triplets", [triplets, pa.Table.from_pylist(more, triplets.schema)])
     return tables
 
 
@@ -184,5 +184,5 @@ def test_native_faces_alone_are_the_anchors_where_train_faces_says_so(with_nativ
 
 
 def test_where_no_face_is_native_a_line_says_so(tables: Path) -> None:
-    with pytest.raises(DataError, match=r"triplets.parquet: no anchor is native, as train.faces asks; set it to all"):
+    with pytest.raises(DataError, match=r"_triplets: no anchor is native, as train.faces asks; set it to all"):
         read(tables, changed(TRIPLET, train={"faces": "native"}))

@@ -51,6 +51,8 @@ class Triplets(Section):
     """Negatives for each pair."""
     hardest: Count
     """Negatives are drawn among this many nearest candidates."""
+    among: Annotated[int, Field(ge=2)] | None
+    """An anchor is compared with so many faces at most, or null: with all."""
     margin: Annotated[float, Field(gt=0, le=2)]
     """Between euclidean distances, in mining and in the loss. Unit embeddings are at most 2 apart."""
 

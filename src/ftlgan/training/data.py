@@ -1,19 +1,20 @@
 """What a training learns from, and what it is validated on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, decode_images, embeddings_of, read_faces, recognizer_of
 from ftlgan.params import NATIVE, Training
-from ftlgan.triplets import read_triplets
+from ftlgan.triplets.table import read_triplets
 
-TRIPLETS = "triplets.parquet"
-"""The table of triplets, beside the teachers' tables."""
+TRIPLETS = "_triplets"
+"""The folder of the table of triplets, beside the teachers' tables; no teacher may be called so."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class TrainingSet:
     references: Sequence[References]
     """Photos of the training people, the same and in the same order by each teacher."""
     triplets: np.ndarray
-    """int64 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
+    """int32 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
     real: np.ndarray | None
     """uint8 RGB, (R, 112, 112, 3): photos of the training people, for the discriminator."""
     val: Faces
@@ -146,7 +147,7 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
     face_ids, native, hr = table["face_id"].to_numpy(), table["native"].to_numpy(), None
     if aligned is not None:
         photos = read_faces(aligned, splits=[split])
-        rows = _find_rows(photos["face_id"].to_numpy(), face_ids[~native])
+        rows = _find_rows(photos["face_id"], pa.array(face_ids[~native], pa.string()))
         if (rows < 0).any():
             missing = face_ids[~native][rows < 0]
             raise DataError(
@@ -154,31 +155,37 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
                 f"twin there (the first is {missing[0]}), which {' and '.join(needing)} need: set them to 0"
             )
         hr = np.zeros((len(face_ids), HR, HR, 3), np.uint8)
-        hr[~native] = decode_images(photos["image"].take(rows))
+        hr[~native] = decode_images(photos["image"].take(pa.array(rows)))
     return Faces(face_ids, table["identity"].to_numpy(), decode_images(table["image"]), hr, native)
 
 
-def triplet_index(triplets: pa.Table, faces: Faces, references: References) -> np.ndarray:
-    """Find the anchor of each triplet in `faces`, positive and negative in `references`: int64 (T, 3).
+def triplet_index(triplets: Iterable[pa.Table], faces: Faces, references: References) -> np.ndarray:
+    """Find the anchor of each triplet in `faces`, positive and negative in `references`: int32 (T, 3).
+
+    Args:
+        triplets: tables of `ftlgan.triplets.table.TRIPLETS`.
+        faces: the training faces.
+        references: their photos.
 
     Raises:
         DataError: if one is not there.
     """
-    face_ids = {"anchor": faces.face_ids, "positive": references.face_ids, "negative": references.face_ids}
-    columns: list[np.ndarray] = []
-    for role, known in face_ids.items():
-        wanted = triplets[role].to_numpy(zero_copy_only=False)
-        rows = _find_rows(known, wanted)
+    anchors, photos = pa.array(faces.face_ids, pa.string()), pa.array(references.face_ids, pa.string())
+
+    def find(role: str, table: pa.Table) -> np.ndarray:
+        wanted = table[role]
+        rows = _find_rows(anchors if role == "anchor" else photos, wanted)
         if (rows < 0).any():
             where = "among the training faces" if role == "anchor" else f"in {references.table}"
-            raise DataError(
-                f"triplets: {role} {wanted[np.argmax(rows < 0)]!r} is not {where}; run `dvc repro triplets`"
-            )
-        columns.append(rows)
-    return np.stack(columns, axis=1)
+            missing = wanted[int(np.argmax(rows < 0))].as_py()
+            raise DataError(f"triplets: {role} {missing!r} is not {where}; run `dvc repro triplets`")
+        return rows
+
+    return np.concatenate(
+        [np.stack([find(role, table) for role in ("anchor", "positive", "negative")], axis=1) for table in triplets]
+    )
 
 
-def _find_rows(face_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the row of each wanted face, -1 where it has none: int64."""
-    row = {face_id: index for index, face_id in enumerate(face_ids)}
-    return np.array([row.get(face_id, -1) for face_id in wanted], np.int64)
+def _find_rows(face_ids: pa.Array, wanted: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return the row of each wanted face, -1 where it has none: int32."""
+    return pc.fill_null(pc.call_function("index_in", [wanted], pc.SetLookupOptions(face_ids)), -1).to_numpy()

@@ -128,7 +128,7 @@ class Conditions:
         found = 0
         for row, face in align_each(usable, partial(SmallAligner, self.detection_score), shrunk):
             true = (landmarks[row["face_id"]] + 0.5) * scale(row) - 0.5
-            if isinstance(face, AlignedFace) and _is_same_face(face.landmarks, true):
+            if isinstance(face, AlignedFace) and is_same_face(face.landmarks, true):
                 found += 1
                 yield {**row, "image": encode_png(downsample(face.image, (self.res, self.res), "bicubic"))}
         if not found:
@@ -138,7 +138,7 @@ class Conditions:
             )
 
 
-def _is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:
+def is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:
     """Tell whether landmarks that were found are of the face whose true ones are given, (5, 2) each."""
     eyes = float(np.hypot(*(true[1] - true[0])))
     return bool(np.linalg.norm(landmarks - true, axis=1).mean() <= FARTHEST * eyes)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 HEIC_IS_READ = find_spec("pillow_heif") is not None
 """Whether the extra `heic` is installed."""
@@ -81,9 +81,10 @@ def _jpeg_frame(photo: bytes) -> tuple[int, int, int] | None:
 
 
 def read_photo(photo: bytes) -> np.ndarray:
-    """Decode a photo of any size and mode, upright as its EXIF orientation says: uint8 RGB (H, W, 3).
+    """Decode a photo of any size and mode, upright as its EXIF orientation says: uint8 RGB (H, W, 3), sRGB.
 
-    Of EXIF only the orientation is read. Where EXIF is damaged, the photo is taken as it is stored.
+    Of EXIF only the orientation is read. Where EXIF is damaged, the photo is taken as it is stored; where the color
+    profile is, its colors are taken for sRGB.
 
     Raises:
         NoFaceError: if it is not an image, is truncated, or is larger than Pillow thinks safe.
@@ -145,8 +146,36 @@ def _rgb(image: Image.Image) -> np.ndarray:
         unsigned = tags.get(BITS_PER_SAMPLE) == (32,) and tags.get(SAMPLE_FORMAT, (1,)) == (1,)
         grey = _scaled(values.view(np.uint32) if unsigned else values, FULL_SCALES)
     else:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(_srgb(image))
     return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _srgb(image: Image.Image) -> Image.Image:
+    """Convert 8 bits of any mode to sRGB: by the color profile, where there is one that fits the mode."""
+    profile = image.info.get("icc_profile")
+    source = image.convert("RGB") if image.mode in ("P", "RGBA", "PA") else image
+    if profile and source.mode in ("RGB", "CMYK", "L"):
+        try:
+            found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(source, found, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return converted or source
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGB")
+
+
+def read_alpha(photo: bytes) -> np.ndarray | None:
+    """Decode the transparency of a photo that `read_photo` reads: uint8 (H, W), 255 where it is opaque.
+
+    Returns:
+        None where the photo has none.
+    """
+    with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+        if not image.has_transparency_data:
+            return None
+        orientation = _orientation(image)
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    return np.ascontiguousarray(UPRIGHT[orientation](alpha) if orientation in UPRIGHT else alpha)
 
 
 def _scaled(values: np.ndarray, whites: Sequence[int]) -> np.ndarray:

@@ -255,8 +255,8 @@ def _add_restore_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["lfw"],
         metavar="NAME|FILE",
-        help="lfw: trained on Labeled Faces in the Wild, for research; free: trained on people who do not exist, free "
-        "for any use; or a generator.safetensors of yours, or several for several resolutions (default: lfw)",
+        help="lfw: trained on Labeled Faces in the Wild, for research; or a generator.safetensors of yours, or several "
+        "for several resolutions, or a kit that pack made (default: lfw)",
     )
     command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
     command.add_argument("--force", action="store_true", help="overwrite what is in FOLDER")
@@ -278,7 +278,7 @@ def _add_match_arguments(command: argparse.ArgumentParser) -> None:
         "--weights",
         default="lfw",
         metavar="NAME|FOLDER",
-        help="lfw or free, as of restore, or the folder of a kit that pack made (default: %(default)s)",
+        help="lfw, as of restore, or the folder of a kit that pack made (default: %(default)s)",
     )
     command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
     _add_json(command)

@@ -88,9 +88,8 @@ class Restorer:
         """Load generators.
 
         Args:
-            weights: `lfw`, trained on Labeled Faces in the Wild, for research; `free`, trained on people who do not
-                exist, free for any use; or the path of a `generator.safetensors` that you trained, or several, each
-                of another resolution.
+            weights: `lfw`, trained on Labeled Faces in the Wild, for research; or the path of a
+                `generator.safetensors` that you trained or of a kit, or several files, each of another resolution.
             device: `cpu` or `cuda`.
 
         Raises:

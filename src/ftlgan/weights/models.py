@@ -9,10 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from ftlgan.errors import WeightsError
 
-SETS = {
-    "lfw": "trained on Labeled Faces in the Wild, for research",
-    "free": "trained on people who do not exist, free for any use",
-}
+SETS = {"lfw": "trained on Labeled Faces in the Wild, for research"}
 """The sets, and what they may be used for."""
 RESOLUTIONS = (14, 28, 56)
 """Width and height of the faces that the generators restore, pixels."""
@@ -28,7 +25,7 @@ def packaged_models(name: str) -> dict[int, Path]:
         WeightsError: if there is no such set.
     """
     if name not in SETS:
-        raise WeightsError(f"weights {name!r}: is none of {', '.join(SETS)} and no file; give one of them, or a file")
+        raise WeightsError(f"weights {name!r}: is neither {', '.join(SETS)} nor a file; give one of them, or a file")
     folder = Path(str(files("ftlgan.weights"))) / name
     return {res: folder / f"{res}.safetensors" for res in RESOLUTIONS}
 

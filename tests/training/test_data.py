@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from small import CONFIG, STILL, changed, losing, patterns, still
+from small import CONFIG, STILL, changed, losing, patterns, same, still, train
 
 from ftlgan.errors import DataError
 from ftlgan.faces import DEGRADED, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces
 from ftlgan.params import Training
+from ftlgan.training import data as training_data
 from ftlgan.training.data import TrainingSet, read_training_set, triplet_index
+from ftlgan.training.stored_faces import StoredFaces
 from ftlgan.triplets.mining import Space, mine
 from ftlgan.triplets.table import read_triplets, write_triplets
 
@@ -186,3 +188,35 @@ def test_native_faces_alone_are_the_anchors_where_train_faces_says_so(with_nativ
 def test_where_no_face_is_native_a_line_says_so(tables: Path) -> None:
     with pytest.raises(DataError, match=r"_triplets: no anchor is native, as train.faces asks; set it to all"):
         read(tables, changed(TRIPLET, train={"faces": "native"}))
+
+
+def images_of(data: TrainingSet) -> list[np.ndarray]:
+    found = [data.train.lr, data.train.hr, data.real, data.val.lr]
+    return [np.empty(0) if images is None else images[np.arange(len(images))] for images in found]
+
+
+@pytest.mark.parametrize("config", [IDENTITY, TRIPLET, still(TRIPLET), losing(MOVING, triplet=1.0, adversarial=1.0)])
+def test_images_that_stay_on_disk_are_those_in_memory(
+    with_native: Path, config: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = read(with_native, config)
+    monkeypatch.setattr(training_data, "MOST_IN_MEMORY", 0)
+    stored = read(with_native, config)
+    assert isinstance(stored.train.lr, StoredFaces)
+    assert isinstance(inside.train.lr, np.ndarray)
+    for one, other in zip(images_of(inside), images_of(stored), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [len(images) for images in images_of(stored)] == [len(images) for images in images_of(inside)]
+    assert np.array_equal(inside.triplets, stored.triplets)
+
+
+@pytest.mark.parametrize("config", [CONFIG, still(CONFIG)])
+def test_a_training_from_disk_gives_the_same_weights(
+    with_native: Path, config: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = train(read(with_native, config), config)
+    monkeypatch.setattr(training_data, "MOST_IN_MEMORY", 0)
+    stored = train(read(with_native, config), config)
+    assert same(inside.generator, stored.generator)
+    for metric in ("total", "val_d_prime"):
+        assert inside.values(metric) == stored.values(metric)

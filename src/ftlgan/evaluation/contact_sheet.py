@@ -39,7 +39,7 @@ def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) 
         "lr": data / "test" / condition,
         **{method: data / "restored" / condition / method for method in methods},
     }
-    small = read_faces(tables["lr"], ["face_id", "identity"])
+    small = read_faces(tables["lr"], ["face_id", "identity"], ["test"])
     first = np.unique(small["identity"].to_numpy(), return_index=True)[1][:people]
     shown = small["face_id"].take(first)
 

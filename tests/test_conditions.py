@@ -82,7 +82,7 @@ def test_validation_people_go_through_the_same_and_may_be_left_without_a_face(
     (row,) = made.small_faces("held-out", "val")
     assert (row["face_id"], row["split"]) == ("d/0", "val")
     naive = shrink_by_held_out_chain(face, 14 / 112, stream_of(0, "d/0"))
-    assert np.array_equal(decode_png(row["image"]), naive)
+    assert np.array_equal(decode_face(row["image"]), naive)
     assert list(made.small_faces("detected", "val")) == list(made.small_faces("native", "val")) == []
 
 

@@ -215,7 +215,8 @@ def play(folder: Path, batches: int) -> None:
         before, start = resident(), time.perf_counter()
         data = read_training_set(folder / "degraded", folder / "aligned", folder / "targets", own)
         print(
-            f"{name}: {len(data.train.lr):,} faces, {len(data.triplets):,} triplets, read in {time.perf_counter() - start:.0f} s"
+            f"{name}: {len(data.train.lr):,} faces, {len(data.triplets):,} triplets, "
+            f"read in {time.perf_counter() - start:.0f} s"
         )
         print(f"  {before:.0f} MB before, {resident():.0f} MB after", flush=True)
         waits, used = list[float](), time.process_time()

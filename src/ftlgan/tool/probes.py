@@ -15,7 +15,7 @@ from ftlgan.conditions import is_same_face
 from ftlgan.degradation import shrink_realistically, stream_of
 from ftlgan.detection import Detection
 from ftlgan.errors import DataError
-from ftlgan.faces import decode_png, stream_faces
+from ftlgan.faces import decode_face, stream_faces
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
 from ftlgan.progress import progress
@@ -77,7 +77,7 @@ def photos_of_test_people(data: Path, photos: int) -> list[Person]:
             if row := aligned.get(raw["face_id"]):
                 landmarks = np.array(row["landmarks"], np.float32).reshape(5, 2)
                 people.append(
-                    Person(row["face_id"], row["identity"], decode_png(row["image"]), raw["image"], landmarks)
+                    Person(row["face_id"], row["identity"], decode_face(row["image"]), raw["image"], landmarks)
                 )
     if not people:
         raise DataError(f"{data}: has no test people; set dataset.test in params.yaml, and run dvc repro")

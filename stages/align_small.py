@@ -13,6 +13,7 @@ from ftlgan.faces import ALIGNED, REJECTS, read_faces, write_faces, write_table
 from ftlgan.params import Dataset, Params, load_params
 from ftlgan.progress import progress
 from ftlgan.sources import folder, lfw
+from ftlgan.sources.records import open_records
 from ftlgan.sources.small import open_small_photos
 
 DATA = Path("data")
@@ -30,6 +31,8 @@ def every_person(dataset: Dataset) -> Collection[str]:
     """Return the people of whom there are high-resolution photos, whether chosen by `dataset.people` or not."""
     if dataset.source == "synthetic":
         return ()
+    if dataset.source in folder.ARCHIVES:
+        return open_records(dataset.source, folder.locate(dataset.path)).people.tolist()
     return folder.album(lfw.download() if dataset.source == "lfw" else folder.locate(dataset.path))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ftlgan.degradation import degrade, draw_kind, native_faces, stream_of
 from ftlgan.errors import one_line_errors
-from ftlgan.faces import DEGRADED, FACES, count_faces, decode_png, encode_png, stream_faces, write_faces
+from ftlgan.faces import DEGRADED, FACES, count_faces, decode_face, encode_png, stream_faces, write_faces
 from ftlgan.params import Params, load_params
 from ftlgan.progress import progress
 
@@ -19,7 +19,7 @@ def twins(params: Params) -> Iterator[dict[str, Any]]:
         for row in batch.select(FACES.names).to_pylist():
             rng = stream_of(params.seed, row["face_id"])
             kind = draw_kind(params.degradation, rng)
-            face = degrade(decode_png(row["image"]), params.res, kind, rng)
+            face = degrade(decode_face(row["image"]), params.res, kind, rng)
             yield {**row, "image": encode_png(face), "native": False}
 
 

@@ -1,6 +1,10 @@
-"""Make the test faces small under one condition: `python stages/degrade_test.py CONDITION`."""
+"""Make the faces of test and validation people small under one condition: `python stages/degrade_test.py CONDITION`.
+
+The validation people are those on whom calibrations are fitted, which is why they go through what the test people do.
+"""
 
 import sys
+from itertools import chain
 from pathlib import Path
 
 from ftlgan.conditions import Conditions
@@ -10,6 +14,7 @@ from ftlgan.params import NATIVE, chosen, load_params
 from ftlgan.progress import progress
 
 ALIGNED, RAW, SMALL, TEST = Path("data/aligned"), Path("data/raw"), Path("data/small"), Path("data/test")
+SPLITS = ("test", "val")
 
 
 @one_line_errors
@@ -17,8 +22,9 @@ def main() -> None:
     params = load_params()
     (condition,) = chosen(sys.argv[1:], params.test.conditions)
     made = Conditions(params.res, params.seed, params.align.detection_score, ALIGNED, RAW, SMALL)
-    faces = count_faces(SMALL if condition == NATIVE else ALIGNED, ["test"])
-    rows = progress(made.small_faces(condition), f"degrade: {condition}", faces)
+    faces = count_faces(SMALL if condition == NATIVE else ALIGNED, SPLITS)
+    small = chain.from_iterable(made.small_faces(condition, split) for split in SPLITS)
+    rows = progress(small, f"degrade: {condition}", faces)
     count = write_faces(TEST / condition, FACES, rows)
     if count < faces:
         print(f"degrade_test: {condition}: {faces - count} of {faces} faces are not found in the small photo")

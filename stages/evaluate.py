@@ -1,7 +1,6 @@
 """Judge the restored faces: metrics, curves, where they come from, and a sheet of faces to look at."""
 
 import json
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,21 +9,11 @@ from ftlgan.errors import one_line_errors, writing
 from ftlgan.evaluation import judging
 from ftlgan.evaluation.description import description
 from ftlgan.evaluation.provenance import check_photos, origin
+from ftlgan.evaluation.tables import DATA, METRICS, read_probes, remove_stale
 from ftlgan.faces import count_faces, read_table
 from ftlgan.params import Params, load_params
-from ftlgan.stale_outputs import remove_stale_outputs
 
-DATA, METRICS = Path("data"), Path("metrics")
 TABLES = ("metrics.json", "origin.json", "verification.csv", "differences.csv", "rejects.csv", "roc.csv", "scores.csv")
-
-
-def probe_folders(params: Params, judge: str) -> list[tuple[str, str, Path]]:
-    """Return condition, method and folder of each table of probes by one judge."""
-    return [
-        (condition, method, DATA / "probes" / condition / method / judge)
-        for condition in params.test.conditions
-        for method in params.compared
-    ]
 
 
 def evaluate(params: Params, run: tracking.Run) -> None:
@@ -45,10 +34,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         for result in judging.evaluate(
             judge,
             gallery,
-            {
-                (condition, method): judging.read_embedded(folder, left_out)
-                for condition, method, folder in probe_folders(params, judge)
-            },
+            read_probes(params, judge, left_out),
             settings.replicates,
             settings.confidence,
             params.seed,
@@ -61,7 +47,7 @@ def evaluate(params: Params, run: tracking.Run) -> None:
     )
     rejects = rejected["reason"].to_pandas().str.split(":").str[0].value_counts().rename_axis("reason").rename("photos")
     reasons = {str(reason): int(count) for reason, count in rejects.items()}
-    small_faces = {condition: count_faces(DATA / "test" / condition) for condition in conditions}
+    small_faces = {condition: count_faces(DATA / "test" / condition, ["test"]) for condition in conditions}
     native = count_faces(DATA / "small", ["train"])
     provenance = origin(params, photos, reasons, galleries, small_faces, native, results, teachers)
     table = pd.DataFrame(judging.verification_table(results, params.res, teachers))
@@ -94,20 +80,6 @@ def evaluate(params: Params, run: tracking.Run) -> None:
         run.log_figure(METRICS / f"{name}.png")
     for name in TABLES:
         run.log_artifact(METRICS / name)
-
-
-def remove_stale(params: Params) -> None:
-    """Remove what conditions, methods, models and judges left that params.yaml does not name any more."""
-    judges = params.recognition.judges
-    remove_stale_outputs(DATA / "gallery", judges)
-    for folder in ("test", "restored", "probes"):
-        remove_stale_outputs(DATA / folder, params.test.conditions)
-    for condition in params.test.conditions:
-        remove_stale_outputs(DATA / "restored" / condition, params.compared)
-        remove_stale_outputs(DATA / "probes" / condition, params.compared)
-        for name in params.compared:
-            remove_stale_outputs(DATA / "probes" / condition / name, judges)
-    remove_stale_outputs(METRICS / "validation", [f"{model}.json" for model in params.models])
 
 
 @one_line_errors

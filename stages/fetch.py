@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from ftlgan.errors import one_line_errors
-from ftlgan.faces import FACES, write_faces
+from ftlgan.faces import write_faces
 from ftlgan.params import load_params
 from ftlgan.progress import progress
-from ftlgan.sources.fetch import fetch
+from ftlgan.sources.fetch import fetch, raw_schema
 
 
 @one_line_errors
 def main() -> None:
     params = load_params()
     count, photos = fetch(params.dataset, params.seed)
-    write_faces(Path("data/raw"), FACES, progress(photos, "fetch", count, "photo"))
+    write_faces(Path("data/raw"), raw_schema(params.dataset), progress(photos, "fetch", count, "photo"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main() -> None:
     dataset = load_params().dataset
     project = Path(os.environ.get("DVC_ROOT", "."))
     # DVC hashes the folders, whether they are read or not.
-    if dataset.source == "folder":
+    if dataset.reads_path:
         link_into_copy("dataset.path", dataset.path, project)
         locate(dataset.path)
     else:

@@ -1,4 +1,4 @@
-"""Restore the low-resolution test faces by one method: `python stages/restore.py METHOD CONDITION`."""
+"""Restore small faces of test and validation people by one method: `python stages/restore.py METHOD CONDITION`."""
 
 import os
 import sys

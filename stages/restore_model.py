@@ -1,4 +1,4 @@
-"""Restore the low-resolution test faces by one model: `python stages/restore_model.py MODEL CONDITION`."""
+"""Restore small faces of test and validation people by one model: `python stages/restore_model.py MODEL CONDITION`."""
 
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ftlgan.errors import DataError, one_line_errors, writing
+from ftlgan.errors import one_line_errors, writing
 from ftlgan.faces import shards
 from ftlgan.params import Params, chosen, load_params
 from ftlgan.stale_outputs import remove_stale_outputs
@@ -20,15 +20,12 @@ TEACHER, MINED, TARGETS = Path("data/teacher"), Path("data/triplets"), Path("dat
 def copy_targets(params: Params, model: str) -> None:
     """Copy the tables of embeddings of the model's teachers, and the triplets that the first of them mined."""
     teachers, folder = params.losses[model].teachers, TARGETS / model
-    triplets = MINED / f"{teachers[0]}.parquet"
-    if not triplets.is_file():
-        raise DataError(f"{triplets}: is missing; run `dvc repro` (or `dvc pull`) to get it")
+    tables = {TRIPLETS: MINED / teachers[0], **{name: TEACHER / name for name in teachers}}
     with writing(folder):
-        for name in teachers:
+        for name, table in tables.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
-            for shard in shards(TEACHER / name):
+            for shard in shards(table):
                 shutil.copyfile(shard, folder / name / shard.name)
-        shutil.copyfile(triplets, folder / TRIPLETS)
 
 
 @one_line_errors
@@ -36,7 +33,7 @@ def main() -> None:
     params = load_params()
     (model,) = chosen(sys.argv[1:], params.models)
     remove_stale_outputs(TEACHER, params.recognition.teachers)
-    remove_stale_outputs(MINED, [f"{name}.parquet" for name in params.recognition.teachers])
+    remove_stale_outputs(MINED, params.recognition.teachers)
     copy_targets(params, model)
 
 

@@ -29,7 +29,7 @@ from ftlgan.alignment import (
 )
 from ftlgan.detection import FaceDetector, to_template
 from ftlgan.errors import DataError
-from ftlgan.faces import ALIGNED, SPLITS, decode_png
+from ftlgan.faces import ALIGNED, SPLITS, decode_face
 from ftlgan.params import Align
 
 Save = Callable[..., bytes]
@@ -209,7 +209,7 @@ def test_rows_of_aligned_faces_need_no_detection(people: list[dict[str, Any]]) -
     rows = [{**row, "image": encode(noise)} for row in people]
     taken = list(aligned_rows(rows, Align(detection_score=0.7, face_width=200, aligned=True, small_aligned=False), []))
     assert len(taken) == len(rows)
-    np.testing.assert_array_equal(decode_png(taken[0]["image"]), noise)
+    np.testing.assert_array_equal(decode_face(taken[0]["image"]), noise)
 
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "PA", "RGBa"]
@@ -358,7 +358,7 @@ def test_rows_keep_their_order_and_rejects_their_reason(photo: bytes, people: li
     aligned = list(aligned_rows(rows, CONFIG, rejects))
     assert [r["face_id"] for r in aligned] == [r["face_id"] for r in rows if r["image"] == photo]
     assert [set(r) for r in aligned] == [set(ALIGNED.names)] * 32
-    assert decode_png(aligned[0]["image"]).shape == (112, 112, 3)
+    assert decode_face(aligned[0]["image"]).shape == (112, 112, 3)
     assert [r["face_id"] for r in rejects] == [r["face_id"] for r in rows if r["image"] != photo]
     assert {r["reason"] for r in rejects} == {"unreadable: not an image"}
 
@@ -432,7 +432,7 @@ def test_small_faces_that_are_aligned_already_are_taken_as_they_are(photo: bytes
     row = {"face_id": "small/a/1.png", "identity": "a", "split": "train", "image": encode(face)}
     rejects: list[dict[str, object]] = []
     (aligned,) = small_rows([row, {**row, "image": encode(face[:9])}], config, rejects)
-    assert np.array_equal(decode_png(aligned["image"]), face)
+    assert np.array_equal(decode_face(aligned["image"]), face)
     assert [reject["reason"] for reject in rejects] == [
         "not square: 14x9 px, which no aligned face is (align.small_aligned is true)"
     ]

@@ -12,17 +12,18 @@ from ftlgan.alignment import Aligner
 from ftlgan.conditions import Conditions
 from ftlgan.degradation import degrade, shrink_by_held_out_chain, stream_of
 from ftlgan.errors import DataError
-from ftlgan.faces import ALIGNED, FACES, decode_png, encode_png, write_faces
+from ftlgan.faces import ALIGNED, FACES, decode_face, encode_png, write_faces
 from ftlgan.params import Condition
 
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory, photo: bytes) -> Path:
-    """A test person whose photo is `photo`, one whose photo shows no face, and one who trains."""
+    """A test person whose photo is `photo`, one whose photo shows no face, one who trains and one who validates."""
     folder = tmp_path_factory.mktemp("tables")
     face, nothing = Aligner(0.7, 30)(photo), io.BytesIO()
     Image.new("RGB", (250, 250), "grey").save(nothing, "png")
     who = {"a/0": ("train", photo), "b/0": ("test", photo), "c/0": ("test", nothing.getvalue())}
+    who["d/0"] = ("val", nothing.getvalue())
     rows = [
         {"face_id": name, "identity": name[0], "split": split, "image": image} for name, (split, image) in who.items()
     ]
@@ -34,7 +35,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory, photo: bytes) -> Path:
 
 def small_faces(tables: Path, condition: Condition, res: int = 14, seed: int = 0) -> Mapping[str, np.ndarray]:
     rows = Conditions(res, seed, 0.7, tables / "aligned", tables / "raw", tables / "small").small_faces(condition)
-    return {row["face_id"]: decode_png(row["image"]) for row in rows}
+    return {row["face_id"]: decode_face(row["image"]) for row in rows}
 
 
 @pytest.fixture
@@ -71,6 +72,18 @@ def test_a_detected_face_is_found_in_the_small_photo_and_lies_nearly_where_the_t
     assert small.shape == (res, res)
     assert np.corrcoef(small.ravel(), true.ravel())[0, 1] > least
     assert not np.array_equal(small, true)
+
+
+def test_validation_people_go_through_the_same_and_may_be_left_without_a_face(
+    tables: Path, face: np.ndarray, tmp_path: Path
+) -> None:
+    write_faces(tmp_path, ALIGNED, [])
+    made = Conditions(14, 0, 0.7, tables / "aligned", tables / "raw", tmp_path)
+    (row,) = made.small_faces("held-out", "val")
+    assert (row["face_id"], row["split"]) == ("d/0", "val")
+    naive = shrink_by_held_out_chain(face, 14 / 112, stream_of(0, "d/0"))
+    assert np.array_equal(decode_face(row["image"]), naive)
+    assert list(made.small_faces("detected", "val")) == list(made.small_faces("native", "val")) == []
 
 
 def test_where_no_face_is_found_at_all_a_line_says_so(tables: Path, tmp_path: Path) -> None:

@@ -99,22 +99,22 @@ def test_embeddings_keep_their_values_and_say_whose_they_are(tmp_path: Path) -> 
 
 def test_a_png_keeps_every_pixel() -> None:
     image = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(faces.decode_png(faces.encode_png(image)), image)
+    np.testing.assert_array_equal(faces.decode_face(faces.encode_png(image)), image)
 
 
-@pytest.mark.parametrize("format_", ["jpeg", "gif", "tiff", "bmp"])
+@pytest.mark.parametrize("format_", ["gif", "tiff", "bmp"])
 def test_an_image_of_another_format_is_one_line(format_: str) -> None:
     image = io.BytesIO()
     Image.new("RGB", (14, 14)).save(image, format_)
-    with pytest.raises(DataError, match=r"column image .* not a whole PNG; .* `dvc repro`"):
-        faces.decode_png(image.getvalue())
+    with pytest.raises(DataError, match=r"column image .* not a whole PNG or JPEG; .* `dvc repro`"):
+        faces.decode_face(image.getvalue())
 
 
 @pytest.mark.parametrize("length", [0, 7, 60, 500])
 def test_a_truncated_png_is_one_line(length: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
     with pytest.raises(DataError, match=rf"{length} bytes that are not a whole PNG"):
-        faces.decode_png(faces.encode_png(image)[:length])
+        faces.decode_face(faces.encode_png(image)[:length])
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

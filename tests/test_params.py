@@ -86,7 +86,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("models", ["../ftlgan"], ["models.0", "'../ftlgan'", "pattern"]),
         ("resolution", 14, ["resolution", "unknown key", "14", "res"]),
         ("dataset.sauce", "folder", ["dataset.sauce", "unknown key", "source"]),
-        ("dataset.source", "lfv", ["dataset.source", "lfv", "'folder' or 'lfw'"]),
+        ("dataset.source", "lfv", ["dataset.source", "lfv", "'recordio' or 'webdataset'"]),
         ("dataset.people", 0, ["dataset.people", "0", "6"]),
         ("dataset.people", -6, ["dataset.people", "-6", "6"]),
         ("dataset.people", 10**12, ["dataset", "1000000000000 people", "1,000,000 photos", "lower people or photos"]),

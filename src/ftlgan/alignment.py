@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -23,7 +23,7 @@ from ftlgan.detection import Detection, FaceDetector, shrink, template, to_templ
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
 from ftlgan.params import Align
-from ftlgan.photos import NoFaceError, read_photo
+from ftlgan.photos import NoFaceError, is_plain_face, read_photo
 from ftlgan.processes import available_cores, map_ahead
 
 ONLY_PHOTO = "the only usable photo of this person"
@@ -33,6 +33,8 @@ ENLARGEMENT = 4
 detector finds 26 percent in the photos as they are, 99 percent enlarged twice, and all enlarged 4 times."""
 LONGEST_ENLARGED = 1920
 """Pixels: a photo is not enlarged beyond this, and that is what a face of 8 px in a photo of 480 px needs."""
+DAMAGED = "unreadable: a damaged record"
+"""The reason to reject what a source could not read."""
 PENDING_PER_THREAD = 4
 """Photos under way for each thread: enough that none waits, few enough that memory does not grow."""
 
@@ -130,25 +132,29 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(image, to_template(landmarks), (HR, HR))
 
 
-def take_aligned(photo: bytes) -> AlignedFace:
+def take_aligned(photo: bytes, why: str = "align.aligned is true") -> AlignedFace:
     """Take a photo that is an aligned face: as it is at 112x112, else brought there by antialiased bicubic resampling.
+
+    Args:
+        photo: encoded.
+        why: nothing is to be detected, for the message.
 
     Raises:
         NoFaceError: if the photo is unreadable or not square.
     """
-    face = take_small(photo, "align.aligned")
+    face = take_small(photo, why)
     if len(face.image) == HR:
         return face
     resized = Image.fromarray(face.image).resize((HR, HR), Image.Resampling.BICUBIC)
     return replace(face, image=np.asarray(resized))
 
 
-def take_small(photo: bytes, param: str = "align.small_aligned") -> AlignedFace:
+def take_small(photo: bytes, why: str = "align.small_aligned is true") -> AlignedFace:
     """Take a photo that is an aligned face, at the size that it has.
 
     Args:
         photo: encoded.
-        param: which says that nothing is to be detected, for the message.
+        why: nothing is to be detected, for the message.
 
     Raises:
         NoFaceError: if the photo is unreadable or not square.
@@ -156,7 +162,7 @@ def take_small(photo: bytes, param: str = "align.small_aligned") -> AlignedFace:
     image = read_photo(photo)
     height, width = image.shape[:2]
     if height != width:
-        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is ({param} is true)")
+        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is ({why})")
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 
@@ -186,7 +192,7 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iter
     """Align the photos of a raw face table, on all cores, in their order.
 
     Args:
-        rows: of `ftlgan.faces.FACES`, the photos of a person one after the other.
+        rows: of `ftlgan.faces.FACES` or `RAW`, the photos of a person one after the other.
         config: what the detector must find, or that the photos are aligned faces already, and nothing is detected.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
 
@@ -197,13 +203,13 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iter
         DataError: if fewer than two people are left of a split.
     """
     people: Counter[str] = Counter()
-    for _, photos in groupby(align_each(rows, partial(aligner, config)), key=lambda photo: _person(photo[0])):
+    for _, photos in groupby(_aligned_or_taken(rows, config), key=lambda photo: _person(photo[0])):
         usable: list[Row] = []
         for row, result in photos:
-            if isinstance(result, AlignedFace):
-                usable.append(_aligned_row(row, result))
-            else:
+            if isinstance(result, str):
                 rejects.append(_reject(row, result))
+            else:
+                usable.append(result)
         if len(usable) == 1 and usable[0]["split"] != "train":
             rejects.append(_reject(usable.pop(), ONLY_PHOTO))
         if usable and usable[0]["identity"] is not None:
@@ -216,6 +222,34 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iter
                 f"align: {people[split]} {split} people are left after {len(rejects)} rejects{first} and 2 are needed; "
                 "add photos, raise the share of the split or see the params of align"
             )
+
+
+def _aligned_or_taken(rows: Iterable[Row], config: Align) -> Iterator[tuple[Row, Row | str]]:
+    """Yield each row with that of its face, or with the reason why there is none."""
+    for is_aligned, some in groupby(rows, key=lambda row: row.get("aligned", False)):
+        if is_aligned:
+            yield from ((row, _taken(row)) for row in some)
+        else:
+            for row, face in align_each(some, partial(aligner, config)):
+                yield row, face if isinstance(face, str) else _aligned_row(row, face)
+
+
+def _taken(row: Row) -> Row | str:
+    """Return the row of a photo that its source says is an aligned face, its bytes unchanged where they are plain."""
+    if is_plain_face(row["image"], HR):
+        return {**row, **_taken_as_template()}
+    if not row["image"]:
+        return DAMAGED
+    try:
+        return _aligned_row(row, take_aligned(row["image"], "in a source of aligned faces"))
+    except NoFaceError as reason:
+        return str(reason)
+
+
+@cache
+def _taken_as_template() -> Row:
+    """Return what the table says of a face that was not detected: where the template has its landmarks."""
+    return {"landmarks": template().ravel().tolist(), "detection_score": 1.0}
 
 
 def aligner(config: Align) -> AlignPhoto:

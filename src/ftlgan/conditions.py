@@ -25,7 +25,7 @@ from ftlgan.degradation import (
 )
 from ftlgan.detection import to_template
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, HR, count_faces, decode_png, encode_png, stream_faces
+from ftlgan.faces import FACES, HR, count_faces, decode_face, encode_png, stream_faces
 from ftlgan.params import Condition
 from ftlgan.photos import read_photo
 
@@ -58,7 +58,7 @@ def shrink(face: np.ndarray, face_id: str, res: int, condition: Condition, seed:
 
 @dataclass
 class Conditions:
-    """Makes the small faces of the test people.
+    """Makes the small faces of the people on whom results are reported, and on whom calibrations are fitted.
 
     Args:
         res: width and height of the small faces, pixels.
@@ -76,42 +76,43 @@ class Conditions:
     raw: Path
     small: Path
 
-    def small_faces(self, condition: Condition) -> Iterator[Row]:
-        """Yield the test faces after they went through a condition.
+    def small_faces(self, condition: Condition, split: str = "test") -> Iterator[Row]:
+        """Yield the faces of a split after they went through a condition.
 
         Args:
             condition: which; `detected` leaves out the faces that are not found in the small photo, `native` gives
                 small faces of the same people.
+            split: `test` or `val`.
 
         Yields:
-            Rows of `ftlgan.faces.FACES`, in the order of the aligned faces.
+            Rows of `ftlgan.faces.FACES`, in the order of the aligned faces; of `val` perhaps none.
 
         Raises:
-            DataError: if `detected` finds no face at all, or there is no native face of the test people.
+            DataError: if `detected` finds no test face at all, or there is no native face of the test people.
         """
         if condition == "detected":
-            yield from self._detected_faces()
+            yield from self._detected_faces(split)
             return
         if condition == "native":
-            yield from self._native_faces()
+            yield from self._native_faces(split)
             return
-        for batch in stream_faces(self.aligned, ["test"]):
+        for batch in stream_faces(self.aligned, [split]):
             for row in batch.select(FACES.names).to_pylist():
-                small = shrink(decode_png(row["image"]), row["face_id"], self.res, condition, self.seed)
+                small = shrink(decode_face(row["image"]), row["face_id"], self.res, condition, self.seed)
                 yield {**row, "image": encode_png(small)}
 
-    def _native_faces(self) -> Iterator[Row]:
-        if not count_faces(self.small, ["test"]):
+    def _native_faces(self, split: str) -> Iterator[Row]:
+        if split == "test" and not count_faces(self.small, [split]):
             raise DataError(
                 "test.conditions: native: dataset.small has no usable photo of any test person; add some (why others "
                 "could not be used is in data/small_rejects.parquet), or leave the condition out"
             )
-        yield from native_faces(self.small, self.res, "test")
+        yield from native_faces(self.small, self.res, split)
 
-    def _detected_faces(self) -> Iterator[Row]:
+    def _detected_faces(self, split: str) -> Iterator[Row]:
         landmarks = {
             row["face_id"]: np.array(row["landmarks"], np.float32).reshape(5, 2)
-            for batch in stream_faces(self.aligned, ["test"])
+            for batch in stream_faces(self.aligned, [split])
             for row in batch.select(["face_id", "landmarks"]).to_pylist()
         }
 
@@ -123,22 +124,22 @@ class Conditions:
             small = shrink_realistically(read_photo(row["image"]), scale(row), stream_of(self.seed, row["face_id"]))
             return encode_png(small)
 
-        photos = (row for batch in stream_faces(self.raw, ["test"]) for row in batch.to_pylist())
+        photos = (row for batch in stream_faces(self.raw, [split]) for row in batch.to_pylist())
         usable = (row for row in photos if row["face_id"] in landmarks)
         found = 0
         for row, face in align_each(usable, partial(SmallAligner, self.detection_score), shrunk):
             true = (landmarks[row["face_id"]] + 0.5) * scale(row) - 0.5
-            if isinstance(face, AlignedFace) and _is_same_face(face.landmarks, true):
+            if isinstance(face, AlignedFace) and is_same_face(face.landmarks, true):
                 found += 1
                 yield {**row, "image": encode_png(downsample(face.image, (self.res, self.res), "bicubic"))}
-        if not found:
+        if split == "test" and not found:
             raise DataError(
                 f"test.conditions: detected: of {len(landmarks)} test faces none is found in the photo that was shrunk "
                 f"to faces of {self.res} px; lower align.detection_score, or leave the condition out"
             )
 
 
-def _is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:
+def is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:
     """Tell whether landmarks that were found are of the face whose true ones are given, (5, 2) each."""
     eyes = float(np.hypot(*(true[1] - true[0])))
     return bool(np.linalg.norm(landmarks - true, axis=1).mean() <= FARTHEST * eyes)

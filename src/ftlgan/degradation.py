@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ftlgan.faces import FACES, HR, decode_png, encode_png, stream_faces
+from ftlgan.faces import FACES, HR, decode_face, encode_png, stream_faces
 from ftlgan.params import Degradation, DegradationKind
 
 KERNELS = ("bicubic", "lanczos", "bilinear", "box")
@@ -137,7 +137,7 @@ def native_faces(small: Path, res: int, split: str) -> Iterator[dict[str, Any]]:
     """
     for batch in stream_faces(small, [split]):
         for row in batch.select(FACES.names).to_pylist():
-            yield {**row, "image": encode_png(downsample(decode_png(row["image"]), (res, res), "bicubic"))}
+            yield {**row, "image": encode_png(downsample(decode_face(row["image"]), (res, res), "bicubic"))}
 
 
 def blur_by_motion(face: np.ndarray, length: float, degrees: float) -> np.ndarray:

@@ -29,12 +29,15 @@ _SPLIT = pa.field("split", pa.string(), False)
 
 FACES = pa.schema([*_WHO, _SPLIT, pa.field("image", pa.binary(), False)])
 """Raw photos (own encoding), degraded and restored faces (PNG, RGB, 8 bit)."""
+RAW = pa.schema([*FACES, pa.field("aligned", pa.bool_(), False)])
+"""Raw photos where some are aligned faces of 112x112 already."""
 DEGRADED = pa.schema([*FACES, pa.field("native", pa.bool_(), False)])
 """Small faces to train and validate on. A native one was photographed small: it has no high-resolution twin."""
 ALIGNED = pa.schema(
     [*FACES, pa.field("landmarks", pa.list_(pa.float32(), 10), False), pa.field("detection_score", pa.float32(), False)]
 )
-"""Faces with x,y of eyes, nose and mouth corners in the source photo's pixels."""
+"""Faces with x,y of eyes, nose and mouth corners in the source photo's pixels. They are PNG; those that were aligned
+already may be JPEG, as they came."""
 REJECTS = pa.schema([*_WHO, pa.field("reason", pa.string(), False)])
 """What could not be used, and why."""
 
@@ -192,23 +195,23 @@ def encode_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decode_png(data: bytes) -> np.ndarray:
-    """Decode what `encode_png` made: uint8 RGB (H, W, 3).
+def decode_face(data: bytes) -> np.ndarray:
+    """Decode a face of a table, PNG or JPEG: uint8 RGB (H, W, 3).
 
     Raises:
-        DataError: if the bytes are not a whole PNG. No other format is tried: a table may come from somebody else.
+        DataError: if the bytes are neither. No other format is tried: a table may come from somebody else.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DataError(
-            f"the column image of a face table holds {len(data):,} bytes that are not a whole PNG; delete the table "
-            "and run `dvc repro` to write it anew"
+            f"the column image of a face table holds {len(data):,} bytes that are not a whole PNG or JPEG; delete the "
+            "table and run `dvc repro` to write it anew"
         ) from None
 
 
 def decode_images(images: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Decode a column of PNGs of one size: uint8 RGB (N, H, W, 3)."""
-    faces = [decode_png(image.as_py()) for image in images]
+    """Decode a column of faces of one size: uint8 RGB (N, H, W, 3)."""
+    faces = [decode_face(image.as_py()) for image in images]
     return np.stack(faces) if faces else np.zeros((0, HR, HR, 3), np.uint8)

@@ -1,13 +1,14 @@
 """Photos that users bring: which files are photos, and how the pixels of one are read, whatever its format and mode."""
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 HEIC_IS_READ = find_spec("pillow_heif") is not None
 """Whether the extra `heic` is installed."""
@@ -41,14 +42,49 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 """How a photo with this EXIF orientation is put upright."""
 
 
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND\xaeB`\x82"
+JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
+"""Baseline, extended and progressive: what follows is the size of the image."""
+JPEG_PLAIN = (0xDB, 0xC4, 0xDD, 0xE0, 0xFE)
+"""What may come before: tables, the interval of restarts, JFIF and a comment."""
+
+
 class NoFaceError(Exception):
     """A photo gives no face; the message is the reason that goes to the rejects table, in one line."""
 
 
-def read_photo(photo: bytes) -> np.ndarray:
-    """Decode a photo of any size and mode, upright as its EXIF orientation says: uint8 RGB (H, W, 3).
+def is_plain_face(photo: bytes, size: int) -> bool:
+    """Tell whether an image is a whole JPEG or PNG of size x size px that needs nothing but to be decoded.
 
-    Of EXIF only the orientation is read. Where EXIF is damaged, the photo is taken as it is stored.
+    Only its beginning and its end are looked at, because that takes 3 microseconds, and decoding it 300. Grey and RGB
+    of 8 bits are plain; what has EXIF, a palette or transparency is not.
+    """
+    if photo.startswith(PNG_START):
+        return photo[16:29] == struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0) and (
+            photo[37:41] == b"IDAT" and photo.endswith(PNG_END)
+        )
+    return photo.rstrip(b"\0").endswith(b"\xff\xd9") and _jpeg_frame(photo) in ((size, size, 1), (size, size, 3))
+
+
+def _jpeg_frame(photo: bytes) -> tuple[int, int, int] | None:
+    """Return height, width and components of a JPEG; None where there is none, or it holds more than a plain image."""
+    place = 2 if photo.startswith(b"\xff\xd8") else len(photo)
+    while place + 10 <= len(photo) and photo[place] == 0xFF:
+        marker, length = photo[place + 1], int.from_bytes(photo[place + 2 : place + 4])
+        if marker in JPEG_FRAMES:
+            bits, height, width, components = struct.unpack_from(">BHHB", photo, place + 4)
+            return (height, width, components) if bits == 8 else None
+        if marker not in JPEG_PLAIN:
+            return None
+        place += 2 + length
+    return None
+
+
+def read_photo(photo: bytes) -> np.ndarray:
+    """Decode a photo of any size and mode, upright as its EXIF orientation says: uint8 RGB (H, W, 3), sRGB.
+
+    Of EXIF only the orientation is read. Where EXIF is damaged, the photo is taken as it is stored; where the color
+    profile is, its colors are taken for sRGB.
 
     Raises:
         NoFaceError: if it is not an image, is truncated, or is larger than Pillow thinks safe.
@@ -110,8 +146,36 @@ def _rgb(image: Image.Image) -> np.ndarray:
         unsigned = tags.get(BITS_PER_SAMPLE) == (32,) and tags.get(SAMPLE_FORMAT, (1,)) == (1,)
         grey = _scaled(values.view(np.uint32) if unsigned else values, FULL_SCALES)
     else:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(_srgb(image))
     return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _srgb(image: Image.Image) -> Image.Image:
+    """Convert 8 bits of any mode to sRGB: by the color profile, where there is one that fits the mode."""
+    profile = image.info.get("icc_profile")
+    source = image.convert("RGB") if image.mode in ("P", "RGBA", "PA") else image
+    if profile and source.mode in ("RGB", "CMYK", "L"):
+        try:
+            found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(source, found, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return converted or source
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGB")
+
+
+def read_alpha(photo: bytes) -> np.ndarray | None:
+    """Decode the transparency of a photo that `read_photo` reads: uint8 (H, W), 255 where it is opaque.
+
+    Returns:
+        None where the photo has none.
+    """
+    with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
+        if not image.has_transparency_data:
+            return None
+        orientation = _orientation(image)
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    return np.ascontiguousarray(UPRIGHT[orientation](alpha) if orientation in UPRIGHT else alpha)
 
 
 def _scaled(values: np.ndarray, whites: Sequence[int]) -> np.ndarray:

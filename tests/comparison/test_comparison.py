@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import statistics
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +23,9 @@ from ftlgan.look import colour, save
 METHODS = {"hr": 3.0, "bicubic": 1.0, "realesrgan": 0.8, "ftlgan": 1.5}
 
 
-def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, **origin: Any) -> str:
+def write_run(
+    root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, steps: int = 800, seed: int = 0, **origin: Any
+) -> str:
     """Write a project with the judges dlib and sface, whose d' is higher by a half; return its path."""
     folder = root / "metrics"
     folder.mkdir(parents=True)
@@ -42,7 +45,7 @@ def write_run(root: Path, res: int, ceiling: float = 3.0, shift: float = 0.0, st
         table.writerow([res, "ftlgan", "bicubic", "dlib", "lr-hr", 0.5, 0.3, 0.6])
     (folder / "quality.json").write_text(json.dumps([{"method": "bicubic", "psnr": 20 + res, "ssim": 0.5}]))
     write_origin(root, res, **origin)
-    train = {"params": {"params.yaml": {"res": res, "train": {"steps": steps}}}}
+    train = {"params": {"params.yaml": {"res": res, "train": {"steps": steps, "seed": seed}}}}
     gone = {"params": {"params.yaml": {"res": res, "train": {"steps": 1}}}}
     lock = {"stages": {"align": {}, "train@no-triplet": gone, "train@ftlgan": train, "gallery@arcface": gone}}
     (root / "dvc.lock").write_text(json.dumps(lock))
@@ -202,7 +205,7 @@ def test_copied_metrics_are_compared_without_params(tmp_path: Path) -> None:
     names = [write_run(tmp_path / "14", 14), write_run(tmp_path / "28", 28)]
     shutil.move(tmp_path / "28/metrics", tmp_path / "copied")
     runs = find_runs([names[0], str(tmp_path / "copied")])
-    assert [run.params for run in runs] == [{"res": 14, "train.steps": 800}, {}]
+    assert [run.params for run in runs] == [{"res": 14, "train.steps": 800, "train.seed": 0}, {}]
     assert "train.steps" not in to_markdown(compare_runs(runs), runs)
 
 
@@ -289,8 +292,87 @@ def test_one_resolution_needs_no_mean(tmp_path: Path) -> None:
 def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one(tmp_path: Path) -> None:
     one, same = write_run(tmp_path / "a", 14), write_run(tmp_path / "b", 14)
     assert [run.res for run in find_runs([one, same])] == [14]
-    with pytest.raises(DataError, match="are both of 14 px and differ; name one for each resolution"):
+    with pytest.raises(
+        DataError, match=r"both of 14 px and differ but not in train.seed alone.*; name one for each res"
+    ):
         find_runs([one, write_run(tmp_path / "c", 14, shift=0.1)])
+    other = write_run(tmp_path / "d", 14, shift=0.1, steps=900, seed=1)
+    with pytest.raises(
+        DataError, match=r"both of 14 px and differ in train.steps; name one .* or trainings that differ"
+    ):
+        find_runs([one, other])
+    Path(other, "dvc.lock").unlink()
+    with pytest.raises(DataError, match=r"as far as dvc.lock tells"):
+        find_runs([one, other])
+
+
+def write_other_metrics(name: str, of_ftlgan: float) -> None:
+    """Add what the stages identify and calibrate write, and FNMR, with intervals of 0.1 on each side."""
+    folder = Path(name) / "metrics"
+    (folder / "calibration").mkdir()
+    with (folder / "verification.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        fnmr = round(1 - of_ftlgan, 6) if row["method"] == "ftlgan" else 0.9
+        row |= {f"fnmr_at_fmr_0.01{end}": fnmr + far for end, far in (("", 0), ("_lo", -0.1), ("_hi", 0.1))}
+        row |= {f"fnmr_at_fmr_0.001{end}": "" for end in ("", "_lo", "_hi")}
+    for file_name, metric in (
+        ("verification.csv", ""),
+        ("identification.csv", "rank_1"),
+        ("calibration/calibration.csv", "cllr"),
+    ):
+        with (folder / file_name).open("w", newline="") as file:
+            keys = ["judge", "method", "protocol"]
+            values = [metric + end for end in ("", "_lo", "_hi")]
+            table = csv.DictWriter(file, [*keys, *values] if metric else list(rows[0]), extrasaction="ignore")
+            table.writeheader()
+            for row in rows:
+                value = of_ftlgan if row["method"] == "ftlgan" else 0.5
+                table.writerow({**row, **dict(zip(values, (value, value - 0.1, value + 0.1), strict=True))})
+
+
+def test_trainings_that_differ_in_their_seed_alone_are_one_row(tmp_path: Path) -> None:
+    names = [write_run(tmp_path / f"{seed}", 14, seed=seed) for seed in range(3)]
+    for name, d_prime in zip(names, (1.5, 1.7, 2.2), strict=True):  # of the model alone; the methods are as they were
+        path = Path(name, "metrics/verification.csv")
+        path.write_text(
+            path.read_text().replace(
+                "14,ftlgan,dlib,lr-hr,45,1.5,1.4,1.6",
+                f"14,ftlgan,dlib,lr-hr,45,{d_prime},{d_prime - 0.1},{d_prime + 0.3}",
+            )
+        )
+        write_other_metrics(name, d_prime / 10)
+    runs = find_runs(names)
+    assert len(runs) == 3
+    rows = compare_runs(runs)
+    ours, theirs = row(rows, "ftlgan"), row(rows, "bicubic")
+    assert (ours.trainings, theirs.trainings) == (3, 1)
+    assert ours.d_prime == pytest.approx(1.8)
+    assert ours.d_prime_sd == pytest.approx(statistics.stdev([1.5, 1.7, 2.2]))
+    assert (ours.d_prime_lo, ours.d_prime_hi) == (pytest.approx(1.7), pytest.approx(2.1))
+    assert (ours.gain, ours.gain_sd) == (pytest.approx(0.8), pytest.approx(ours.d_prime_sd))
+    assert (ours.gain_lo, ours.gain_hi) == (pytest.approx(0.3), pytest.approx(0.6))
+    assert (theirs.d_prime, theirs.d_prime_sd, theirs.rank_1_sd) == (1.0, None, None)
+    assert (theirs.best_other, theirs.gain_sd) == ("ftlgan", pytest.approx(ours.d_prime_sd))
+    assert ours.cllr == ours.rank_1 == ours.tar_at_far_1e2 == pytest.approx(0.18)
+    assert ours.tar_at_far_1e2_lo == pytest.approx(0.08) and ours.tar_at_far_1e3 is None
+    assert ours.gap_closed == pytest.approx(0.8 / 2)
+    page = to_markdown(rows, runs)
+    assert "± is the standard deviation over these trainings" in " ".join(page.split())
+    (line,) = [line for line in page.splitlines() if "FTLGAN" in line and "1.80 ± 0.36 [1.70, 2.10]" in line]
+    assert [cell.strip() for cell in line.strip("|").split("|")][6:] == [*["0.180 ± 0.036 [0.080, 0.280]"] * 3, "3"]
+    assert "rank-1" in page and "TAR at FAR 0.01 " in page and "TAR at FAR 0.001" not in page
+    assert [line[3] for line in runs_table(runs)] == ["train.seed", "0", "1", "2"]
+
+
+def test_means_over_resolutions_are_of_the_means_over_trainings(tmp_path: Path) -> None:
+    named = [(14, 0, 0.0), (14, 1, 0.2), (28, 0, 1.0)]
+    rows = compare_runs(
+        find_runs(write_run(tmp_path / f"{res}-{seed}", res, seed=seed, shift=shift) for res, seed, shift in named)
+    )
+    mean = row(rows, "ftlgan", "mean")
+    assert mean.d_prime == pytest.approx(((1.5 + 1.7) / 2 + 2.5) / 2)
+    assert (mean.trainings, mean.d_prime_sd) == (1, None)
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def test_curves_have_every_method(results: list[Result]) -> None:
 def test_other_faces_are_refused() -> None:
     probe = embedded(1.0)
     other = replace(probe, faces=replace(probe.faces, face_ids=np.char.add(probe.faces.face_ids, "x")))
-    with pytest.raises(DataError, match="data/probes/box/bicubic/judge: its faces are not the test faces"):
+    with pytest.raises(DataError, match="data/probes/box/bicubic/judge: its faces are not those of data/gallery/judge"):
         evaluate("judge", embedded(0.2), {("box", "bicubic"): other}, 100, 0.95, 0)
 
 

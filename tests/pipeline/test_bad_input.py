@@ -163,7 +163,7 @@ def test_photos_that_cannot_be_used_are_listed_and_the_rest_trains_or_is_tested(
         f"{tested.name}/0002.jpg": "the only usable photo of this person",
     }
     own = {"alone/0.jpg", "unlabelled/2.jpg", "unlabelled/3.jpg"}
-    triplets = pq.read_table(project.root / "data/targets/ftlgan/triplets.parquet").to_pylist()
+    triplets = pq.read_table(project.root / "data/targets/ftlgan/_triplets").to_pylist()
     assert {row["anchor"] for row in triplets if row["anchor"] == row["positive"]} == own
     for table in ("gallery/dlib", "restored/bicubic/ftlgan", "probes/bicubic/ftlgan/dlib"):
         assert not own & set(pq.read_table(project.root / "data" / table)["face_id"].to_pylist())

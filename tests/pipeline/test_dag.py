@@ -19,13 +19,16 @@ from ruamel.yaml import YAML
 
 STAGES = read_stages()
 JUDGES = ("sface", "dlib")
+JUDGED = {"evaluate", "identify", "calibrate"}
+"""The stages that read what all judges embedded."""
 EVERY_STAGE = {
     *("locate", "fetch", "align", "align_small", "embed_teacher@sface", "gallery@sface", "gallery@dlib"),
     *("triplets@sface", "degrade", "targets@ftlgan", "train@ftlgan", "validate@ftlgan"),
     *("degrade_test@bicubic", "restore@bicubic-bicubic", "restore_model@ftlgan-bicubic"),
     *(f"embed@bicubic-{judge}-bicubic" for judge in JUDGES),
     *(f"embed_model@ftlgan-{judge}-bicubic" for judge in JUDGES),
-    *("evaluate", "quality", "vega"),
+    *JUDGED,
+    *("quality", "vega"),
 }
 AFTER_DEGRADE = EVERY_STAGE - {
     "vega",
@@ -35,7 +38,8 @@ AFTER_DEGRADE = EVERY_STAGE - {
 OF_ANOTHER_MODEL = {
     *("targets@esrgan-like", "train@esrgan-like", "validate@esrgan-like", "restore_model@esrgan-like-bicubic"),
     *(f"embed_model@esrgan-like-{judge}-bicubic" for judge in JUDGES),
-    *("evaluate", "quality"),
+    *JUDGED,
+    "quality",
 }
 
 
@@ -87,8 +91,8 @@ def test_another_res_runs_what_depends_on_it_and_going_back_computes_nothing(
     project.dvc("exp", "apply", other)
     assert (project.root / "metrics/verification.csv").read_text() != before
     project.set_params(res=14)
-    # Its results are in git, not in the cache, so the cheap last stage runs again; its bytes say that nothing else did.
-    assert executed(project.dvc("repro")) == {"locate", "evaluate"}
+    # Results in git are not in the cache, so the cheap last stages run again; their bytes say that nothing else did.
+    assert executed(project.dvc("repro")) == {"locate", *JUDGED}
     assert (project.root / "metrics/verification.csv").read_text() == before
 
 
@@ -107,7 +111,7 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
             {"res": 28},
             {
                 *("locate", "degrade", "degrade_test@bicubic", "train@ftlgan", "validate@ftlgan"),
-                *("restore_model@ftlgan-bicubic", "evaluate"),
+                *("restore_model@ftlgan-bicubic", *JUDGED),
             },
         ),
         ({"degradation": {"realistic": 0.5}}, {"degrade", "train@ftlgan", "evaluate"}),
@@ -117,9 +121,12 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
         ({"weights": {"realesrgan": {"file": "x.pth", "sha256": "0" * 64}}}, set[str]()),
         ({"weights": {"bicubic": {"file": "x.pth", "sha256": "0" * 64}}}, {"restore@bicubic-bicubic"}),
         ({"losses": {"esrgan-like": {"pixel": 2}}}, set[str]()),
-        ({"methods": []}, {"evaluate", "quality"}),
+        ({"methods": []}, {*JUDGED, "quality"}),
         ({"models": ["ftlgan", "esrgan-like"]}, OF_ANOTHER_MODEL),
-        ({"evaluate": {"confidence": 0.9}}, {"evaluate"}),
+        ({"evaluate": {"confidence": 0.9}}, JUDGED),
+        ({"evaluate": {"sheet": 3}}, {"evaluate"}),
+        ({"identify": {"fusion": "max"}}, {"identify"}),
+        ({"calibrate": {"protocols": ["lr-hr", "lr-lr"]}}, {"calibrate"}),
     ],
 )
 def test_a_param_makes_stale_what_reads_it_and_nothing_else(
@@ -203,7 +210,8 @@ def test_a_method_of_ones_own_is_one_file_and_its_name_and_nothing_need_be_train
     settings = ["-S", "models=[]", "-S", "methods=[bicubic,nearest]", "-S", "+weights.nearest=null"]
     assert executed(project.dvc("exp", "run", *settings)) == {
         *("restore@nearest-bicubic", "embed@nearest-sface-bicubic", "embed@nearest-dlib-bicubic"),
-        *("evaluate", "quality"),
+        *JUDGED,
+        "quality",
     }
     headline = json.loads((project.root / "metrics/metrics.json").read_text())
     assert list(headline) == ["hr", "bicubic", "nearest"]
@@ -211,13 +219,13 @@ def test_a_method_of_ones_own_is_one_file_and_its_name_and_nothing_need_be_train
 
 def test_a_judge_that_is_added_embeds_by_itself_and_nothing_else_does(project: Project) -> None:
     project.set_params(recognition={"judges": ["dlib"]})
-    assert executed(project.dvc("repro")) == {"validate@ftlgan", "evaluate"}
+    assert executed(project.dvc("repro")) == {"validate@ftlgan", *JUDGED}
     assert not (project.root / "data/probes/bicubic/bicubic/sface").exists()
     added = {"gallery@sface", "embed@bicubic-sface-bicubic", "embed_model@ftlgan-sface-bicubic"}
     for stage in added:
         remove_from_lock(project, stage)
     project.set_params(recognition={"judges": ["dlib", "sface"]})
-    assert project.stale() == {*added, "validate@ftlgan", "evaluate"}
+    assert project.stale() == {*added, "validate@ftlgan", *JUDGED}
 
 
 CONDITIONS = ["realistic", "detected", "held-out"]
@@ -234,7 +242,7 @@ def test_a_condition_that_is_added_is_restored_and_judged_by_itself_and_nothing_
             *(f"embed_model@ftlgan-{judge}-{condition}" for judge in JUDGES),
         )
     }
-    assert executed(project.dvc("repro")) == added | {"evaluate", "quality"}
+    assert executed(project.dvc("repro")) == added | JUDGED | {"quality"}
     headline = json.loads((project.root / "metrics/metrics.json").read_text())
     d_primes = ["d'", *(f"d' {condition}" for condition in CONDITIONS)]
     assert {method: list(row) for method, row in headline.items()} == {
@@ -248,7 +256,7 @@ def test_a_condition_that_is_added_is_restored_and_judged_by_itself_and_nothing_
     assert all(found["faces"] + found["not_found"] == faces for found in origin["conditions"].values())
     assert origin["conditions"]["held-out"]["not_found"] == 0
     project.set_params(test={"conditions": ["bicubic"]})
-    assert executed(project.dvc("repro")) <= {"evaluate", "quality"}, "or taken from the cache"
+    assert executed(project.dvc("repro")) <= JUDGED | {"quality"}, "or taken from the cache"
     assert not (project.root / "data/test/realistic").exists()
 
 
@@ -374,6 +382,7 @@ def test_dvc_shows_plots_metrics_and_experiments(project: Project) -> None:
     for title in (
         *("ROC of lr-hr", "Genuine and impostor", "Losses before weighting", "validation people by the teacher"),
         *("validation people by every judge", "PSNR of the restored faces", "faces.png", "conditions.png"),
+        *("Identification rate over the rank", "FNIR over FPIR", "identification.png", "calibration.png"),
     ):
         assert title in html
     assert '"method": "bicubic"' in html

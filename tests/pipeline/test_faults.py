@@ -174,7 +174,7 @@ def test_a_read_only_cache_is_named_when_something_is_stale(project: Project, re
     cache = project.root / ".dvc/cache"
     with read_only(cache):
         assert executed(project.dvc("repro")) == set()
-        (project.root / "data/triplets/sface.parquet").unlink()
+        (project.root / "data/triplets/sface/part-00000.parquet").unlink()
         (line,) = [line for line in project.dvc("repro", check=False).splitlines() if line.startswith("ERROR: ")]
         assert "Read-only file system" in line
         assert str(cache) in line

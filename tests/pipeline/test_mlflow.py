@@ -9,6 +9,8 @@ from mlflow.entities import Run
 from project import Project
 from ruamel.yaml import YAML
 
+LAST = ("evaluate", "identify", "calibrate", "quality")
+
 
 @pytest.fixture(scope="module")
 def client(reproduced: Project) -> MlflowClient:
@@ -29,7 +31,7 @@ def runs(all_runs: list[Run]) -> dict[str, Run]:
 
 
 def test_each_execution_that_has_figures_is_a_finished_run(runs: dict[str, Run]) -> None:
-    finished = dict.fromkeys(("train@ftlgan", "validate@ftlgan", "evaluate", "quality"), "FINISHED")
+    finished = dict.fromkeys(("train@ftlgan", "validate@ftlgan", *LAST), "FINISHED")
     assert {name: run.info.status for name, run in runs.items()} == finished
 
 
@@ -46,7 +48,7 @@ def test_the_experiment_is_one_run_with_the_figures_of_all_its_stages(
     assert "ftlgan.d_prime" in expected
     assert parent.data.metrics == expected
     states = {name.removeprefix("stage."): value for name, value in parent.data.tags.items() if "stage." in name}
-    assert states == dict.fromkeys(("train_ftlgan", "validate_ftlgan", "evaluate", "quality"), "executed")
+    assert states == dict.fromkeys(("train_ftlgan", "validate_ftlgan", *LAST), "executed")
     assert parent.data.tags["mlflow.note.content"] == runs["evaluate"].data.tags["mlflow.note.content"]
     assert "judged by dlib, which is in no loss" in parent.data.tags["mlflow.note.content"]
 
@@ -74,7 +76,7 @@ def test_a_run_knows_params_commit_and_inputs(
     assert rests_on == {
         "train@ftlgan": training,
         "validate@ftlgan": training | {"train", "gallery"},
-        "evaluate": model | {"gallery", "embed", "embed_model"},
+        **dict.fromkeys(LAST[:3], model | {"gallery", "embed", "embed_model"}),
         "quality": model,
     }
 
@@ -86,6 +88,7 @@ def test_losses_of_every_step_and_final_figures_are_there(client: MlflowClient, 
     validations = client.get_metric_history(runs["train@ftlgan"].info.run_id, "val_d_prime")
     assert [metric.step for metric in validations] == [0, 2]
     assert runs["evaluate"].data.metrics["dlib/lr-hr/ftlgan.d_prime"] > 0
+    assert 0 <= runs["identify"].data.metrics["dlib/lr-hr/ftlgan.rank_1"] <= 1
 
 
 def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) -> None:
@@ -97,4 +100,7 @@ def test_figures_and_model_are_kept(client: MlflowClient, runs: dict[str, Run]) 
     assert files("evaluate", "figures") == {"conditions.png", "faces.png", "roc.png", "scores.png"}
     tables = {f"{name}.csv" for name in ("verification", "differences", "rejects", "roc", "scores")}
     assert files("evaluate") == {"figures", "inputs.json", "metrics.json", "origin.json", *tables}
+    assert files("identify", "figures") == {"identification.png"}
+    assert files("identify") == {"figures", "inputs.json", "identification.csv", "cmc.csv", "fnir.csv"}
+    assert files("calibrate") == {"figures", "inputs.json", "calibration.csv"}
     assert files("quality") == {"inputs.json", "quality.json"}

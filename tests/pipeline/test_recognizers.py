@@ -8,6 +8,7 @@ from onnx_models import build, export, save
 from project import Project, executed
 
 MODELS = ("ftlgan", "no-triplet")
+JUDGED = ("evaluate", "identify", "calibrate")
 BY_MINE = {
     *("embed_teacher@mine", "triplets@mine", "gallery@mine", "embed@bicubic-mine-bicubic"),
     *(f"embed_model@{model}-mine-bicubic" for model in MODELS),
@@ -16,7 +17,8 @@ BY_MINE = {
 OF_FTLGAN = {
     *("targets@ftlgan", "train@ftlgan", "validate@ftlgan", "restore_model@ftlgan-bicubic"),
     *(f"embed_model@ftlgan-{judge}-bicubic" for judge in ("sface", "dlib", "mine")),
-    *("evaluate", "quality"),
+    *JUDGED,
+    "quality",
 }
 
 
@@ -38,7 +40,7 @@ def test_a_recognizer_by_file_judges_and_teaches_by_params_alone(project: Projec
     )
     validations = {f"validate@{model}" for model in MODELS}
     targets = {f"targets@{model}" for model in MODELS}
-    assert executed(project.dvc("repro")) == {*BY_MINE, *targets, *validations, "evaluate"}, "and nothing was trained"
+    assert executed(project.dvc("repro")) == {*BY_MINE, *targets, *validations, *JUDGED}, "and nothing was trained"
     assert boxes(project)["mine", "ftlgan"] == boxes(project)["dlib", "ftlgan"] == "black"
     assert json.loads((project.root / "metrics/origin.json").read_text())["judges"]["mine"]["white_for"] == []
 
@@ -59,7 +61,7 @@ def test_a_recognizer_by_file_judges_and_teaches_by_params_alone(project: Projec
     lines = project.dvc("repro", "--force", "--single-item", "gallery@mine", check=False).splitlines()
     assert any(other.sha256 in line and "set recognizers.mine.sha256" in line for line in lines)
     project.set_params(recognizers={"mine": {"sha256": other.sha256}})
-    assert project.stale() == (BY_MINE - {"triplets@mine"}) | validations | {"evaluate"}, "which lack what is gone"
+    assert project.stale() == (BY_MINE - {"triplets@mine"}) | validations | {*JUDGED}, "which lack what is gone"
 
 
 def test_a_relative_file_is_found_from_a_copy_of_the_project(project: Project) -> None:

@@ -62,7 +62,7 @@ def test_what_a_teammate_has_not_pulled_comes_when_it_is_needed(project: Project
     printed = mate.dvc("exp", "run", "--pull", "-S", "triplets.margin=0.4", "triplets@sface")
     assert executed(printed) <= {"locate"}
     assert "Stage 'triplets@sface' is cached - skipping run" in printed
-    assert (mate.root / "data/triplets/sface.parquet").is_file()
+    assert (mate.root / "data/triplets/sface/part-00000.parquet").is_file()
 
 
 def columns(remote: Path) -> set[str]:

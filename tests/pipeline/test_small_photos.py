@@ -9,6 +9,7 @@ from PIL import Image
 from project import Project, executed
 
 JUDGES = ("sface", "dlib")
+JUDGED = ("evaluate", "identify", "calibrate")
 NATIVE_TEST = {
     *("degrade_test@native", "restore@bicubic-native", "restore_model@ftlgan-native"),
     *(f"embed@bicubic-{judge}-native" for judge in JUDGES),
@@ -39,7 +40,7 @@ def test_small_photos_train_and_are_tested_beside_the_others(project: Project, s
     project.set_params(dataset={"small": "../small"}, test={"conditions": ["bicubic", "native"]})
     assert executed(project.dvc("repro")) == {
         *("locate", "align_small", *TRAINING, *RESTORED, *NATIVE_TEST),
-        *("degrade_test@bicubic", "evaluate", "quality"),
+        *("degrade_test@bicubic", *JUDGED, "quality"),
     }, "and neither photos nor their embeddings were made again"
     splits = pq.read_table(project.root / "data/small", columns=["face_id", "split"]).to_pydict()
     assert all(name.startswith("small/") for name in splits["face_id"])
@@ -56,7 +57,7 @@ def test_small_photos_train_and_are_tested_beside_the_others(project: Project, s
     assert executed(project.dvc("repro")) == {
         *("align_small", *TRAINING, *RESTORED, "restore_model@ftlgan-native"),
         *(f"embed_model@ftlgan-{judge}-native" for judge in JUDGES),
-        *("degrade_test@bicubic", "degrade_test@native", "evaluate", "quality"),
+        *("degrade_test@bicubic", "degrade_test@native", *JUDGED, "quality"),
     }, "and what was tested is as it was"
 
     project.set_params(train={"faces": "native"}, losses=TRIPLET_ALONE)

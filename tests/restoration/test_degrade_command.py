@@ -13,7 +13,7 @@ from commands import refusal, run
 from ftlgan import restoration
 from ftlgan.conditions import shrink
 from ftlgan.degradation import degrade, shrink_by_held_out_chain, stream_of
-from ftlgan.faces import FACES, HR, decode_png, encode_png
+from ftlgan.faces import FACES, HR, decode_face, encode_png
 from ftlgan.networks.generator import Generator, Size
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import METHODS
@@ -57,7 +57,7 @@ def write(folder: Path, faces: np.ndarray, **columns: object) -> Path:
 def restored(folder: str) -> np.ndarray:
     table = pq.read_table(f"{folder}/part-00000.parquet")
     assert table["face_id"].to_pylist() == NAMES
-    return np.stack([decode_png(image) for image in table["image"].to_pylist()])
+    return np.stack([decode_face(image) for image in table["image"].to_pylist()])
 
 
 Naive = Callable[[np.ndarray, np.random.Generator], np.ndarray]

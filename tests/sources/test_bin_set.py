@@ -21,7 +21,7 @@ from sklearn.model_selection import KFold
 
 from ftlgan.alignment import Aligner
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, HR, decode_png, embeddings_of
+from ftlgan.faces import FACES, HR, decode_face, embeddings_of
 from ftlgan.photos import read_photo
 from ftlgan.sources.bin_set import read_bin_set
 
@@ -224,7 +224,7 @@ def test_faces_are_as_they_are_and_folds_are_those_of_scikit_learn(tmp_path: Pat
     assert set(table["identity"].to_pylist()) == {None}
     assert set(table["split"].to_pylist()) == {"test"}
     for image, encoded in zip(table["image"].to_pylist(), IMAGES, strict=True):
-        np.testing.assert_array_equal(decode_png(image), read_photo(encoded.tobytes()))
+        np.testing.assert_array_equal(decode_face(image), read_photo(encoded.tobytes()))
     with (tmp_path / "lfw" / "pairs.csv").open(newline="") as file:
         pairs = list(csv.DictReader(file))
     assert [(pair["probe"], pair["reference"]) for pair in pairs] == [
@@ -248,7 +248,7 @@ def test_faces_of_another_size_are_brought_to_112_and_counted(
     table = pq.read_table(tmp_path / "out" / "faces" / "part-00000.parquet")
     with Image.open(io.BytesIO(images[1].tobytes())) as image:
         expected = np.asarray(image.resize((HR, HR), Image.Resampling.BICUBIC))
-    np.testing.assert_array_equal(decode_png(table["image"][1].as_py()), expected)
+    np.testing.assert_array_equal(decode_face(table["image"][1].as_py()), expected)
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_photos_of_nobody_known_are_all_to_train_on(
     fewer = list(rows)
     assert count == len(fewer) == 27 + 3, "the cap is of people"
     assert fewer[27:] == [
-        {"face_id": f"unlabelled/{name}", "identity": None, "split": "train", "image": name.encode()}
+        {"face_id": f"unlabelled/{name}", "identity": None, "split": "train", "image": name.encode(), "aligned": False}
         for name in ("a.JPG", "b.png", "c.jpg")
     ]
     assert "unlabelled0: left out 'LICENSE.txt': not .jpg" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from ftlgan.params import Training, load_params
 from ftlgan.training.data import Faces, References, TrainingSet, triplet_index
 from ftlgan.training.distributed import World
 from ftlgan.training.loop import fit
-from ftlgan.triplets import mine
+from ftlgan.triplets.mining import Space, mine
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 OFF: dict[str, Any] = dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0.0)
@@ -104,13 +104,14 @@ def patterns() -> tuple[Faces, References, pa.Table]:
         Path("data/targets/ftlgan/c"), face_ids, identities, embeddings, {"recognizer": "c", "sha256": "0"}
     )
     config = PARAMS.triplets.model_copy(update={"positives": 2, "negatives": 2, "hardest": 4, "margin": 0.5})
-    return faces, references, mine(face_ids, identities, embeddings, config, seed=0)
+    triplets = pa.concat_tables(mine(Space(face_ids, identities, embeddings), config, seed=0))
+    return faces, references, triplets
 
 
 def small_set() -> TrainingSet:
     """Return a training set of the patterns, validated on the same people."""
     faces, references, triplets = patterns()
-    index = triplet_index(triplets, faces, references)
+    index = triplet_index([triplets], faces, references)
     return TrainingSet(faces, [references], index, faces.hr, faces, [references])
 
 

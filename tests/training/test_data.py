@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from small import CONFIG, STILL, changed, losing, patterns, still
+from small import CONFIG, STILL, changed, losing, patterns, same, still, train
 
 from ftlgan.errors import DataError
-from ftlgan.faces import DEGRADED, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces, write_table
+from ftlgan.faces import DEGRADED, embeddings_of, embeddings_schema, encode_png, read_faces, write_faces
 from ftlgan.params import Training
+from ftlgan.training import data as training_data
 from ftlgan.training.data import TrainingSet, read_training_set, triplet_index
-from ftlgan.triplets import mine, read_triplets
+from ftlgan.training.stored_faces import StoredFaces
+from ftlgan.triplets.mining import Space, mine
+from ftlgan.triplets.table import read_triplets, write_triplets
 
 MOVING = changed(CONFIG, augmentation=STILL | {"shift": 0.5})
 TRIPLET, IDENTITY = losing(MOVING, triplet=1.0), losing(MOVING, triplet=1.0, identity=1.0)
@@ -44,7 +47,7 @@ def tables(tmp_path: Path) -> Path:
     )
     people = {f"p{i}" for i in range(4)}
     trained = [row["identity"] in people and row["negative_identity"] in people for row in triplets.to_pylist()]
-    write_table(tmp_path / "targets/triplets.parquet", triplets.filter(trained))
+    write_triplets(tmp_path / "targets/_triplets", [triplets.filter(trained)])
     return tmp_path
 
 
@@ -76,8 +79,8 @@ def test_a_face_of_nobody_known_is_its_own_positive(tables: Path) -> None:
         write_faces(tables / name, table.schema, nobody)
     seen = read_faces(tables / "targets/sface", splits=["train"])
     face_ids, identities = (seen[name].to_numpy() for name in ("face_id", "identity"))
-    triplets = mine(face_ids, identities, embeddings_of(seen), CONFIG.triplets, seed=0)
-    write_table(tables / "targets/triplets.parquet", triplets)
+    triplets = mine(Space(face_ids, identities, embeddings_of(seen)), CONFIG.triplets, seed=0)
+    write_triplets(tables / "targets/_triplets", triplets)
     data = read(tables)
     anchors = data.triplets[data.train.face_ids[data.triplets[:, 0]] == "3"]
     assert len(anchors)
@@ -125,7 +128,7 @@ def test_a_triplet_of_a_face_that_is_not_there_is_named(role: str) -> None:
         DataError,
         match=rf"{role} '{face_id}' is not (among the training faces|in .*/ftlgan/c); run `dvc repro triplets`",
     ):
-        triplet_index(triplets, faces, references)
+        triplet_index([triplets], faces, references)
 
 
 def test_teacher_embeddings_of_other_val_faces_are_refused(tables: Path) -> None:
@@ -150,11 +153,10 @@ def with_native(tables: Path) -> Path:
     rows = degraded.to_pylist()
     own = [row | {"face_id": f"small/{row['face_id']}", "native": True} for row in (rows[0], rows[4])]
     write_faces(tables / "degraded", DEGRADED, [*rows, *own])
-    triplets = read_triplets(tables / "targets/triplets.parquet")
+    triplets = pa.concat_tables(read_triplets(tables / "targets/_triplets"))
     first = {row["identity"]: row for row in triplets.to_pylist()}
     more = [first[row["identity"]] | {"anchor": row["face_id"]} for row in own]
-    table = pa.concat_tables([triplets, pa.Table.from_pylist(more, triplets.schema)])
-    write_table(tables / "targets/triplets.parquet", table)
+    write_triplets(tables / "targets/_triplets", [triplets, pa.Table.from_pylist(more, triplets.schema)])
     return tables
 
 
@@ -184,5 +186,37 @@ def test_native_faces_alone_are_the_anchors_where_train_faces_says_so(with_nativ
 
 
 def test_where_no_face_is_native_a_line_says_so(tables: Path) -> None:
-    with pytest.raises(DataError, match=r"triplets.parquet: no anchor is native, as train.faces asks; set it to all"):
+    with pytest.raises(DataError, match=r"_triplets: no anchor is native, as train.faces asks; set it to all"):
         read(tables, changed(TRIPLET, train={"faces": "native"}))
+
+
+def images_of(data: TrainingSet) -> list[np.ndarray]:
+    found = [data.train.lr, data.train.hr, data.real, data.val.lr]
+    return [np.empty(0) if images is None else images[np.arange(len(images))] for images in found]
+
+
+@pytest.mark.parametrize("config", [IDENTITY, TRIPLET, still(TRIPLET), losing(MOVING, triplet=1.0, adversarial=1.0)])
+def test_images_that_stay_on_disk_are_those_in_memory(
+    with_native: Path, config: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = read(with_native, config)
+    monkeypatch.setattr(training_data, "MOST_IN_MEMORY", 0)
+    stored = read(with_native, config)
+    assert isinstance(stored.train.lr, StoredFaces)
+    assert isinstance(inside.train.lr, np.ndarray)
+    for one, other in zip(images_of(inside), images_of(stored), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [len(images) for images in images_of(stored)] == [len(images) for images in images_of(inside)]
+    assert np.array_equal(inside.triplets, stored.triplets)
+
+
+@pytest.mark.parametrize("config", [CONFIG, still(CONFIG)])
+def test_a_training_from_disk_gives_the_same_weights(
+    with_native: Path, config: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = train(read(with_native, config), config)
+    monkeypatch.setattr(training_data, "MOST_IN_MEMORY", 0)
+    stored = train(read(with_native, config), config)
+    assert same(inside.generator, stored.generator)
+    for metric in ("total", "val_d_prime"):
+        assert inside.values(metric) == stored.values(metric)

@@ -8,6 +8,13 @@ from ftlgan.evaluation.judging import CEILING
 from ftlgan.look import label
 
 HEADING = ["px", "method", "d'", "AUC", "d' minus the best other's", "gap to HR closed"]
+OTHER_HEADINGS = {
+    "tar_at_far_1e2": "TAR at FAR 0.01",
+    "tar_at_far_1e3": "TAR at FAR 0.001",
+    "rank_1": "rank-1",
+    "cllr": "Cllr (less is better)",
+}
+"""The columns that a table has where any of its rows has the metric."""
 QUALITY_HEADINGS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}
 
 
@@ -20,9 +27,18 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
     """
     ours = [row for row in rows if row.judge != PAPER]
     parts = ["Restored faces against high-resolution ones (lr-hr); in brackets intervals from a bootstrap over people."]
+    if any(row.trainings > 1 for row in ours):
+        parts.append(
+            "Where runs differ in train.seed alone, a row is their mean: after the ± is the standard deviation over "
+            "these trainings, in brackets the mean ends of their intervals over people."
+        )
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
-        parts += [f"## Judged by {label(judge)}: {_boxes(group)}", _grid(HEADING, [_judged(row) for row in group])]
+        others = [name for name in OTHER_HEADINGS if any(getattr(row, name) is not None for row in group)]
+        trainings = any(row.trainings > 1 for row in group)
+        heading = [*HEADING, *(OTHER_HEADINGS[name] for name in others), *["trainings"] * trainings]
+        lines = [_judged(row, others) + [str(row.trainings)] * trainings for row in group]
+        parts += [f"## Judged by {label(judge)}: {_boxes(group)}", _grid(heading, lines)]
     parts += _looks([row for row in ours if row.judge == ours[0].judge and row.method != CEILING])
     parts += [
         "## The paper's own results",
@@ -43,23 +59,29 @@ def _boxes(rows: Sequence[Row]) -> str:
     return f"{seen}; in no other" if black else seen
 
 
-def _judged(row: Row) -> list[str]:
+def _judged(row: Row, others: Sequence[str]) -> list[str]:
     gain = ""
     if row.gain is not None and row.best_other:
         relative = f" ({row.gain / (row.d_prime - row.gain):+.0%})" if row.res == MEAN else ""
-        gain = f"{_format_interval(row.gain, row.gain_lo, row.gain_hi, '+.2f')}{relative} {label(row.best_other)}"
+        gain = f"{_estimate(row, 'gain', '+.2f')}{relative} {label(row.best_other)}"
     return [
         row.res,
         label(row.method),
-        _format_interval(row.d_prime, row.d_prime_lo, row.d_prime_hi, ".2f"),
-        _format_interval(row.auc, row.auc_lo, row.auc_hi, ".3f"),
+        _estimate(row, "d_prime", ".2f"),
+        _estimate(row, "auc", ".3f"),
         gain,
         "" if row.gap_closed is None else f"{row.gap_closed:.0%}",
+        *(_estimate(row, name, ".3f") for name in others),
     ]
 
 
-def _format_interval(value: float, lo: float | None, hi: float | None, form: str) -> str:
-    return f"{value:{form}}" + ("" if lo is None or hi is None else f" [{lo:{form}}, {hi:{form}}]")
+def _estimate(row: Row, name: str, form: str) -> str:
+    """Return a metric, its standard deviation over trainings and its interval over people, as far as there are any."""
+    value, lo, hi, spread = (getattr(row, name + end) for end in ("", "_lo", "_hi", "_sd"))
+    if value is None:
+        return ""
+    over_trainings = "" if spread is None else f" ± {spread:{form.removeprefix('+')}}"
+    return f"{value:{form}}{over_trainings}" + ("" if lo is None or hi is None else f" [{lo:{form}}, {hi:{form}}]")
 
 
 def _looks(rows: Sequence[Row]) -> list[str]:

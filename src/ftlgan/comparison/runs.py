@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BLACK, CEILING, WHITE
@@ -18,6 +27,10 @@ HEAD = "HEAD"
 WORKSPACE = "workspace"
 """The name of the run whose metrics lie in `METRICS` here."""
 EVERY_MODEL = "every model"
+SEED = "train.seed"
+"""The param in which trainings of one row may differ."""
+Known = Annotated[FiniteFloat | None, BeforeValidator(lambda value: None if value == "" else value)]
+"""A number of a CSV; None where its cell is empty."""
 T = TypeVar("T")
 
 
@@ -36,6 +49,37 @@ class Verified(BaseModel):
     auc: FiniteFloat
     auc_lo: FiniteFloat
     auc_hi: FiniteFloat
+    fnmr_1e2: Annotated[Known, Field(alias="fnmr_at_fmr_0.01")] = None
+    fnmr_1e2_lo: Annotated[Known, Field(alias="fnmr_at_fmr_0.01_lo")] = None
+    fnmr_1e2_hi: Annotated[Known, Field(alias="fnmr_at_fmr_0.01_hi")] = None
+    fnmr_1e3: Annotated[Known, Field(alias="fnmr_at_fmr_0.001")] = None
+    fnmr_1e3_lo: Annotated[Known, Field(alias="fnmr_at_fmr_0.001_lo")] = None
+    fnmr_1e3_hi: Annotated[Known, Field(alias="fnmr_at_fmr_0.001_hi")] = None
+    """FNMR at FMR 1e-2 and 1e-3, where there are impostor scores enough."""
+
+
+class Identified(BaseModel):
+    """Who was found by a method and a judge: a row of metrics/identification.csv."""
+
+    condition: str = ""
+    method: str
+    judge: str
+    protocol: str
+    rank_1: Known = None
+    rank_1_lo: Known = None
+    rank_1_hi: Known = None
+
+
+class Calibrated(BaseModel):
+    """The cost of the likelihood ratios of a method and a judge: a row of metrics/calibration/calibration.csv."""
+
+    condition: str = ""
+    method: str
+    judge: str
+    protocol: str
+    cllr: Known = None
+    cllr_lo: Known = None
+    cllr_hi: Known = None
 
 
 class Difference(BaseModel):
@@ -139,6 +183,9 @@ class Run:
     """This and what follows is of the headline's condition alone."""
     differences: Sequence[Difference]
     quality: Sequence[Quality]
+    identification: Sequence[Identified] = ()
+    calibration: Sequence[Calibrated] = ()
+    """This and the one above are empty for runs of an earlier version."""
 
 
 class _Project(NamedTuple):
@@ -150,7 +197,10 @@ class _Project(NamedTuple):
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
-    """Return the runs with some names, one for each resolution, in the order of resolution.
+    """Return the runs with some names, in the order of resolution.
+
+    A resolution has one run, or several trainings: runs whose params differ in `SEED` alone. Of runs with the same
+    metrics one is taken.
 
     Args:
         names: DVC experiments, commits, folders with metrics, or `WORKSPACE`. Without names, the runs are the
@@ -158,26 +208,37 @@ def find_runs(names: Iterable[str]) -> list[Run]:
             resolution.
 
     Raises:
-        DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ.
+        DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ in more.
     """
     asked = {name: _find_project(name) for name in names}
     if not asked and git("rev-parse", HEAD) is None:
         raise DataError("there is no commit here; commit the project, or name folders of metrics")
-    runs: dict[int, Run] = {}
+    runs: dict[int, list[Run]] = {}
     for name, project in (asked or _head_experiments()).items():
         run = _read(name, project)
-        other = runs.setdefault(run.res, run)
-        if run.verification != other.verification:
-            raise DataError(
-                f"{other.name} and {run.name} are both of {run.res} px and differ; name one for each resolution: "
-                f"ftlgan compare {other.name} ..."
-            )
+        trainings = runs.setdefault(run.res, [])
+        if all(run.verification != other.verification for other in trainings):
+            for other in trainings:
+                _require_same_but_seed(other, run)
+            trainings.append(run)
     if not asked:
         head = _find_project(HEAD)
         if not runs or head.read(f"{METRICS}/verification.csv") is not None:
             run = _read(HEAD, head)
-            runs.setdefault(run.res, run)
-    return sorted(runs.values(), key=lambda run: run.res)
+            runs.setdefault(run.res, [run])
+    return [run for res in sorted(runs) for run in runs[res]]
+
+
+def _require_same_but_seed(one: Run, other: Run) -> None:
+    """Raise a `DataError` where two runs of a resolution are not trainings of one row."""
+    differing = [name for name in _differing([one.params, other.params]) if name != SEED]
+    seeds = [run.params.get(SEED) for run in (one, other)]
+    if differing or None in seeds or seeds[0] == seeds[1]:
+        what = f"in {', '.join(differing[:3])}" if differing else f"but not in {SEED} alone, as far as dvc.lock tells"
+        raise DataError(
+            f"{one.name} and {other.name} are both of {one.res} px and differ {what}; name one for each resolution, or "
+            f"trainings that differ in {SEED} alone: ftlgan compare {one.name} ..."
+        )
 
 
 def differing_params(runs: Sequence[Run]) -> dict[str, list[Any]]:
@@ -224,6 +285,8 @@ def _read(name: str, project: _Project) -> Run:
         raise DataError(f"{name}: {METRICS}/origin.json does not know the judge {min(unknown)}; run `dvc repro` there")
     differences = _parsed(name, project, "differences.csv", list[Difference])
     quality = _parsed(name, project, "quality.json", list[Quality], default="[]")
+    identification = _parsed(name, project, "identification.csv", list[Identified], default="")
+    calibration = _parsed(name, project, "calibration/calibration.csv", list[Calibrated], default="")
     shown = ("", origin.condition)
     return Run(
         name=name,
@@ -234,6 +297,8 @@ def _read(name: str, project: _Project) -> Run:
         verification=[row for row in verification if row.condition in shown],
         differences=[row for row in differences if row.condition in shown],
         quality=[row for row in quality if row.condition in shown],
+        identification=[row for row in identification if row.condition in shown],
+        calibration=[row for row in calibration if row.condition in shown],
     )
 
 

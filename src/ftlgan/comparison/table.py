@@ -1,19 +1,25 @@
 """The table of a comparison: a row for every judge, resolution and method."""
 
 import csv
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ftlgan.comparison.runs import Run
+from ftlgan.comparison.runs import Calibrated, Identified, Run, Verified
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BASELINE, BLACK, CEILING, HR_HR, LR_HR, WHITE
+from ftlgan.params import METHODS
 
 MEAN = "mean"
 """The value of `Row.res` in a mean over resolutions."""
 ROW_METRICS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
 """The fields that a row takes from metrics/verification.csv."""
+OTHER_METRICS = ("tar_at_far_1e2", "tar_at_far_1e3", "rank_1", "cllr")
+"""The metrics beside d' and AUC that a row has where the run has them, each with its interval."""
+VARYING = ("d_prime", "auc", *OTHER_METRICS)
+"""The metrics of which a row has the standard deviation over trainings."""
 QUALITY = ("psnr", "ssim", "lpips")
 """The fields that a row takes from metrics/quality.json."""
 PAPER = "the paper's"
@@ -40,6 +46,30 @@ class Row:
     auc: float
     auc_lo: float | None = None
     auc_hi: float | None = None
+    tar_at_far_1e2: float | None = None
+    tar_at_far_1e2_lo: float | None = None
+    tar_at_far_1e2_hi: float | None = None
+    tar_at_far_1e3: float | None = None
+    tar_at_far_1e3_lo: float | None = None
+    tar_at_far_1e3_hi: float | None = None
+    """The true accept rate, 1 - FNMR, at FAR (FMR) 1e-2 and 1e-3."""
+    rank_1: float | None = None
+    rank_1_lo: float | None = None
+    rank_1_hi: float | None = None
+    cllr: float | None = None
+    cllr_lo: float | None = None
+    cllr_hi: float | None = None
+    trainings: int = 1
+    """How many trainings this is the mean of, which differ in their seed alone. Each end of an interval over people is
+    the mean of the ends, too."""
+    d_prime_sd: float | None = None
+    auc_sd: float | None = None
+    tar_at_far_1e2_sd: float | None = None
+    tar_at_far_1e3_sd: float | None = None
+    rank_1_sd: float | None = None
+    cllr_sd: float | None = None
+    """The standard deviation over trainings; None of one training, of methods that are not trained here, and of means
+    over resolutions."""
     best_other: str | None = None
     """The other method with the highest d'; the high-resolution faces don't count."""
     gain: float | None = None
@@ -47,6 +77,8 @@ class Row:
     gain_lo: float | None = None
     gain_hi: float | None = None
     """The paired interval of the gain is `gain_lo` to `gain_hi`, where the run has it."""
+    gain_sd: float | None = None
+    """The standard deviation of the gain over trainings."""
     gap_closed: float | None = None
     """The share of the gap in d' between bicubic and the high-resolution faces that the method closes."""
     psnr: float | None = None
@@ -61,17 +93,18 @@ def compare_runs(runs: Sequence[Run]) -> list[Row]:
     The rows of a judge are in the order of resolution; the means over resolutions follow them.
 
     Args:
-        runs: one run for each resolution, with the same test people.
+        runs: of each resolution one run, or several trainings, with the same test people.
 
     Raises:
         DataError: if photos, split, judges or the headline's condition of the runs differ.
     """
     _require_same_question(runs)
     rows: list[Row] = []
+    by_res = [[run for run in runs if run.res == res] for res in dict.fromkeys(run.res for run in runs)]
     judges = dict.fromkeys(row.judge for run in runs for row in run.verification)
     seen = {judge for run in runs for judge, about in run.origin.judges.items() if about.white_for}
     for judge in sorted(judges, key=lambda judge: judge in seen):
-        groups = [_run_rows(run, judge) for run in runs]
+        groups = [_rows_of_trainings(trainings, judge) for trainings in by_res]
         rows += [row for group in groups for row in group] + _means(groups)
     return rows + _paper_rows()
 
@@ -116,20 +149,63 @@ def _digests(run: Run) -> dict[str, str]:
     return {name: judge.sha256 for name, judge in run.origin.judges.items()}
 
 
+def _rows_of_trainings(trainings: Sequence[Run], judge: str) -> list[Row]:
+    """Return the rows of one judge and resolution: of one run, or the means of several trainings."""
+    of_each = [_run_rows(run, judge) for run in trainings]
+    rows = _standing([_mean_row(same) for same in zip(*of_each, strict=True)])
+    d_primes = [{row.method: row.d_prime for row in rows} for rows in of_each]
+    return [replace(row, **_gain_spread(trainings, d_primes, row)) for row in rows]
+
+
 def _run_rows(run: Run, judge: str) -> list[Row]:
     looks = {row.method: row for row in run.quality}
-    rows = [
+    found, costs = (
+        {row.method: row for row in rows if row.judge == judge and row.protocol in (LR_HR, HR_HR)}
+        for rows in (run.identification, run.calibration)
+    )
+    return [
         Row(
             judge=judge,
             box=run.origin.judges[judge].box(row.method),
             res=str(run.res),
             **row.model_dump(include=ROW_METRICS),
+            **_other_metrics(row, found.get(row.method), costs.get(row.method)),
             **looks[row.method].model_dump(include={*QUALITY}) if row.method in looks else {},
         )
         for row in run.verification
         if row.judge == judge and row.protocol in (LR_HR, HR_HR)
     ]
-    return [replace(row, **_gain_interval(run, row)) for row in _standing(rows)]
+
+
+def _other_metrics(verified: Verified, identified: Any, calibrated: Any) -> dict[str, float | None]:
+    """Return `OTHER_METRICS` and their intervals, as far as there are any."""
+    known: dict[str, float | None] = {}
+    for rate in ("1e2", "1e3"):
+        for end, of_fnmr in (("", ""), ("_lo", "_hi"), ("_hi", "_lo")):
+            fnmr: float | None = getattr(verified, f"fnmr_{rate}{of_fnmr}")
+            known[f"tar_at_far_{rate}{end}"] = None if fnmr is None else 1 - fnmr
+    for row, kind in ((identified, Identified), (calibrated, Calibrated)):
+        known |= row.model_dump(exclude={"condition", "method", "judge", "protocol"}) if isinstance(row, kind) else {}
+    return known
+
+
+def _mean_row(same: Sequence[Row]) -> Row:
+    """Return the mean of a method's rows of several trainings; what one of them lacks, the mean lacks."""
+    if len(same) == 1:
+        return same[0]
+    first = same[0]
+    averaged = [field.name for field in fields(Row) if field.type in (float, float | None)]
+    means: dict[str, Any] = {name: _mean([getattr(row, name) for row in same]) for name in averaged}
+    if first.method in (*METHODS, CEILING):
+        return replace(first, **means)
+    spreads = {f"{name}_sd": _spread([getattr(row, name) for row in same]) for name in VARYING}
+    return replace(first, **means | spreads, trainings=len(same))
+
+
+def _spread(values: Sequence[float | None]) -> float | None:
+    """Return the standard deviation, with one degree of freedom less; None if a value is unknown or alone."""
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) == len(values) > 1 else None
 
 
 def _standing(rows: Sequence[Row]) -> list[Row]:
@@ -147,6 +223,17 @@ def _standing(rows: Sequence[Row]) -> list[Row]:
             known["gap_closed"] = (row.d_prime - d_prime[BASELINE]) / gap
         placed.append(replace(row, **known))
     return placed
+
+
+def _gain_spread(trainings: Sequence[Run], d_primes: Sequence[dict[str, float]], row: Row) -> dict[str, float | None]:
+    """Return the paired interval of a gain, its ends the means over trainings, and its standard deviation over them."""
+    ends = [_gain_interval(run, row) for run in trainings]
+    found: dict[str, float | None] = {
+        name: _mean([interval.get(name) for interval in ends]) for name in ("gain_lo", "gain_hi")
+    }
+    if row.best_other is not None and not {row.method, row.best_other} <= {*METHODS}:
+        found["gain_sd"] = _spread([each[row.method] - each[row.best_other] for each in d_primes])
+    return found
 
 
 def _gain_interval(run: Run, row: Row) -> dict[str, float]:
@@ -171,10 +258,12 @@ def _means(groups: Sequence[Sequence[Row]]) -> list[Row]:
     for first in groups[0]:
         same = [row for group in groups for row in group if row.method == first.method]
         if len(same) == len(groups):
-            names = ("d_prime", "auc", *QUALITY)
+            names = (*VARYING, *QUALITY)
             metrics = {name: _mean([getattr(row, name) for row in same]) for name in names}
             box = WHITE if any(row.box == WHITE for row in same) else BLACK
-            means.append(Row(judge=first.judge, box=box, res=MEAN, method=first.method, **metrics))  # pyright: ignore[reportArgumentType] - every row has d' and AUC
+            trainings = min(row.trainings for row in same)
+            mean = Row(judge=first.judge, box=box, res=MEAN, method=first.method, trainings=trainings, **metrics)  # pyright: ignore[reportArgumentType] - every row has d' and AUC
+            means.append(mean)
     return _standing(means)
 
 

@@ -11,7 +11,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ftlgan.faces import HR, decode_png, read_faces
+from ftlgan.faces import HR, decode_face, read_faces
 from ftlgan.look import DPI, LOOK, colour, label
 
 Faces = Sequence[NDArray[np.uint8]]
@@ -39,7 +39,7 @@ def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) 
         "lr": data / "test" / condition,
         **{method: data / "restored" / condition / method for method in methods},
     }
-    small = read_faces(tables["lr"], ["face_id", "identity"])
+    small = read_faces(tables["lr"], ["face_id", "identity"], ["test"])
     first = np.unique(small["identity"].to_numpy(), return_index=True)[1][:people]
     shown = small["face_id"].take(first)
 
@@ -51,7 +51,7 @@ def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) 
             row if row >= 0 else table["identity"].index(who).as_py()
             for row, who in zip(own, small["identity"].take(first), strict=True)
         ]
-        return [decode_png(image) for image in table["image"].take(rows).to_pylist()]
+        return [decode_face(image) for image in table["image"].take(rows).to_pylist()]
 
     return {heading: faces(folder) for heading, folder in tables.items()}
 

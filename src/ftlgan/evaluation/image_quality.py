@@ -16,7 +16,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ftlgan.errors import DataError
-from ftlgan.faces import decode_png, read_faces, stream_faces
+from ftlgan.faces import decode_face, read_faces, stream_faces
 from ftlgan.progress import progress
 
 BATCH = 64
@@ -78,7 +78,7 @@ def measure(restored: Path, aligned: Path, lpips: Distance | None = None) -> dic
     while batch := list(islice(pairs, BATCH)):
         if any(ours.get("face_id") != theirs.get("face_id") for ours, theirs in batch):
             raise DataError(f"{restored}: its faces are not the test faces of {aligned}; run `dvc repro`")
-        ours, theirs = (np.stack([decode_png(row["image"]) for row in side]) for side in zip(*batch, strict=True))
+        ours, theirs = (np.stack([decode_face(row["image"]) for row in side]) for side in zip(*batch, strict=True))
         found["psnr"] += [_psnr(face, twin) for face, twin in zip(ours, theirs, strict=True)]
         found["ssim"] += [_ssim(face, twin) for face, twin in zip(ours, theirs, strict=True)]
         if lpips:

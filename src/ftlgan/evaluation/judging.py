@@ -37,7 +37,7 @@ Teachers = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True)
 class Embedded:
-    """The test faces as one judge sees them."""
+    """Faces as one judge sees them."""
 
     faces: Faces
     recognizer: dict[str, str]
@@ -56,17 +56,44 @@ class Result:
     report: Report
 
 
-def read_embedded(folder: Path, left_out: Collection[str] = ()) -> Embedded:
-    """Read the test faces of a table of embeddings, but those left out.
+def read_embedded(folder: Path, left_out: Collection[str] = (), split: str = "test") -> Embedded:
+    """Read the faces of a split from a table of embeddings, but those left out.
 
     Raises:
         DataError: if they can't be read, or are not embeddings of unit length.
     """
-    table = read_faces(folder, splits=["test"])
+    table = read_faces(folder, splits=[split])
     embeddings = check_embeddings(embeddings_of(table), str(folder), table.num_rows)
     face_ids, identities = (table[name].to_numpy().astype(np.str_) for name in ("face_id", "identity"))
     faces = Faces(face_ids, identities, embeddings)
     return Embedded(faces.without(left_out), recognizer_of(table))
+
+
+def check_probes(judge: str, references: Embedded, probes: Mapping[tuple[str, str], Embedded]) -> None:
+    """Check that the probes are restored faces of the references, the same ones for each method of a condition.
+
+    Args:
+        judge: its name.
+        references: the high-resolution faces.
+        probes: for each condition and method, what it restored; see `evaluate`.
+
+    Raises:
+        DataError: if a method's faces are not of the references or not those of the other methods, or another
+            recognizer embedded them.
+    """
+    first: dict[str, Embedded] = {}
+    for (condition, method), probe in probes.items():
+        table = f"data/probes/{condition}/{method}/{judge}"
+        name = "identities" if condition == NATIVE else "face_ids"  # a native face is in no other table
+        if not np.isin(getattr(probe.faces, name), getattr(references.faces, name)).all():
+            raise DataError(f"{table}: its faces are not those of data/gallery/{judge}; run `dvc repro`")
+        if not np.array_equal(probe.faces.face_ids, first.setdefault(condition, probe).faces.face_ids):
+            raise DataError(f"{table}: its faces are not those of the other methods; run `dvc repro`")
+        if probe.recognizer != references.recognizer:
+            raise DataError(
+                f"{table}: embedded by {described(probe.recognizer)}; data/gallery/{judge}: by "
+                f"{described(references.recognizer)}; run `dvc repro`"
+            )
 
 
 def evaluate(
@@ -94,19 +121,7 @@ def evaluate(
         DataError: if a method's faces are not of the references or not those of the other methods, or there is
             nothing to compare.
     """
-    first: dict[str, Embedded] = {}
-    for (condition, method), probe in probes.items():
-        table = f"data/probes/{condition}/{method}/{judge}"
-        name = "identities" if condition == NATIVE else "face_ids"  # a native face is in no other table
-        if not np.isin(getattr(probe.faces, name), getattr(references.faces, name)).all():
-            raise DataError(f"{table}: its faces are not the test faces of data/gallery/{judge}; run `dvc repro`")
-        if not np.array_equal(probe.faces.face_ids, first.setdefault(condition, probe).faces.face_ids):
-            raise DataError(f"{table}: its faces are not those of the other methods; run `dvc repro`")
-        if probe.recognizer != references.recognizer:
-            raise DataError(
-                f"{table}: embedded by {described(probe.recognizer)}; data/gallery/{judge}: by "
-                f"{described(references.recognizer)}; run `dvc repro`"
-            )
+    check_probes(judge, references, probes)
 
     def result(condition: str, method: str, protocol: str, probe: Embedded, reference: Embedded | None) -> Result:
         pairs = AllPairs(probe.faces, reference.faces if reference else None)

@@ -31,7 +31,7 @@ def roc_plot(reports: Mapping[str, Report], title: str) -> Figure:
     axes = figure.add_subplot()
     # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
     lowest = min(0.1, 30 / min(found.impostor for found in reports.values()))
-    lines = _lines(reports)
+    lines = line_styles(reports)
     for method, found in reports.items():
         text = f"{label(method)}: AUC {found.metrics['auc'].value:.3f}"
         axes.plot(found.roc.fmr, found.roc.tmr, color=colour(method), linestyle=lines[method], label=text)
@@ -99,7 +99,7 @@ def condition_plot(results: Sequence[Result], judge: str, title: str) -> Figure:
     return figure
 
 
-def _lines(methods: Iterable[str]) -> dict[str, Any]:
-    """The style of each method's line: dashed for the ceiling, whole for the methods we know."""
+def line_styles(methods: Iterable[str]) -> dict[str, Any]:
+    """Return the style of each method's line: dashed for the ceiling, whole for the methods we know."""
     others = [method for method in methods if method not in COLOURS]
     return dict.fromkeys(COLOURS, "-") | {"hr": "--"} | dict(zip(others, cycle(OTHER_LINES)))

@@ -22,7 +22,7 @@ def _is(path: Any, placeholder: str) -> bool:
 
 
 class Dataset(Section):
-    source: Literal["synthetic", "folder", "lfw"]
+    source: Literal["synthetic", "folder", "lfw", "recordio", "webdataset"]
     """A module in `ftlgan.sources`. In params.yaml it may be null: `folder` where there is a path, else `synthetic`."""
     path: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
@@ -37,6 +37,11 @@ class Dataset(Section):
     synthetic_people: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
+
+    @property
+    def reads_path(self) -> bool:
+        """Whether the source is what `path` names."""
+        return self.source in ("folder", "recordio", "webdataset")
 
     @property
     def has_small(self) -> bool:
@@ -57,9 +62,11 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def a_path_is_read(self) -> Self:
-        if self.source == "folder" and _is(self.path, NO_PHOTOS):
-            raise ValueError("path: source folder reads the folder that path names; set path, or source to null")
-        if self.source != "folder" and not _is(self.path, NO_PHOTOS):
+        if self.reads_path and _is(self.path, NO_PHOTOS):
+            raise ValueError(
+                f"path: source {self.source} reads the folder that path names; set path, or source to null"
+            )
+        if not self.reads_path and not _is(self.path, NO_PHOTOS):
             raise ValueError(
                 f"path: {self.path!r} is not read by source {self.source}; set source to null, or path to {NO_PHOTOS}"
             )

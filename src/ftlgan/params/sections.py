@@ -51,6 +51,8 @@ class Triplets(Section):
     """Negatives for each pair."""
     hardest: Count
     """Negatives are drawn among this many nearest candidates."""
+    among: Annotated[int, Field(ge=2)] | None
+    """An anchor is compared with so many faces at most, or null: with all."""
     margin: Annotated[float, Field(gt=0, le=2)]
     """Between euclidean distances, in mining and in the loss. Unit embeddings are at most 2 apart."""
 
@@ -165,6 +167,20 @@ class Evaluate(Section):
     """Faces in git and on the tracking server: 0 shows none."""
 
 
+class Identify(Section):
+    photos: Literal["all", "one"]
+    """How many photos of each person the gallery holds: all, or the first by name."""
+    fusion: Literal["mean", "max"]
+    """How several photos of a person become one score: `ftlgan.verification.identification.gallery`."""
+    left_out: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the people whom the gallery of the open set leaves out."""
+
+
+class Calibrate(Section):
+    protocols: Annotated[list[Literal["lr-hr", "lr-lr"]], Field(min_length=1)]
+    """What is calibrated beside the ceiling."""
+
+
 class Quality(Section):
     lpips: bool
 
@@ -212,6 +228,8 @@ class Params(Section):
     train: Train
     test: Test
     evaluate: Evaluate
+    identify: Identify
+    calibrate: Calibrate
     quality: Quality
 
     @property
@@ -235,6 +253,7 @@ class Params(Section):
         lists = {
             **{"methods": self.methods, "models": self.models, "test.conditions": self.test.conditions},
             **{"recognition.teachers": self.recognition.teachers, "recognition.judges": self.recognition.judges},
+            "calibrate.protocols": self.calibrate.protocols,
             **{f"losses.{model}.teacher": losses.teachers for model, losses in self.losses.items()},
         }
         for key, names in lists.items():

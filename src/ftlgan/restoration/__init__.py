@@ -57,7 +57,7 @@ def load(method: str, weights: PretrainedWeights | None = None, device: str = "c
 
 
 def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path, schema: pa.Schema = FACES) -> None:
-    """Restore the test faces of a table, in their order.
+    """Restore the faces of a table, in their order.
 
     Args:
         name: of the method, for the progress bar.
@@ -66,12 +66,12 @@ def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path,
         restored: folder to write.
         schema: of the table to write.
     """
-    faces = progress(_restored_rows(restorer, degraded), f"restore by {name}", count_faces(degraded, ["test"]))
+    faces = progress(_restored_rows(restorer, degraded), f"restore by {name}", count_faces(degraded))
     write_faces(restored, schema, faces)
 
 
 def _restored_rows(restorer: Restorer, degraded: Path) -> Iterator[dict[str, Any]]:
-    for batch in stream_faces(degraded, ["test"], restorer.faces_per_call):
+    for batch in stream_faces(degraded, size=restorer.faces_per_call):
         restored = restorer.restore(decode_images(batch["image"]))
         for row, face in zip(batch.to_pylist(), restored, strict=True):
             yield {**row, "image": encode_png(face)}

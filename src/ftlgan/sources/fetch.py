@@ -1,17 +1,25 @@
 """Open a source of photos, and give each person to one split."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ftlgan.errors import DataError
+from ftlgan.faces import FACES, RAW
 from ftlgan.params import Dataset
 from ftlgan.sources import Photo, folder
+from ftlgan.sources.records import choose, open_records
 from ftlgan.sources.split import require_people_in_each_split, split_people
 
 UNLABELLED = "unlabelled"
 """In the face_id of a photo of nobody known in place of a person."""
+DAMAGED = "damaged"
+"""The same of a record that can't be read."""
+ALIGNED_SOURCES = ("recordio",)
+"""The sources whose photos are aligned faces."""
 
 
 def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
@@ -23,12 +31,13 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     stage `align` rejects the photo. The photos of `dataset.unlabelled` all train.
 
     Returns:
-        The number of photos, and rows of the raw face table (`ftlgan.faces.FACES`), in a fixed order.
+        The number of photos, and rows of the raw face table (`raw_schema`), in a fixed order. The image of a record
+        that is damaged is empty, and the stage `align` rejects it.
 
     Raises:
         DataError: if the source can't be had, holds no usable people, or too few for the split.
     """
-    people, photographs = _open(dataset, seed)
+    people, photographs, damaged = _open(dataset, seed)
     unlabelled = _open_unlabelled(dataset)
     if unlabelled and UNLABELLED in people:
         raise DataError(
@@ -43,29 +52,37 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     splits |= split_people(synthetic_people, dataset.val, 0, seed)
     require_people_in_each_split(splits)
     of_singles = "train" if dataset.val + dataset.test < 1 else "test"
-    rows = (
-        {
-            "face_id": f"{identity}/{name}",
-            "identity": identity,
-            "split": splits.get(identity, of_singles),
-            "image": image,
-        }
-        for identity, name, image in chain(photographs, synthetic_photographs)
-    )
-    unlabelled_rows = (
-        {"face_id": f"{UNLABELLED}/{path.name}", "identity": None, "split": "train", "image": folder.read(path)}
-        for path in unlabelled
-    )
-    count = sum(people.values()) + sum(synthetic_people.values()) + len(unlabelled)
-    return count, chain(rows, unlabelled_rows)
+    aligned = dataset.source in ALIGNED_SOURCES
+
+    def rows(photographs: Iterable[Photo], aligned: bool) -> Iterator[dict[str, Any]]:
+        for identity, name, image in photographs:
+            split = splits.get(identity, of_singles)
+            yield _row(f"{identity}/{name}", identity, split, image, aligned)
+
+    unlabelled_rows = (_row(f"{UNLABELLED}/{path.name}", None, "train", folder.read(path)) for path in unlabelled)
+    damaged_rows = (_row(f"{DAMAGED}/{name}", None, "train", b"", aligned) for name in damaged)
+    count = sum(people.values()) + sum(synthetic_people.values()) + len(unlabelled) + len(damaged)
+    return count, chain(rows(photographs, aligned), rows(synthetic_photographs, False), unlabelled_rows, damaged_rows)
 
 
-def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo]]:
-    """Return the number of photos of each person of a source, and the photos, person after person."""
-    if dataset.source != "folder":
+def raw_schema(dataset: Dataset) -> pa.Schema:
+    """Return the schema of the raw face table."""
+    return RAW if dataset.source in ALIGNED_SOURCES else FACES
+
+
+def _row(face_id: str, identity: str | None, split: str, image: bytes, aligned: bool = False) -> dict[str, Any]:
+    return {"face_id": face_id, "identity": identity, "split": split, "image": image, "aligned": aligned}
+
+
+def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo], Sequence[str]]:
+    """Return the photos of each person of a source, counted, the photos, person after person, and damaged records."""
+    if not dataset.reads_path:
         folder.check_unread("dataset.path", dataset.path)
     if dataset.source == "synthetic":
-        return _draw(dataset.people, dataset.photos, seed)
+        return *_draw(dataset.people, dataset.photos, seed), ()
+    if dataset.source in folder.ARCHIVES:
+        records = open_records(dataset.source, folder.locate(dataset.path))
+        return *choose(records, dataset.people, dataset.photos, seed), records.damaged
     if dataset.source == "lfw":
         from ftlgan.sources import lfw
 
@@ -73,7 +90,7 @@ def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo]]
     else:
         place = folder.locate(dataset.path)
     album = folder.people(place, dataset.people, dataset.photos, seed)
-    return {person: len(photos) for person, photos in album.items()}, folder.photographs(place, album)
+    return {person: len(photos) for person, photos in album.items()}, folder.photographs(place, album), ()
 
 
 def _open_unlabelled(dataset: Dataset) -> list[Path]:

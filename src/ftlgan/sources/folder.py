@@ -8,7 +8,7 @@ from pathlib import Path
 from ftlgan.errors import DataError
 from ftlgan.photos import HEIC_IS_READ, HEIC_SUFFIXES, SUFFIXES
 from ftlgan.sources import Photo
-from ftlgan.sources.split import shuffled
+from ftlgan.sources.split import choose_people
 
 README = "README.txt"
 """What the stage `locate` puts into the folder of a source that reads none."""
@@ -17,6 +17,8 @@ BESIDE = {
     "dataset.small": "a folder with one folder of small photos per person",
 }
 """The params that name a folder beside `dataset.path`, and what it should be."""
+ARCHIVES = {"recordio": "*.rec", "webdataset": "*.tar"}
+"""The sources that read archives in `dataset.path`, and what those are called."""
 COMMON_SUFFIXES = ".jpg, .png, .tif, .webp"
 """What messages name of the suffixes."""
 
@@ -116,10 +118,7 @@ def link_into_copy(key: str, path: str, project: Path) -> None:
 
 
 def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:
-    """Choose people and photos, by name and seed alone.
-
-    Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first. Photos are
-    the first by path.
+    """Choose people and photos, by name and seed alone. Photos are the first by path.
 
     Args:
         folder: the directory of directories.
@@ -133,15 +132,17 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
         DataError: if the folder has no folders with photos.
     """
     every = album(folder)
+    for source, pattern in ARCHIVES.items() if not every else ():
+        if any(folder.glob(pattern)):
+            raise DataError(f"dataset.path: {folder} holds archives; set dataset.source to {source}")
     if not every:
         raise DataError(
             f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...) in it; "
             "expected one folder per person"
         )
-    order = shuffled(every, seed)
-    chosen = sorted(order, key=lambda name: len(every[name]) < 2)[:most_people]  # stable: keeps the shuffled order
+    chosen = choose_people({name: len(paths) for name, paths in every.items()}, most_people, seed)
     print(f"{folder}: {len(chosen)} of {len(every)} people", file=sys.stderr)
-    return {name: every[name][:most_photos] for name in sorted(chosen)}
+    return {name: every[name][:most_photos] for name in chosen}
 
 
 def unlabelled(folder: Path) -> list[Path]:

@@ -12,6 +12,23 @@ def shuffled(people: Iterable[str], seed: int) -> list[str]:
     return sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
 
 
+def choose_people(photos: Mapping[str, int], most: int | None, seed: int) -> list[str]:
+    """Choose people, by name and seed alone.
+
+    Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first.
+
+    Args:
+        photos: the number of photos of each person.
+        most: cap on people; None: all.
+        seed: by which they are chosen.
+
+    Returns:
+        The people, in alphabetical order.
+    """
+    order = shuffled(photos, seed)
+    return sorted(sorted(order, key=lambda name: photos[name] < 2)[:most])  # stable: keeps the shuffled order
+
+
 def split_people(people: Iterable[str], val: float, test: float, seed: int) -> dict[str, str]:
     """Assign each person, with all photos, to train, val or test.
 

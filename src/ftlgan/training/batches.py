@@ -95,12 +95,15 @@ class Batches:
     def _anchors(self, step: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return low-resolution faces and their twins, augmented. A native face is mirrored at most."""
         faces, config = self._data.train, self._config
-        lr, hr = faces.lr[rows], faces.hr[rows] if faces.hr is not None else None
+        hr = faces.hr[rows] if faces.hr is not None else None
         if config.degrades_anew:
             assert hr is not None, "a face is degraded anew from its twin"
-            rng = self._stream(step, MOVE)
-            moved, hr = move_and_degrade(hr, lr.shape[1], config.augmentation, config.degradation, rng)
-            lr = np.where(faces.native[rows][:, None, None, None], lr, moved)
+            rng, native = self._stream(step, MOVE), faces.native[rows]
+            lr, hr = move_and_degrade(hr, faces.lr.shape[1], config.augmentation, config.degradation, rng)
+            if native.any():
+                lr[native] = faces.lr[rows[native]]
+        else:
+            lr = faces.lr[rows]
         lr = self._mirror(lr, self._stream(step, MIRROR))  # the same faces are mirrored in both
         hr = None if hr is None else self._mirror(hr, self._stream(step, MIRROR))
         return lr, hr

@@ -1,19 +1,26 @@
 """What a training learns from, and what it is validated on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ftlgan.errors import DataError
-from ftlgan.faces import HR, decode_images, embeddings_of, read_faces, recognizer_of
+from ftlgan.faces import HR, count_faces, decode_images, embeddings_of, read_faces, read_table, recognizer_of, shards
 from ftlgan.params import NATIVE, Training
-from ftlgan.triplets import read_triplets
+from ftlgan.training.stored_faces import StoredFaces, find_faces
+from ftlgan.triplets.table import read_triplets
 
-TRIPLETS = "triplets.parquet"
-"""The table of triplets, beside the teachers' tables."""
+TRIPLETS = "_triplets"
+"""The folder of the table of triplets, beside the teachers' tables; no teacher may be called so."""
+MOST_IN_MEMORY = 25_000
+"""Faces of one table: so many take 1 GB where they are high-resolution. Of more, each is decoded when it is needed."""
+
+Images = np.ndarray | StoredFaces
+"""uint8 RGB (N, H, W, 3), in memory or on disk."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,9 @@ class Faces:
     """str (N,)."""
     identities: np.ndarray
     """str (N,); None where nobody knows who it is."""
-    lr: np.ndarray
+    lr: Images
     """uint8 RGB, (N, res, res, 3)."""
-    hr: np.ndarray | None
+    hr: Images | None
     """uint8 RGB, (N, 112, 112, 3), row by row the twins of `lr`; black where a face has none."""
     native: np.ndarray
     """bool (N,): which faces were photographed small, and have no twin."""
@@ -57,8 +64,8 @@ class TrainingSet:
     references: Sequence[References]
     """Photos of the training people, the same and in the same order by each teacher."""
     triplets: np.ndarray
-    """int64 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
-    real: np.ndarray | None
+    """int32 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
+    real: Images | None
     """uint8 RGB, (R, 112, 112, 3): photos of the training people, for the discriminator."""
     val: Faces
     """Faces of other people."""
@@ -89,9 +96,9 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
     _check_faces(val_references, val.face_ids, f"val faces of {degraded}")
     real = None
     if losses.adversarial and train.hr is not None:
-        real = train.hr[~train.native]
+        real = _select(train.hr, np.flatnonzero(~train.native))
     elif losses.adversarial:
-        real = decode_images(read_faces(aligned, splits=["train"])["image"])
+        real = read_images(aligned, "train")[1]
     triplets = triplet_index(read_triplets(targets / TRIPLETS), train, references[0])
     if chosen != "all":
         triplets = triplets[train.native[triplets[:, 0]] == (chosen == NATIVE)]
@@ -119,14 +126,22 @@ def _check_faces(references: Sequence[References], face_ids: np.ndarray, named: 
 
 
 def read_references(teacher: Path, split: str) -> References:
-    """Read a teacher's embeddings of one split."""
-    table = read_faces(teacher, splits=[split])
+    """Read a teacher's embeddings of one split, shard by shard: they fill most of a large training's memory."""
+    table = read_faces(teacher, ["face_id", "identity"], [split])
+    embeddings, start = np.empty((0, 0), np.float32), 0
+    for path in shards(teacher):
+        shard = read_table(path)
+        own = embeddings_of(shard)[shard["split"].to_numpy() == split]
+        if not embeddings.size:
+            embeddings = np.empty((table.num_rows, own.shape[1]), np.float32)
+        embeddings[start : start + len(own)] = own
+        start += len(own)
     return References(
         table=teacher,
         face_ids=table["face_id"].to_numpy(),
         identities=table["identity"].to_numpy(),
-        embeddings=embeddings_of(table),
-        recognizer=recognizer_of(table),
+        embeddings=embeddings,
+        recognizer=recognizer_of(read_table(shards(teacher)[0], ["face_id"])),
     )
 
 
@@ -142,43 +157,75 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
     Raises:
         DataError: if a table is missing, or a face that is not native has no twin.
     """
-    table = read_faces(degraded, splits=[split])
+    table, lr = read_images(degraded, split)
     face_ids, native, hr = table["face_id"].to_numpy(), table["native"].to_numpy(), None
     if aligned is not None:
-        photos = read_faces(aligned, splits=[split])
-        rows = _find_rows(photos["face_id"].to_numpy(), face_ids[~native])
+        photos, images = read_images(aligned, split)
+        rows = _find_rows(photos["face_id"], pa.array(face_ids[~native], pa.string()))
         if (rows < 0).any():
             missing = face_ids[~native][rows < 0]
             raise DataError(
                 f"{aligned}: {len(missing)} of the {len(face_ids)} {split} faces of {degraded} have no high-resolution "
                 f"twin there (the first is {missing[0]}), which {' and '.join(needing)} need: set them to 0"
             )
-        hr = np.zeros((len(face_ids), HR, HR, 3), np.uint8)
-        hr[~native] = decode_images(photos["image"].take(rows))
-    return Faces(face_ids, table["identity"].to_numpy(), decode_images(table["image"]), hr, native)
+        places = np.full(len(face_ids), -1)
+        places[~native] = rows
+        hr = _select(images, places)
+    return Faces(face_ids, table["identity"].to_numpy(), lr, hr, native)
 
 
-def triplet_index(triplets: pa.Table, faces: Faces, references: References) -> np.ndarray:
-    """Find the anchor of each triplet in `faces`, positive and negative in `references`: int64 (T, 3).
+def read_images(folder: Path, split: str) -> tuple[pa.Table, Images]:
+    """Read a face table of one split: what it says of each face, and the images.
+
+    They are decoded into memory where there are no more than `MOST_IN_MEMORY`, and else stay on disk.
+
+    Raises:
+        DataError: if the table is missing or damaged.
+    """
+    if count_faces(folder, [split]) > MOST_IN_MEMORY:
+        return find_faces(folder, split)
+    table = read_faces(folder, splits=[split])
+    return table.drop(["image"]), decode_images(table["image"])
+
+
+def _select(images: Images, rows: np.ndarray) -> Images:
+    """Return the images of these rows; a black one for each row below 0."""
+    if isinstance(images, StoredFaces):
+        return images.select(rows)
+    if np.array_equal(rows, np.arange(len(images))):
+        return images
+    found = np.zeros((len(rows), HR, HR, 3), np.uint8)
+    found[rows >= 0] = images[rows[rows >= 0]]
+    return found
+
+
+def triplet_index(triplets: Iterable[pa.Table], faces: Faces, references: References) -> np.ndarray:
+    """Find the anchor of each triplet in `faces`, positive and negative in `references`: int32 (T, 3).
+
+    Args:
+        triplets: tables of `ftlgan.triplets.table.TRIPLETS`.
+        faces: the training faces.
+        references: their photos.
 
     Raises:
         DataError: if one is not there.
     """
-    face_ids = {"anchor": faces.face_ids, "positive": references.face_ids, "negative": references.face_ids}
-    columns: list[np.ndarray] = []
-    for role, known in face_ids.items():
-        wanted = triplets[role].to_numpy(zero_copy_only=False)
-        rows = _find_rows(known, wanted)
+    anchors, photos = pa.array(faces.face_ids, pa.string()), pa.array(references.face_ids, pa.string())
+
+    def find(role: str, table: pa.Table) -> np.ndarray:
+        wanted = table[role]
+        rows = _find_rows(anchors if role == "anchor" else photos, wanted)
         if (rows < 0).any():
             where = "among the training faces" if role == "anchor" else f"in {references.table}"
-            raise DataError(
-                f"triplets: {role} {wanted[np.argmax(rows < 0)]!r} is not {where}; run `dvc repro triplets`"
-            )
-        columns.append(rows)
-    return np.stack(columns, axis=1)
+            missing = wanted[int(np.argmax(rows < 0))].as_py()
+            raise DataError(f"triplets: {role} {missing!r} is not {where}; run `dvc repro triplets`")
+        return rows
+
+    return np.concatenate(
+        [np.stack([find(role, table) for role in ("anchor", "positive", "negative")], axis=1) for table in triplets]
+    )
 
 
-def _find_rows(face_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the row of each wanted face, -1 where it has none: int64."""
-    row = {face_id: index for index, face_id in enumerate(face_ids)}
-    return np.array([row.get(face_id, -1) for face_id in wanted], np.int64)
+def _find_rows(face_ids: pa.Array, wanted: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return the row of each wanted face, -1 where it has none: int32."""
+    return pc.fill_null(pc.call_function("index_in", [wanted], pc.SetLookupOptions(face_ids)), -1).to_numpy()

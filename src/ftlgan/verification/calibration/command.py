@@ -311,7 +311,9 @@ def _write(
         if is_new:
             calibration.save(folder / "calibration.json")
         _write_csv(folder / "calibration.csv", rows)
-        save(calibration_plot(calibration, titles), folder / "calibration.png")
+        save(
+            calibration_plot({title: (calibration, test) for title, test in titles.items()}), folder / "calibration.png"
+        )
         save(entropy_plot(titles), folder / "entropy.png")
     return [*["calibration.json"] * is_new, "calibration.csv", "calibration.png", "entropy.png"]
 

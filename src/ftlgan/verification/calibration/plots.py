@@ -18,20 +18,25 @@ COLOUR, BEST, NEUTRAL = "#0072B2", "#D55E00", "#4d4d4d"
 
 
 @style.context(LOOK)
-def calibration_plot(calibration: Calibration, reports: Mapping[str, CalibrationReport]) -> Figure:
-    """Return a figure of log10 LR over the score: of the calibration with its interval, and of PAV on these people.
+def calibration_plot(shown: Mapping[str, tuple[Calibration, CalibrationReport]]) -> Figure:
+    """Return a figure of log10 LR over the score: of a calibration with its interval, and of PAV on the people tested.
 
     Args:
-        calibration: bounded, and shown within the scores that were seen.
-        reports: by the title of each panel.
+        shown: by the title of each panel, a calibration, which is bounded and shown within the scores that were seen,
+            and its report. Without any, the picture says so.
     """
-    figure, panels = _panels(len(reports))
-    line = calibration.line
-    scores = np.linspace(line.lowest, line.highest, 400)
-    found = calibration.apply(scores)
-    margin = 0.3 * (line.upper_bound - line.lower_bound) + 0.2
-    low, high = line.lower_bound - margin, line.upper_bound + margin
-    for axes, (title, report) in zip(panels, reports.items(), strict=True):
+    figure, panels = _panels(max(1, len(shown)))
+    if not shown:
+        panels[0].text(0.5, 0.5, "no calibration", ha="center", va="center", transform=panels[0].transAxes)
+        return figure
+    lines = [calibration.line for calibration, _ in shown.values()]
+    least, most = min(line.lower_bound for line in lines), max(line.upper_bound for line in lines)
+    margin = 0.3 * (most - least) + 0.2
+    low, high = least - margin, most + margin
+    for axes, (title, (calibration, report)) in zip(panels, shown.items(), strict=True):
+        line = calibration.line
+        scores = np.linspace(line.lowest, line.highest, 400)
+        found = calibration.apply(scores)
         begins, best = report.steps
         axes.step(
             np.append(begins, max(begins[-1], line.highest)),

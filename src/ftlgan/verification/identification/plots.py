@@ -28,7 +28,7 @@ def cmc_plot(found: IdentificationReport, title: str) -> Figure:
     axes = figure.add_subplot()
     _draw(axes, found.cmc)
     axes.set(xscale="log", xlim=(1, max(2, found.enrolled)), ylim=(None, 1.005), title=title)
-    _label(axes.xaxis)
+    label_plainly(axes.xaxis)
     axes.set(xlabel="rank", ylabel="identification rate")
     return figure
 
@@ -49,8 +49,8 @@ def fnir_plot(found: IdentificationReport, curve: Curve, title: str) -> Figure:
     drawn = np.concatenate([curve.value, curve.lo])
     lowest = drawn.min(where=drawn > 0, initial=1)
     axes.set(xscale="log", xlim=(curve.at[0], 1), ylim=(0.8 * lowest, 1.1), title=title)
-    _label(axes.xaxis)
-    _label(axes.yaxis)
+    label_plainly(axes.xaxis)
+    label_plainly(axes.yaxis)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="false negative identification rate (FNIR)")
     return figure
 
@@ -60,7 +60,7 @@ def _draw(axes: Axes, curve: Curve) -> None:
     axes.step(curve.at, curve.value, where="post", color=COLOUR)
 
 
-def _label(axis: Axis) -> None:
+def label_plainly(axis: Axis) -> None:
     """Write plain numbers on a logarithmic axis."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")

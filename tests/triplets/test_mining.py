@@ -1,6 +1,5 @@
 """Mining: every row is a triplet, semi-hard where it can be, and the same for the same seed."""
 
-import hashlib
 import runpy
 import shutil
 import sys
@@ -11,16 +10,18 @@ import pyarrow as pa
 import pytest
 
 from ftlgan.errors import DataError
-from ftlgan.faces import ALIGNED, embeddings_schema, write_faces, write_table
+from ftlgan.faces import ALIGNED, embeddings_schema, write_faces
 from ftlgan.params import Triplets
-from ftlgan.triplets import TRIPLETS, mine, mine_native, read_triplets, semi_hard
+from ftlgan.triplets import mining
+from ftlgan.triplets.mining import Space, mine, mine_native
+from ftlgan.triplets.table import TRIPLETS
 
-CONFIG = Triplets(positives=2, negatives=3, hardest=6, margin=0.5)
+CONFIG = Triplets(positives=2, negatives=3, hardest=6, margin=0.5, among=None)
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-BEFORE = "75684cc4fdbae9709fe0eff9811cc8d2f6edb3866731f7f53ac9cffda7425d6c"
-"""SHA-256 of the triplets of `faces` from when only people with two faces or more were anchors."""
+def mined(faces: Faces, config: Triplets = CONFIG, seed: int = 0, block: int | None = None) -> pa.Table:
+    return pa.concat_tables(mine(Space(*faces), config, seed, block))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def more_faces(faces: Faces) -> Faces:
 def test_every_row_is_a_triplet_with_its_true_distances(more_faces: Faces) -> None:
     ids, identities, embeddings = more_faces
     place = {face_id: i for i, face_id in enumerate(ids)}
-    for row in mine(*more_faces, CONFIG, seed=0).to_pylist():
+    for row in mined(more_faces).to_pylist():
         a, p, n = (place[row[name]] for name in ("anchor", "positive", "negative"))
         assert n not in (a, p)
         assert (a == p) == (identities[a] in (None, "alone")), "its own positive where there is no other"
@@ -64,8 +65,8 @@ def test_every_row_is_a_triplet_with_its_true_distances(more_faces: Faces) -> No
 def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
     """With `negatives` = `hardest`, nothing is left to chance: the nearest semi-hard ones, in a plain loop."""
     ids, identities, embeddings = faces
-    config = Triplets(positives=1, negatives=4, hardest=4, margin=0.5)
-    table = mine(*faces, config, seed=0).to_pandas()
+    config = Triplets(positives=1, negatives=4, hardest=4, margin=0.5, among=None)
+    table = mined(faces, config).to_pandas()
     place = {face_id: i for i, face_id in enumerate(ids)}
     for (anchor, positive), group in table.groupby(["anchor", "positive"]):
         a, p = place[anchor], place[positive]
@@ -79,21 +80,112 @@ def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
 
 
 def test_each_anchor_has_as_many_triplets_as_asked(faces: Faces) -> None:
-    counts = mine(*faces, CONFIG, seed=0).to_pandas().groupby("anchor").size()
+    counts = mined(faces).to_pandas().groupby("anchor").size()
     assert counts.pop("alone/48") == 1 * 3
     assert set(counts) == {2 * 3}
     assert len(counts) == 48
 
 
 def test_who_has_one_photo_may_still_be_a_negative(faces: Faces) -> None:
-    config = Triplets(positives=3, negatives=40, hardest=48, margin=2)
-    assert "alone" in mine(*faces, config, seed=0)["negative_identity"].to_pylist()
+    config = Triplets(positives=3, negatives=40, hardest=48, margin=2, among=None)
+    assert "alone" in mined(faces, config)["negative_identity"].to_pylist()
 
 
-def test_people_with_two_photos_have_the_triplets_that_they_had_before_the_others_were_anchors(faces: Faces) -> None:
-    rows = [row for row in mine(*faces, CONFIG, seed=0).to_pylist() if row["identity"] != "alone"]
-    triplets = [(row["anchor"], row["positive"], row["negative"]) for row in rows]
-    assert hashlib.sha256(repr(triplets).encode()).hexdigest() == BEFORE
+def naive(faces: Faces, config: Triplets, seed: int) -> list[tuple[str, str, str]]:
+    """The triplets by a plain comparison of each anchor with all others, in float64."""
+    identities, embeddings = faces[1:]
+    ids = [str(face_id) for face_id in faces[0]]
+    exact = embeddings.astype(np.float64)
+    distances = np.sqrt(np.maximum(0, 2 - 2 * np.stack([(exact * one).sum(axis=1) for one in exact])))
+    np.fill_diagonal(distances, 0)
+    known = np.array([identity is not None for identity in identities])
+    same = (identities[:, None] == identities) & known
+    pairs = distances[np.triu(same, 1)]
+    limit = np.percentile(pairs, 95)
+    found: list[tuple[str, str, str]] = []
+    for a in range(len(ids)):
+        rng = np.random.default_rng([seed, a])
+        positives = np.array([i for i in np.flatnonzero(same[a]) if i != a] or [a])
+        maybe_the_same = ~(known & known[a]) & (distances[a] < limit)
+        others = [i for i in range(len(ids)) if i != a and not same[a, i] and not maybe_the_same[i]]
+        others = np.array(sorted(others, key=lambda i, a=a: (distances[a, i], i)))
+        for p in np.sort(rng.permutation(positives)[: config.positives]):
+            farther = [i for i in others if distances[a, i] > distances[a, p]]
+            within = [i for i in farther if distances[a, i] < distances[a, p] + config.margin][: config.hardest]
+            candidates = within if len(within) >= config.negatives else farther[: config.negatives]
+            if len(candidates) < config.negatives:
+                candidates = others[-config.negatives :]
+            negatives = np.sort(rng.permutation(np.array(candidates))[: config.negatives])
+            found += [(ids[a], ids[p], ids[n]) for n in negatives]
+    return found
+
+
+CONFIGS = [
+    CONFIG,
+    Triplets(positives=3, negatives=4, hardest=20, margin=0.5, among=None),
+    Triplets(positives=1, negatives=30, hardest=2, margin=0.05, among=None),
+    Triplets(positives=9, negatives=1, hardest=1, margin=2, among=None),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("block", [None, 1, 7])
+def test_the_triplets_are_those_of_a_naive_search_however_many_anchors_are_compared_at_once(
+    faces: Faces, more_faces: Faces, config: Triplets, block: int | None
+) -> None:
+    for some in (faces, more_faces):
+        table = mined(some, config, 3, block)
+        assert [tuple(row) for row in table.select(range(3)).to_pandas().to_numpy()] == naive(some, config, 3)
+        assert table.equals(mined(some, config, 3))
+
+
+def many_faces(count: int = 5000, people: int = 500) -> Faces:
+    """So many faces that no block of the search holds all, a tenth of nobody known, some of them twice the same."""
+    rng = np.random.default_rng(0)
+    who = rng.integers(0, people, count)
+    vectors = rng.normal(size=(people, 16))[who] + 0.8 * rng.normal(size=(count, 16))
+    vectors[-50:] = vectors[:50]
+    embeddings = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    identities = np.array([f"p{i:03}" for i in who], dtype=object)
+    identities[rng.random(count) < 0.1] = None
+    return np.array([f"{i}" for i in range(count)]), identities, embeddings
+
+
+def test_among_many_faces_the_triplets_are_those_of_a_naive_search_in_groups_and_blocks_of_any_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faces = many_faces()
+    ids, identities, embeddings = (column[np.r_[:50, 4750:5000]] for column in faces)
+    few = ids, identities, embeddings
+    assert [tuple(row) for row in mined(few).select(range(3)).to_pandas().to_numpy()] == naive(few, CONFIG, 0)
+    table = mined(faces)
+    monkeypatch.setattr(mining, "ANCHORS_PER_GROUP", 700)
+    assert table.equals(mined(faces, block=33))
+
+
+def test_an_anchor_is_compared_with_so_many_faces_and_another_group_with_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mining, "ANCHORS_PER_GROUP", 1000)
+    faces = many_faces()
+    config = CONFIG.model_copy(update={"among": 400, "hardest": 400, "margin": 2.0})
+    table = mined(faces, config)
+    assert table.equals(mined(faces, config, block=3))
+    groups = table.to_pandas().groupby(np.asarray(table["anchor"]).astype(int) // 1000)["negative"].agg(set)
+    assert len(groups) == 5
+    assert all(200 < len(negatives) <= 400 for negatives in groups)
+    assert len(set.union(*groups)) > 1200
+    assert mined(faces, config, seed=1)["negative"] != table["negative"]
+    everybody = config.model_copy(update={"among": len(faces[0])})
+    assert mined(faces, everybody).equals(mined(faces, config.model_copy(update={"among": None})))
+
+
+def test_the_limit_is_taken_from_no_more_than_so_many_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_all = Space(*many_faces()).limit
+    monkeypatch.setattr(mining, "MOST_PAIRS", 5000)
+    of_some = Space(*many_faces()).limit
+    assert of_some == pytest.approx(of_all, rel=0.05)
+    assert of_some != of_all
 
 
 def test_who_may_be_the_same_person_is_not_negative(more_faces: Faces) -> None:
@@ -108,7 +200,7 @@ def test_who_may_be_the_same_person_is_not_negative(more_faces: Faces) -> None:
     limit = np.percentile(genuine, 95)
 
     def pairs_of_maybe_one(identities: np.ndarray) -> int:
-        table = mine(ids, identities, embeddings, CONFIG, seed=0).to_pandas()
+        table = mined((ids, identities, embeddings)).to_pandas()
         unknown = table["anchor"].str.startswith("unlabelled/") | table["negative"].str.startswith("unlabelled/")
         assert unknown.any()
         return int((unknown & (table["negative_distance"] < limit)).sum())
@@ -119,75 +211,20 @@ def test_who_may_be_the_same_person_is_not_negative(more_faces: Faces) -> None:
 
 
 def test_the_seed_decides(faces: Faces) -> None:
-    assert mine(*faces, CONFIG, seed=0).equals(mine(*faces, CONFIG, seed=0))
-    assert not mine(*faces, CONFIG, seed=0).equals(mine(*faces, CONFIG, seed=1))
-
-
-@pytest.mark.parametrize(
-    ("positive", "expected"),
-    [
-        (0.25, [0.3, 0.5, 0.7]),  # the nearest three of the five in the band
-        (0.75, [0.9, 1.1]),  # the two farther ones, both in the band, are all that is asked for
-        (1.0, [0.9, 1.1]),  # one farther one: the next nearer fills up
-        (1.9, [0.9, 1.1]),  # nobody is farther: the farthest
-    ],
-)
-def test_candidates_are_semi_hard_and_filled_up(positive: float, expected: list[float]) -> None:
-    distances = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 1.1])
-    config = Triplets(positives=1, negatives=2, hardest=3, margin=0.7)
-    assert distances[semi_hard(distances, positive, config)].tolist() == expected
-
-
-def test_beyond_the_margin_the_nearest_fill_up() -> None:
-    distances = np.array([1.5, 1.6, 1.7])
-    assert distances[semi_hard(distances, 0.2, Triplets(positives=1, negatives=2, hardest=3, margin=0.1))].tolist() == [
-        1.5,
-        1.6,
-    ]
+    assert mined(faces).equals(mined(faces))
+    assert not mined(faces).equals(mined(faces, seed=1))
 
 
 @pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"], ["a", None], [None, None]])
 def test_people_without_a_triplet_are_one_line(identities: list[str]) -> None:
     with pytest.raises(DataError, match=r"2 training faces of \d known people hold no triplet"):
-        mine(np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32), CONFIG, 0)
-
-
-def test_a_table_is_read_as_it_was_written(more_faces: Faces, tmp_path: Path) -> None:
-    table = mine(*more_faces, CONFIG, seed=0)
-    write_table(tmp_path / "t.parquet", table)
-    assert read_triplets(tmp_path / "t.parquet").equals(table)
-
-
-def test_a_table_of_another_schema_is_one_line(tmp_path: Path) -> None:
-    write_table(tmp_path / "t.parquet", pa.table({"anchor": ["a"]}))
-    with pytest.raises(DataError, match=r"t\.parquet: its columns are anchor"):
-        read_triplets(tmp_path / "t.parquet")
-
-
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        (("a", "b", "c", "p", "p", 0.1, 0.2), "row 0"),
-        (("a", "b", "a", "p", "q", 0.1, 0.2), "row 0"),
-        (("a", "b", "b", None, None, 0.1, 0.2), "row 0"),
-    ],
-)
-def test_a_row_that_is_no_triplet_is_named(tmp_path: Path, row: tuple[object, ...], said: str) -> None:
-    write_table(tmp_path / "t.parquet", pa.table([[value] for value in row], schema=TRIPLETS))
-    with pytest.raises(DataError, match=f"{said} .* is no triplet"):
-        read_triplets(tmp_path / "t.parquet")
-
-
-def test_an_empty_table_is_one_line(tmp_path: Path) -> None:
-    write_table(tmp_path / "t.parquet", TRIPLETS.empty_table())
-    with pytest.raises(DataError, match="holds no triplets"):
-        read_triplets(tmp_path / "t.parquet")
+        mined((np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32)))
 
 
 def test_a_native_face_is_an_anchor_of_photos_of_its_person_and_of_others_near_their_mean(more_faces: Faces) -> None:
     ids, identities, embeddings = more_faces
     native = np.array(["small/a", "small/b", "small/c"]), np.array(["p3", "p0", "alone"])
-    table = mine_native(native, *more_faces, CONFIG, seed=0)
+    table = pa.concat_tables(mine_native(*native, Space(*more_faces), CONFIG, seed=0))
     assert table.schema == TRIPLETS
     place = {face_id: i for i, face_id in enumerate(ids)}
     rows = table.to_pylist()
@@ -201,13 +238,13 @@ def test_a_native_face_is_an_anchor_of_photos_of_its_person_and_of_others_near_t
         mean /= np.linalg.norm(mean)
         assert row["positive_distance"] == pytest.approx(np.linalg.norm(mean - embeddings[p]), abs=1e-4)
         assert row["negative_distance"] == pytest.approx(np.linalg.norm(mean - embeddings[n]), abs=1e-4)
-    assert mine_native((np.array([]), np.array([])), *more_faces, CONFIG, seed=0).num_rows == 0
+    assert not list(mine_native(np.array([]), np.array([]), Space(*more_faces), CONFIG, seed=0))
 
 
 def test_people_of_whom_there_is_no_triplet_are_one_line_of_the_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     shutil.copy(root / "params.yaml", tmp_path)
     rows = [
         {"face_id": f"{who}/0", "identity": who, "split": "train", "embedding": row.tolist()}

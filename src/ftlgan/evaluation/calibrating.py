@@ -1,0 +1,157 @@
+"""Embeddings of validation and test people -> likelihood ratios, for every condition, method, judge and protocol.
+
+A calibration is fitted on the validation people and reported on the test people, who went through the same condition
+and method. The validation people also chose among the averages of a model's weights, by its teacher, so that on a model
+and its teacher they are a little better than strangers; the test people show by how much a calibration is off.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from ftlgan.errors import DataError
+from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, Embedded, Teachers, box, check_probes
+from ftlgan.progress import progress
+from ftlgan.verification.calibration.counts import CountedScores, count_pairs
+from ftlgan.verification.calibration.fit import fit
+from ftlgan.verification.calibration.model import Calibration
+from ftlgan.verification.calibration.report import CalibrationReport, report
+from ftlgan.verification.pairs import AllPairs
+from ftlgan.verification.report import columns
+from ftlgan.verification.tables import copies
+
+METRICS = ("cllr", "cllr_min", "cllr_cal", "eer")
+"""What is reported of a calibration."""
+
+Probes = Mapping[tuple[str, str], Embedded]
+"""Restored faces by condition and method."""
+
+
+@dataclass(frozen=True)
+class People:
+    """The faces of one split as one judge sees them."""
+
+    references: Embedded
+    """High resolution."""
+    probes: Probes
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The calibration of one method before one judge under one condition and protocol."""
+
+    condition: str
+    """What the faces went through; empty for the ceiling."""
+    method: str
+    judge: str
+    protocol: str
+    fitted: tuple[Calibration, CalibrationReport] | None
+    """The calibration, and its report on the test people; None: it could not be had."""
+    reason: str
+    """Why it could not be had."""
+
+    @property
+    def file(self) -> PurePath:
+        """Where the calibration is kept in the folder of all: PROTOCOL/CONDITION/METHOD/JUDGE.json."""
+        return PurePath(self.protocol, self.condition, self.method, f"{self.judge}.json")
+
+
+def calibrate(
+    judge: str,
+    val: People,
+    test: People,
+    protocols: Sequence[str],
+    res: int,
+    replicates: int,
+    confidence: float,
+    seed: int,
+) -> list[Calibrated]:
+    """Calibrate the scores of one judge: the ceiling first, then each method, condition and protocol.
+
+    Args:
+        judge: its name.
+        val: on whom calibrations are fitted; byte-identical copies among them do not count.
+        test: on whom they are reported.
+        protocols: `lr-hr`, `lr-lr`, or both.
+        res: width and height of the small faces, pixels.
+        replicates: bootstrap draws of people.
+        confidence: of the intervals.
+        seed: of the draws.
+
+    Raises:
+        DataError: if a method's faces are not of the references or not those of the other methods.
+    """
+    for people in (val, test):
+        check_probes(judge, people.references, people.probes)
+    asked = [("", CEILING, HR_HR)]
+    asked += [(condition, method, protocol) for condition, method in test.probes for protocol in protocols]
+    found: list[Calibrated] = []
+    for condition, method, protocol in progress(asked, f"calibrate by {judge}", unit="protocol"):
+        described = (f"{res} px" if condition else None, condition or None, protocol)
+        fitted, reason = None, ""
+        try:
+            scores = _count(val, condition, method, protocol)
+            calibration = fit(scores, val.references.recognizer, "cosine", *described, replicates, confidence, seed)
+            tested = _count(test, condition, method, protocol)
+            fitted = calibration, report(calibration.line, tested, replicates, confidence, seed)
+        except DataError as error:  # too few people, or scores that say nothing: it stands in the table
+            reason = str(error)
+        found.append(Calibrated(condition, method, judge, protocol, fitted, reason))
+    return found
+
+
+def _count(people: People, condition: str, method: str, protocol: str) -> CountedScores:
+    """Count the scores of the pairs of a protocol."""
+    references = people.references.faces
+    probes = references if protocol == HR_HR else people.probes[condition, method].faces
+    same = copies(references, probes)
+    probes, references = probes.without(same), references.without(same)
+    return count_pairs(AllPairs(probes, references if protocol == LR_HR else None))
+
+
+def calibration_table(found: Iterable[Calibrated], res: int, teachers: Teachers) -> list[dict[str, Any]]:
+    """Return a row for each condition, method, judge and protocol, with all metrics and their intervals."""
+    return [
+        {
+            "res": res,
+            "condition": c.condition,
+            "method": c.method,
+            "judge": c.judge,
+            "box": box(c.judge, [c.method], teachers),
+            "protocol": c.protocol,
+            **_row(c),
+        }
+        for c in found
+    ]
+
+
+def _row(found: Calibrated) -> dict[str, Any]:
+    if not found.fitted:
+        return {**columns({}, METRICS), "absent": found.reason}
+    calibration, tested = found.fitted
+    line = {name: round(value, 6) for name, value in calibration.line.model_dump().items()}
+    return {
+        "fit_people": calibration.people,
+        "fit_genuine": calibration.genuine,
+        "fit_impostor": calibration.impostor,
+        "people": tested.people,
+        "genuine": tested.genuine,
+        "impostor": tested.impostor,
+        "outside": tested.outside,
+        **columns(tested.metrics, ()),
+        **line,
+        "absent": "",
+    }
+
+
+def calibration_scalars(found: Iterable[Calibrated], condition: str) -> dict[str, float]:
+    """Return Cllr and Cllr_min by JUDGE/PROTOCOL/METHOD.NAME, as `ftlgan.evaluation.judging.scalars` does."""
+    return {
+        f"{'' if c.condition in ('', condition) else c.condition + '/'}{c.judge}/{c.protocol}/{c.method}.{name}": round(
+            c.fitted[1].metrics[name].value, 6
+        )
+        for c in found
+        if c.fitted
+        for name in ("cllr", "cllr_min")
+    }

@@ -1,0 +1,199 @@
+"""insightface's RecordIO: `train.rec` with the faces, `train.idx` with where each begins, and maybe `property`.
+
+It is the form of MS1MV2, MS1MV3, Glint360K, WebFace and others. Their faces are aligned to 112x112 already. The files
+are read without mxnet.
+
+A record is a magic number, a word with its length, and its content, filled up to four bytes: a header with the label of
+the person and the encoded image. Content that holds the magic number is divided there into several parts. The first
+record holds no image: it says which of the others hold none either, but the range of the images of one person.
+
+Source: recordio of dmlc-core, `pack` in python/mxnet/recordio.py, MXFaceDataset in recognition/arcface_torch/dataset.py
+of deepinsight/insightface.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from ftlgan.errors import DataError
+from ftlgan.faces import HR
+from ftlgan.progress import progress
+from ftlgan.sources.records import Records
+
+FACES, INDEX, PROPERTY = "train.rec", "train.idx", "property"
+MAGIC = 0xCED7230A
+LENGTH = 2**29 - 1
+"""The bits of the second word that hold the length; the three above say which part of a record it is."""
+WHOLE, FIRST, LAST = 0, 1, 3
+"""Which part of a record it is; between the first and the last come others."""
+WORDS, HEADER = struct.Struct("<II"), struct.Struct("<IfQQ")
+"""Magic and length; the number of labels if they follow the header, the label if not, and two numbers not used here."""
+RECORDS_PER_LOOK = 65536
+START = WORDS.size + HEADER.size + 4
+"""Bytes of the start of a record that are looked at: up to the first label that follows the header."""
+REMEDY = "copy both files anew, from one place"
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What the records' starts say."""
+
+    keys: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    """Of the content; of the first part, where there are several."""
+    parts: np.ndarray
+    flags: np.ndarray
+    """The number of labels that follow the header."""
+    labels: np.ndarray
+    """float32: the first label."""
+    damaged: np.ndarray
+    """bool: what stands there is no record."""
+
+
+def open_records(folder: Path) -> Records:
+    """Look through the records of a folder.
+
+    Raises:
+        DataError: if a file is missing or can't be read, the two don't belong together, or the faces have another size.
+    """
+    for name in (FACES, INDEX):
+        if not (folder / name).is_file():
+            raise DataError(
+                f"dataset.path: {folder} has no {name}; source recordio reads {FACES} and {INDEX} of one folder"
+            )
+    _check_property(folder / PROPERTY)
+    file = os.open(folder / FACES, os.O_RDONLY)  # open as long as photos are read: until the stage ends
+    table = _look(folder, file, *_read_index(folder))
+    images = _images(table)
+    usable = images[~table.damaged[images]]
+    if not len(usable):
+        raise DataError(f"dataset.path: {folder / FACES} holds no faces; {REMEDY}")
+    labels, who = np.unique(table.labels[usable].astype(np.int64), return_inverse=True)
+
+    def read(row: int) -> bytes:
+        return _content(file, table, usable[row])[HEADER.size + 4 * int(table.flags[usable[row]]) :]
+
+    return Records(
+        place=folder,
+        people=np.array([f"{label:08}" for label in labels]),
+        who=who,
+        name=lambda row: f"{table.keys[usable[row]]:08}",
+        read=read,
+        damaged=tuple(f"{key:08}" for key in table.keys[images[table.damaged[images]]]),
+    )
+
+
+def _check_property(path: Path) -> None:
+    """Check that the faces are 112x112, where there is a file that says it.
+
+    Raises:
+        DataError: if they are not.
+    """
+    if not path.is_file():
+        return
+    said = path.read_text(encoding="utf-8", errors="replace").strip()
+    if said.split(",")[1:] != [str(HR)] * 2:
+        raise DataError(
+            f"dataset.path: {path} says {said[:50]!r}; expected the number of people and {HR},{HR}, the size of "
+            "aligned faces"
+        )
+
+
+def _read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the keys of records and where they begin, by place.
+
+    Raises:
+        DataError: if the file does not hold them.
+    """
+    path, names = folder / INDEX, ["key", "offset"]
+    try:
+        table = csv.read_csv(
+            path,
+            csv.ReadOptions(column_names=names),
+            csv.ParseOptions(delimiter="\t", quote_char=False),
+            csv.ConvertOptions(column_types=dict.fromkeys(names, pa.int64()), null_values=[]),
+        )
+    except (pa.ArrowInvalid, OSError) as error:
+        said = " ".join(str(error).split())[:150]
+        raise DataError(f"{path}: is no index, a number and an offset a line ({said}); {REMEDY}") from None
+    keys, offsets = (table[name].to_numpy() for name in names)
+    if not len(keys) or offsets.min() < 0:
+        raise DataError(f"{path}: is no index, a number and an offset a line; {REMEDY}")
+    order = np.argsort(offsets, kind="stable")
+    return keys[order], offsets[order]
+
+
+def _look(folder: Path, file: int, keys: np.ndarray, offsets: np.ndarray) -> _Table:
+    """Look at the start of each record.
+
+    Raises:
+        DataError: if the index is not that of these records.
+    """
+    size = os.fstat(file).st_size
+    if offsets[-1] + WORDS.size > size:
+        raise DataError(
+            f"{folder / INDEX}: record {keys[-1]} begins at byte {offsets[-1]:,}, but {FACES} ends at {size:,}: it is "
+            f"not whole, or another one's; {REMEDY}"
+        )
+    content: Any = np.memmap(folder / FACES, np.uint8, "r")
+    starts = [
+        _starts(content, offsets[first : first + RECORDS_PER_LOOK])
+        for first in progress(range(0, len(keys), RECORDS_PER_LOOK), "look", unit=f"{RECORDS_PER_LOOK:,} records")
+    ]
+    words = np.concatenate(starts)
+    magic, length, flags = words[:, 0], words[:, 1], words[:, 2].astype(np.int64)
+    lengths, parts = (length & LENGTH).astype(np.int64), length >> 29
+    ends = offsets + WORDS.size + lengths
+    no_record = (magic != MAGIC) | (parts > FIRST) | (ends > size)
+    damaged = no_record | ((lengths < HEADER.size + 4 * flags) & (parts == WHOLE))
+    if np.count_nonzero(no_record) * 2 > len(keys):
+        first = int(np.argmax(no_record))
+        raise DataError(
+            f"{folder / INDEX}: does not match {FACES}: at byte {offsets[first]:,} no record {keys[first]} begins; "
+            f"{REMEDY}"
+        )
+    if parts[-1] == WHOLE and not damaged[-1] and ends[-1] + -ends[-1] % 4 < size:
+        raise DataError(
+            f"{folder / INDEX}: does not match {FACES}, which goes on after the last record that it lists; {REMEDY}"
+        )
+    single, following = words[:, 3].view(np.float32), words[:, 8].view(np.float32)
+    labels = np.where(flags > 0, following, single)
+    damaged |= ~((labels >= 0) & (labels < 2**31))
+    return _Table(keys, offsets, lengths, parts, flags, labels, damaged)
+
+
+def _starts(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the first words of records, uint32 (N, 9); 0 beyond the end of the file."""
+    places = offsets[:, None] + np.arange(START)
+    bytes_ = np.where(places < len(content), content[np.minimum(places, len(content) - 1)], 0)
+    return np.ascontiguousarray(bytes_.astype(np.uint8)).view("<u4")
+
+
+def _images(table: _Table) -> np.ndarray:
+    """Return the rows of the records that should hold an image."""
+    first = int(np.argmin(table.keys))
+    if table.keys[first] == 0 and table.flags[first] > 0 and not table.damaged[first]:
+        return np.flatnonzero((table.keys > 0) & (table.keys < table.labels[first]))
+    return np.arange(len(table.keys))
+
+
+def _content(file: int, table: _Table, row: int) -> bytes:
+    """Read the content of a record; empty where it is damaged further on."""
+    offset, length = int(table.offsets[row]) + WORDS.size, int(table.lengths[row])
+    content, part = os.pread(file, length, offset), table.parts[row]
+    while part in (FIRST, FIRST + 1):
+        offset += length + -length % 4
+        words = os.pread(file, WORDS.size, offset)
+        if len(words) < WORDS.size or WORDS.unpack(words)[0] != MAGIC:
+            return b""
+        part, length = WORDS.unpack(words)[1] >> 29, WORDS.unpack(words)[1] & LENGTH
+        offset += WORDS.size
+        content += MAGIC.to_bytes(4, "little") + os.pread(file, length, offset)
+    return content

@@ -1,0 +1,92 @@
+"""Between a photo and the small face that a generator restores: cut out, and put back.
+
+The *size* of a face is the side of the square of the photo that its aligned crop covers, in pixels: 3.2 times the
+distance of the eyes. A face of size 14 is what the generator for 14 px was trained on.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ftlgan.alignment import crop
+from ftlgan.detection import Detection, to_template
+from ftlgan.faces import HR
+
+MARGIN = 0.5
+"""The photo around a crop that is enlarged with it, in sides of the crop, so that interpolation sees no edge."""
+FEATHER = 0.15
+"""The border of a restored face over which it fades into the photo, in sides of the face."""
+
+
+def face_size(landmarks: np.ndarray) -> float:
+    """Return the side of the square of the photo that the aligned crop covers, pixels.
+
+    Args:
+        landmarks: of eyes, nose and mouth corners, (5, 2), pixels of the photo.
+    """
+    return HR / float(np.hypot(*to_template(landmarks)[0, :2]))
+
+
+def aligned_crop(photo: np.ndarray, face: Detection) -> np.ndarray:
+    """Cut out a face on the ArcFace template. A small one is enlarged before, by bicubic interpolation.
+
+    Args:
+        photo: uint8 RGB, (H, W, 3).
+        face: found in it.
+
+    Returns:
+        uint8 RGB, (112, 112, 3); black where the photo ends.
+    """
+    turned = np.rot90(photo, face.turns)
+    left, top, right, bottom = _surroundings(face.landmarks, turned, MARGIN)
+    part = np.ascontiguousarray(turned[top:bottom, left:right])
+    factor = math.ceil(HR / face_size(face.landmarks))
+    landmarks = face.landmarks - np.array([left, top])
+    if factor > 1:
+        large = Image.fromarray(part).resize((factor * part.shape[1], factor * part.shape[0]), Image.Resampling.BICUBIC)
+        part, landmarks = np.asarray(large), (landmarks + 0.5) * factor - 0.5
+    return crop(part, landmarks.astype(np.float32))
+
+
+def put_back(photo: np.ndarray, face: np.ndarray, landmarks: np.ndarray, turns: int) -> None:
+    """Put a restored face into a photo, in place. It fades into the photo at its border.
+
+    Args:
+        photo: uint8 RGB, (H, W, 3), changed.
+        face: uint8 RGB, (112, 112, 3).
+        landmarks: where the face is, (5, 2), pixels of the photo after `turns`.
+        turns: quarters counter-clockwise by which the photo is turned to see the face upright.
+    """
+    turned = np.rot90(photo, turns)  # a view: what is written into it is written into the photo
+    left, top, right, bottom = _surroundings(landmarks, turned, 0)
+    if left >= right or top >= bottom:
+        return
+    side = min(HR, max(1, math.ceil(face_size(landmarks))))  # warpAffine would alias
+    reduced = np.asarray(Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC))
+    to_face = to_template(landmarks - np.array([left, top])) * (side / HR)
+    to_face[:, 2] += (side / HR - 1) / 2  # pixels have their centers at whole numbers
+    size, inverse = (right - left, bottom - top), cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(reduced, to_face, size, flags=cv2.INTER_CUBIC | inverse, borderMode=cv2.BORDER_REPLICATE)
+    share = cv2.warpAffine(_feathered(side), to_face, size, flags=cv2.INTER_LINEAR | inverse)[..., None]
+    part = turned[top:bottom, left:right]
+    part[:] = np.rint(part + share * (warped.astype(np.float32) - part)).clip(0, 255).astype(np.uint8)
+
+
+def _surroundings(landmarks: np.ndarray, photo: np.ndarray, margin: float) -> tuple[int, int, int, int]:
+    """Return the box around an aligned crop and a margin, within the photo: left, top, right, bottom."""
+    to_photo = cv2.invertAffineTransform(to_template(landmarks))
+    ends = -0.5 - margin * HR, (1 + margin) * HR - 0.5
+    corners = np.array([(x, y, 1) for x in ends for y in ends]) @ to_photo.T
+    low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int) + 1
+    height, width = photo.shape[:2]
+    return max(0, low[0]), max(0, low[1]), min(width, high[0]), min(height, high[1])
+
+
+def _feathered(side: int) -> np.ndarray:
+    """Return a mask that rises from 0 at the border to 1 at `FEATHER` of the side, float32 (side, side)."""
+    from_border = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (FEATHER * side)
+    ramp = from_border.clip(0, 1)
+    smooth = (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return smooth[:, None] * smooth

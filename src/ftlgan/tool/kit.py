@@ -1,0 +1,136 @@
+"""A kit: generators and what `ftlgan match` knows of faces that they restored, in one folder.
+
+    14.safetensors, 28.safetensors, 56.safetensors    generators, any of them
+    match.json                                        how similar restored faces are, by their size
+
+The sets that come with this package are kits, and `ftlgan pack` makes one of your own models.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from ftlgan.errors import DataError, writing
+from ftlgan.verification.calibration.model import Calibration
+
+MATCH = "match.json"
+Protocol = Literal["lr-hr", "lr-lr"]
+"""A restored face against a high-resolution photo, or two restored faces."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Histogram(_Section):
+    """How many scores there are in equal steps, as shares of all."""
+
+    lowest: FiniteFloat
+    step: Annotated[FiniteFloat, Field(gt=0)]
+    genuine: tuple[FiniteFloat, ...]
+    impostor: tuple[FiniteFloat, ...]
+
+
+class Comparisons(_Section):
+    """What is known of comparisons of faces of one size."""
+
+    size: Annotated[int, Field(ge=1)]
+    """Of the smaller face, pixels: the side of the aligned crop in its photo."""
+    protocol: Protocol
+    calibration: Calibration
+    false_match_scores: tuple[FiniteFloat, ...]
+    """Scores that rise, which ..."""
+    false_match_rates: tuple[FiniteFloat, ...]
+    """... this share of the impostor scores reach."""
+    histogram: Histogram
+
+    def false_match_rate(self, score: float) -> float:
+        """Return the share of impostor comparisons that are at least as similar, by interpolation of its logarithm.
+
+        Beyond the highest score that is kept it is the least rate: the true one may be smaller.
+        """
+        return float(np.exp(np.interp(score, self.false_match_scores, np.log(self.false_match_rates))))
+
+
+class MatchFile(_Section):
+    """What `match.json` holds."""
+
+    format: Literal[1]
+    judge: str
+    """The recognizer whose embeddings are compared."""
+    sha256: str
+    """Of its weights."""
+    generators: tuple[str, ...]
+    """SHA-256 of the generators that restored the faces, sorted."""
+    photos: str
+    """Whose faces these are, in a sentence."""
+    comparisons: tuple[Comparisons, ...]
+
+    def sizes(self, protocol: Protocol) -> list[int]:
+        """Return the sizes that are known, rising."""
+        return sorted(known.size for known in self.comparisons if known.protocol == protocol)
+
+    def known(self, protocol: Protocol, size: float) -> Comparisons | None:
+        """Return what is known of faces of the largest size that is not above a size; None: it is below all."""
+        fitting = [known for known in self.comparisons if known.protocol == protocol and known.size <= size]
+        return max(fitting, key=lambda known: known.size, default=None)
+
+    def save(self, path: Path) -> None:
+        """Write the file.
+
+        Raises:
+            DataError: if it can't be written.
+        """
+        with writing(path):
+            path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "MatchFile":
+        """Read the file, and check each of its fields.
+
+        Raises:
+            DataError: if it is not there, or not such a file.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(f"{path}: there is no such file; make it by ftlgan pack") from None
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in problem["loc"])
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            raise DataError(f"{path}: {field}: {message}; make it again by ftlgan pack") from None
+
+
+def kit_files(folder: Path) -> list[Path]:
+    """Return the files of the generators in a kit.
+
+    Raises:
+        DataError: if there is none.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise DataError(f"{folder}: holds no generator (*.safetensors); give a kit that ftlgan pack made, or a file")
+    return files
+
+
+def false_matches(scores: np.ndarray, shares: np.ndarray, points: int = 120) -> tuple[Sequence[float], Sequence[float]]:
+    """Thin out how many impostor scores reach a score, for a file: equal steps of the logarithm of the rate.
+
+    Args:
+        scores: that occur, rising, (N,).
+        shares: of the impostor scores that each of them has, (N,).
+        points: how many to keep.
+
+    Returns:
+        Scores that rise, and the rates that fall with them.
+    """
+    rates = np.cumsum(shares[::-1])[::-1]
+    seen = shares > 0
+    scores, rates = scores[seen], rates[seen]
+    wanted = np.geomspace(1, rates[-1], points)
+    chosen = np.unique(len(rates) - 1 - np.searchsorted(rates[::-1], wanted * (1 - 1e-12)))
+    return scores[chosen].round(6).tolist(), rates[chosen].tolist()

@@ -1,0 +1,140 @@
+"""`ftlgan pack`: trained generators become a kit, with which `ftlgan restore` and `ftlgan match` work."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save
+
+from ftlgan.errors import ParamsError, writing
+from ftlgan.networks.weights import KEY, load_generator
+from ftlgan.new_folder import new_folder
+from ftlgan.params import BUILT_IN
+from ftlgan.recognition import Recognizer, recognizers
+from ftlgan.recognition.embedding import embed_images
+from ftlgan.tool.kit import MATCH, Comparisons, Histogram, MatchFile, Protocol, false_matches
+from ftlgan.tool.probes import Person, photos_of_test_people, small_faces
+from ftlgan.tool.restorer import Restorer
+from ftlgan.verification.calibration.counts import CountedScores, count_pairs
+from ftlgan.verification.calibration.fit import fit
+from ftlgan.verification.pairs import AllPairs, Faces
+from ftlgan.weights.models import description_of
+from ftlgan.weights.packaged import sha256_of
+
+SIZES = (10, 14, 20, 28, 40, 56, 80)
+"""Sizes of faces for which comparisons are judged, pixels. A face counts as one of the next smaller size."""
+BINS = 60
+"""Steps of the histograms."""
+JUDGE = "dlib"
+"""What embeds: it must be in no loss of a generator."""
+
+
+def pack(
+    models: Sequence[Path], data: Path, folder: Path, photos: int, described: str, replicates: int, seed: int
+) -> None:
+    """Write a kit: the generators in half precision, and how similar faces are that they restored.
+
+    Photos of the test people are shrunk by the realistic chain; the faces are found in the small photos, restored as
+    `ftlgan restore` does, embedded by the judge, and compared with the people's other photos and with one another.
+
+    Args:
+        models: `generator.safetensors` of trained models, each of another resolution.
+        data: the folder of the pipeline's tables, whose test people none of the models has seen.
+        folder: a new or empty folder for the kit.
+        photos: of each person, at most.
+        described: whose photos these are, in a sentence.
+        replicates: draws of people for the intervals.
+        seed: of the degradation and the draws.
+
+    Raises:
+        ParamsError: if two models are of one resolution.
+        DataError: if there are no test people, or the kit can't be written.
+        WeightsError: if a file is no generator.
+    """
+    people = photos_of_test_people(data, photos)
+    with new_folder(folder) as aside:
+        for model in models:
+            _write_half(model, aside)
+        files = sorted(aside.glob("*.safetensors"))
+        if len(files) < len(models):
+            raise ParamsError(f"{', '.join(map(str, models))}: two are of one resolution; give one for each")
+        judge = recognizers.load(JUDGE)
+        found = _comparisons(people, Restorer.load(files), judge, replicates, seed)
+        digests = sorted(sha256_of(file) for file in files)
+        MatchFile(
+            format=1,
+            judge=JUDGE,
+            sha256=BUILT_IN[JUDGE],
+            generators=tuple(digests),
+            photos=described,
+            comparisons=tuple(found),
+        ).save(aside / MATCH)
+    print(f"{folder}: {len(models)} generators, and {MATCH} from {len(people)} photos of {len(_names(people))} people")
+
+
+def _names(people: Sequence[Person]) -> set[str]:
+    return {person.identity for person in people}
+
+
+def _write_half(model: Path, folder: Path) -> None:
+    """Write weights in half precision: 2 MB for each million. The network computes in single precision all the same."""
+    description = description_of(model)
+    if any(teacher["sha256"] == BUILT_IN[JUDGE] for teacher in description["teachers"]):
+        raise ParamsError(f"{model}: {JUDGE} was in its loss, so it can't judge it; give a model of another teacher")
+    generator = load_generator(model, description["res"])
+    tensors = {name: tensor.half().contiguous() for name, tensor in generator.state_dict().items()}
+    path = folder / f"{description['res']}.safetensors"
+    with writing(path):
+        path.write_bytes(save(tensors, {KEY: json.dumps(description, sort_keys=True)}))
+
+
+def _comparisons(
+    people: Sequence[Person], restorer: Restorer, judge: Recognizer, replicates: int, seed: int
+) -> list[Comparisons]:
+    identities = {person.face_id: person.identity for person in people}
+    high = embed_images(judge, np.stack([person.aligned for person in people]))
+    references = _faces([person.face_id for person in people], identities, high)
+    found: list[Comparisons] = []
+    for size in SIZES:
+        small = list(small_faces(list(people), size, seed))
+        restored: list[np.ndarray] = []
+        for start in range(0, len(small), 64):
+            part = small[start : start + 64]
+            restored += restorer.restore_each([face.crop for face in part], [face.size for face in part])[1]
+        probes = _faces([face.face_id for face in small], identities, embed_images(judge, np.stack(restored)))
+        sides: tuple[tuple[Protocol, Faces | None], ...] = (("lr-hr", references), ("lr-lr", None))
+        for protocol, others in sides:
+            counted = count_pairs(AllPairs(probes, others))
+            found.append(_compared(counted, size, protocol, judge, replicates, seed))
+    return found
+
+
+def _faces(face_ids: Sequence[str], identities: dict[str, str], embeddings: np.ndarray) -> Faces:
+    return Faces(np.array(face_ids), np.array([identities[name] for name in face_ids]), embeddings)
+
+
+def _compared(
+    counted: CountedScores, size: int, protocol: Protocol, judge: Recognizer, replicates: int, seed: int
+) -> Comparisons:
+    recognizer = {"recognizer": judge.name, "sha256": judge.sha256}
+    calibration = fit(
+        counted, recognizer, "cosine", f"{size} px", "realistic, found", protocol, replicates=replicates, seed=seed
+    )
+    genuine, impostor = (share[0] for share in counted.whole.shares)
+    scores, rates = false_matches(counted.whole.scores, impostor)
+    low, high = float(counted.whole.scores[0]), float(counted.whole.scores[-1])
+    edges = np.linspace(low, high, BINS + 1)
+    genuine_bins, impostor_bins = (
+        tuple(np.histogram(counted.whole.scores, edges, weights=share)[0].round(6).tolist())
+        for share in (genuine, impostor)
+    )
+    histogram = Histogram(lowest=low, step=(high - low) / BINS, genuine=genuine_bins, impostor=impostor_bins)
+    return Comparisons(
+        size=size,
+        protocol=protocol,
+        calibration=calibration,
+        false_match_scores=tuple(scores),
+        false_match_rates=tuple(rates),
+        histogram=histogram,
+    )

@@ -1,0 +1,268 @@
+"""Restoring from Python: faces that are aligned already, or all faces of a photo."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ftlgan.degradation import downsample
+from ftlgan.detection import Detection
+from ftlgan.errors import DataError
+from ftlgan.faces import HR
+from ftlgan.networks.generator import Generator
+from ftlgan.networks.images import to_faces, to_tensor
+from ftlgan.networks.weights import load_generator
+from ftlgan.photos import NoFaceError
+from ftlgan.tool.crops import aligned_crop, face_size, put_back
+from ftlgan.tool.finding import FaceFinder, upright_box
+from ftlgan.tool.kit import kit_files
+from ftlgan.weights.models import SETS, description_of, packaged_models
+
+Faces = TypeVar("Faces", np.ndarray, Tensor)
+Weights = str | PathLike[str] | Sequence[str | PathLike[str]]
+"""The name of a packaged set, or the path of a file of weights or a kit, or several files."""
+
+DETECTION_SCORE = 0.75
+"""Least confidence of the detector, in the photo and in the look closer up. At 0.7 it takes an ear for a face."""
+LARGEST = {14: 20, 28: 40, 56: HR}
+"""The largest face that each generator restores, pixels."""
+FACES_PER_CALL = 8
+"""On a CPU, 64 take a third more time a face (measured)."""
+SCALES = (1, 2, 4)
+"""How many times as wide as the photo the result may be."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredFace:
+    """A face of a photo, as it was found and as it was restored."""
+
+    image: np.ndarray
+    """uint8 RGB, (112, 112, 3): restored; as it is where `model` is None."""
+    small: np.ndarray
+    """uint8 RGB, (S, S, 3): the aligned face that the generator was given; S is `model`, or 112."""
+    box: np.ndarray
+    """float32 (4,): x, y, width and height in the photo."""
+    landmarks: np.ndarray
+    """float32 (5, 2): x, y of eyes, nose and mouth corners, pixels of the photo turned by `turns`."""
+    turns: int
+    """Quarters counter-clockwise by which the photo was turned to find the face: 0 unless the photo is on its side."""
+    score: float
+    """Confidence of the detector, 0 to 1."""
+    size: float
+    """Side of the square of the photo that the aligned face covers, pixels."""
+    model: int | None
+    """The resolution of the generator that restored it; None: it is larger than 112 px and left as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredPhoto:
+    """A photo with its faces restored."""
+
+    image: np.ndarray
+    """uint8 RGB, (scale H, scale W, 3)."""
+    faces: tuple[RestoredFace, ...]
+    """From left to right."""
+
+
+class Restorer:
+    """Restores small faces to 112x112 by trained generators, one for each resolution."""
+
+    def __init__(self, generators: Mapping[int, Generator], device: str = "cpu") -> None:
+        """Take generators that are loaded already. `Restorer.load` loads them.
+
+        Args:
+            generators: by the resolution that each restores, one at least.
+            device: where they are: `cpu` or `cuda`.
+        """
+        self._generators, self._device = dict(sorted(generators.items())), device
+        self._finder: FaceFinder | None = None
+
+    @classmethod
+    def load(cls, weights: Weights = "lfw", device: str = "cpu") -> "Restorer":
+        """Load generators.
+
+        Args:
+            weights: `lfw`, trained on Labeled Faces in the Wild, for research; or the path of a
+                `generator.safetensors` that you trained or of a kit, or several files, each of another resolution.
+            device: `cpu` or `cuda`.
+
+        Raises:
+            WeightsError: if a file is missing, or not the weights of a generator.
+        """
+        generators: dict[int, Generator] = {}
+        for file in weight_files(weights):
+            res = description_of(file)["res"]
+            generators[res] = load_generator(file, res, device)
+        return cls(generators, device)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """The resolutions for which there is a generator, rising."""
+        return tuple(self._generators)
+
+    def model_for(self, size: float) -> int | None:
+        """Return the resolution of the generator that restores a face of this size; None: it is too large.
+
+        Args:
+            size: side of the aligned face in its photo, pixels.
+        """
+        if size > HR:
+            return None
+        fitting = [res for res in self._generators if size <= LARGEST[res]]
+        return fitting[0] if fitting else self.resolutions[-1]
+
+    def restore(self, faces: Faces) -> Faces:
+        """Restore aligned faces: square, with the eyes, nose and mouth on the ArcFace template.
+
+        Args:
+            faces: uint8 RGB, (N, S, S, 3), as a numpy array; or RGB in [0, 1], (N, 3, S, S), as a torch tensor. S is
+                at most 112. A face is brought to the resolution of the generator for its size.
+
+        Returns:
+            The same kind, (N, 112, 112, 3) or (N, 3, 112, 112).
+
+        Raises:
+            DataError: if `faces` has another type or shape.
+        """
+        if isinstance(faces, Tensor):
+            _check(faces.is_floating_point() and faces.ndim == 4 and faces.shape[1] == 3, faces, "float (N, 3, S, S)")
+            size = _size(faces.shape[2:])
+            return self._restored(faces.to(self._device), size).clamp(0, 1).to(faces.device)
+        _check(faces.dtype == np.uint8 and faces.ndim == 4 and faces.shape[3] == 3, faces, "uint8 (N, S, S, 3)")
+        size = _size(faces.shape[1:3])
+        parts = [faces[start : start + FACES_PER_CALL] for start in range(0, len(faces), FACES_PER_CALL)]
+        restored = [to_faces(self._restored(to_tensor(part, self._device), size)) for part in parts]
+        return np.concatenate(restored) if restored else np.empty((0, HR, HR, 3), np.uint8)
+
+    def _restored(self, faces: Tensor, size: int) -> Tensor:
+        model = self.model_for(size)
+        assert model is not None
+        if size != model:
+            faces = torch.nn.functional.interpolate(faces, (model, model), mode="bicubic", antialias=True).clamp(0, 1)
+        with torch.inference_mode():
+            return self._generators[model](faces)
+
+    def restore_photo(self, image: np.ndarray, scale: int = 1, main: bool = False) -> RestoredPhoto:
+        """Find the faces of a photo, restore them, and put them back.
+
+        Args:
+            image: uint8 RGB, (H, W, 3), upright.
+            scale: how many times as wide the result is: 1, 2 or 4. What is no face is enlarged by bicubic
+                interpolation.
+            main: restore the most central face alone.
+
+        Raises:
+            DataError: if the photo shows no face, or `image` has another type or shape.
+        """
+        _check(image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, image, "uint8 (H, W, 3)")
+        if scale not in SCALES:
+            raise DataError(f"scale {scale}: give 1, 2 or 4")
+        self._finder = self._finder or FaceFinder(DETECTION_SCORE)
+        try:
+            found = [self._finder.main_face(image)] if main else self._finder.all_faces(image)
+        except NoFaceError as reason:
+            raise DataError(f"the photo: {reason}") from None
+        faces = self.restore_found(image, found)
+        return RestoredPhoto(with_faces(enlarged(image, scale), faces, scale), faces)
+
+    def restore_each(
+        self, faces: Sequence[np.ndarray], sizes: Sequence[float]
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Restore aligned faces of several sizes, each by the generator for its size.
+
+        Args:
+            faces: uint8 RGB, (S, S, 3) each, of any S.
+            sizes: what they were in their photos, before they were enlarged to S, pixels.
+
+        Returns:
+            The faces as the generators are given them, and restored to (112, 112, 3). One that is larger than 112 px
+            is brought to 112 px in both.
+        """
+        models = [self.model_for(size) for size in sizes]
+        small = [
+            face if len(face) == (model or HR) else downsample(face, (model or HR, model or HR), "bicubic")
+            for face, model in zip(faces, models, strict=True)
+        ]
+        restored = list(small)
+        for model in {model for model in models if model is not None}:
+            which = [number for number, other in enumerate(models) if other == model]
+            for number, face in zip(which, self.restore(np.stack([small[number] for number in which])), strict=True):
+                restored[number] = face
+        return small, restored
+
+    def restore_found(self, image: np.ndarray, found: Sequence[Detection]) -> tuple[RestoredFace, ...]:
+        """Restore the faces that were found in a photo, in their order.
+
+        Args:
+            image: uint8 RGB, (H, W, 3).
+            found: by `ftlgan.tool.finding.FaceFinder`.
+        """
+        crops = [aligned_crop(image, face) for face in found]
+        sizes = [face_size(face.landmarks) for face in found]
+        small, restored = self.restore_each(crops, sizes)
+        height, width = image.shape[:2]
+        return tuple(
+            RestoredFace(
+                restored[number],
+                small[number],
+                upright_box(face, width, height),
+                face.landmarks,
+                face.turns,
+                face.score,
+                sizes[number],
+                self.model_for(sizes[number]),
+            )
+            for number, face in enumerate(found)
+        )
+
+
+def weight_files(weights: Weights) -> list[Path]:
+    """Return the files of a packaged set by its name, or the files that are named."""
+    if isinstance(weights, str) and (weights in SETS or not Path(weights).exists()):
+        return list(packaged_models(weights).values())
+    named = [weights] if isinstance(weights, str | PathLike) else weights
+    return [file for path in map(Path, named) for file in (kit_files(path) if path.is_dir() else [path])]
+
+
+def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarge a photo by bicubic interpolation, into an array of its own.
+
+    Args:
+        image: uint8, (H, W, 3) or (H, W).
+        scale: 1, 2 or 4.
+    """
+    if scale == 1:
+        return image.copy()
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+
+
+def with_faces(photo: np.ndarray, faces: Sequence[RestoredFace], scale: int) -> np.ndarray:
+    """Put restored faces into an enlarged photo, in place, and return it. Those that are left as they are stay so.
+
+    Args:
+        photo: uint8 RGB, (scale H, scale W, 3).
+        faces: of the photo before it was enlarged.
+        scale: how much it was enlarged.
+    """
+    for face in faces:
+        if face.model is not None:
+            put_back(photo, face.image, (face.landmarks + 0.5) * scale - 0.5, face.turns)
+    return photo
+
+
+def _check(right: bool, given: np.ndarray | Tensor, expected: str) -> None:
+    if not right:
+        raise DataError(f"faces are {given.dtype} of shape {tuple(given.shape)}; give RGB as {expected}")
+
+
+def _size(shape: Sequence[int]) -> int:
+    height, width = shape
+    if height != width or not 0 < height <= HR:
+        raise DataError(f"faces are {width}x{height} px; give square ones of at most {HR} px")
+    return height

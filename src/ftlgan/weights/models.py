@@ -1,0 +1,50 @@
+"""The trained generators that come with this package: a set of three, for faces of 14, 28 and 56 pixels."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ftlgan.errors import WeightsError
+
+SETS = {"lfw": "trained on Labeled Faces in the Wild, for research"}
+"""The sets, and what they may be used for."""
+RESOLUTIONS = (14, 28, 56)
+"""Width and height of the faces that the generators restore, pixels."""
+
+
+def packaged_models(name: str) -> dict[int, Path]:
+    """Return the files of a set, by the resolution that each restores.
+
+    Args:
+        name: a name in `SETS`.
+
+    Raises:
+        WeightsError: if there is no such set.
+    """
+    if name not in SETS:
+        raise WeightsError(f"weights {name!r}: is neither {', '.join(SETS)} nor a file; give one of them, or a file")
+    folder = Path(str(files("ftlgan.weights"))) / name
+    return {res: folder / f"{res}.safetensors" for res in RESOLUTIONS}
+
+
+def description_of(path: Path) -> dict[str, Any]:
+    """Return what a file of a generator says of itself: the resolution `res`, the `teachers` in its loss, its size.
+
+    Raises:
+        WeightsError: if the file is missing, or not one of ours.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            description = json.loads((file.metadata() or {})["ftlgan"])
+            if isinstance(description["res"], int):
+                return description
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: there is no such file") from None
+    except (OSError, SafetensorError):
+        raise WeightsError(f"{path}: is not a whole safetensors file") from None
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise WeightsError(f"{path}: holds no FTLGAN generator (no 'ftlgan' in its metadata)")

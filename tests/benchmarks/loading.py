@@ -17,7 +17,6 @@ import importlib.util
 import multiprocessing
 import os
 import resource
-import shutil
 import statistics
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
@@ -158,14 +158,14 @@ def measure(way: str, folder: Path, batches: int) -> str:
     return f"{way:14} {count / seconds:9,.0f} {own} {peak:7.0f} {before:7.1f} {more:8.0f}"
 
 
-def libraries(faces: int, batches: int) -> None:
+def libraries(faces: int, batches: int, ways: list[str]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "table"
         write_faces(folder, FACES, rows(faces, HR))
         print(
             f"{faces:,} faces\n{'':14} {'faces/s':>9} {'/processor':>9} {'MB':>7} {'before':>7} {'disk MB':>8}   load"
         )
-        for way in WAYS:
+        for way in ways:
             if way in ("datasets", "webdataset") and importlib.util.find_spec(way) is None:
                 print(f"{way:14} is not installed")
                 continue
@@ -199,8 +199,6 @@ def triplets(count: int) -> Iterator[Any]:
             np.char.add("person ", np.char.zfill((rows // PHOTOS).astype(str), 7)) for rows in (anchor, negative)
         ]
         columns += [np.zeros(len(anchor), np.float32), np.ones(len(anchor), np.float32)]
-        import pyarrow as pa
-
         yield pa.table([pa.array(column) for column in columns], schema=TRIPLETS)
 
 
@@ -215,7 +213,8 @@ def play(folder: Path, batches: int) -> None:
         before, start = resident(), time.perf_counter()
         data = read_training_set(folder / "degraded", folder / "aligned", folder / "targets", own)
         print(
-            f"{name}: {len(data.train.lr):,} faces, {len(data.triplets):,} triplets, read in {time.perf_counter() - start:.0f} s"
+            f"{name}: {len(data.train.lr):,} faces, {len(data.triplets):,} triplets, "
+            f"read in {time.perf_counter() - start:.0f} s"
         )
         print(f"  {before:.0f} MB before, {resident():.0f} MB after", flush=True)
         waits, used = list[float](), time.process_time()
@@ -245,15 +244,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=20_000)
     parser.add_argument("--batches", type=int, default=40)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--train", type=int)
     arguments = parser.parse_args()
     if not arguments.train:
-        libraries(arguments.faces, arguments.batches)
+        libraries(arguments.faces, arguments.batches, arguments.ways)
         return
     with tempfile.TemporaryDirectory() as temporary:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(made_up_project, (Path(temporary), arguments.train))
-            print(f"{sum(shutil.disk_usage(temporary)[1:2]) / 1e9:.0f} GB of the disk are used")
+            size = sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
+            print(f"tables of {size / 1e9:.1f} GB", flush=True)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(play, (Path(temporary), arguments.batches))
 

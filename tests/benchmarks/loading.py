@@ -124,7 +124,7 @@ class RowGroups(torch.utils.data.IterableDataset[Any]):
 
 
 def by_dataloader(folder: Path, _: Path) -> Iterator[np.ndarray]:
-    for batch in torch.utils.data.DataLoader(RowGroups(folder), BATCH, num_workers=1):
+    for batch in torch.utils.data.DataLoader(RowGroups(folder), BATCH):
         yield batch.numpy()
 
 
@@ -154,8 +154,7 @@ def measure(way: str, folder: Path, batches: int) -> str:
         cost = processor() - used
         more = sum(path.stat().st_size for path in Path(extra).rglob("*") if path.is_file()) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    own = f"{count / cost:9,.0f}" if way != "dataloader" else "         "  # a worker's time counts when it has ended
-    return f"{way:14} {count / seconds:9,.0f} {own} {peak:7.0f} {before:7.1f} {more:8.0f}"
+    return f"{way:14} {count / seconds:9,.0f} {count / cost:9,.0f} {peak:7.0f} {before:7.1f} {more:8.0f}"
 
 
 def libraries(faces: int, batches: int, ways: list[str]) -> None:

@@ -17,7 +17,6 @@ import importlib.util
 import multiprocessing
 import os
 import resource
-import shutil
 import statistics
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
@@ -124,7 +124,7 @@ class RowGroups(torch.utils.data.IterableDataset[Any]):
 
 
 def by_dataloader(folder: Path, _: Path) -> Iterator[np.ndarray]:
-    for batch in torch.utils.data.DataLoader(RowGroups(folder), BATCH, num_workers=1):
+    for batch in torch.utils.data.DataLoader(RowGroups(folder), BATCH):
         yield batch.numpy()
 
 
@@ -154,18 +154,17 @@ def measure(way: str, folder: Path, batches: int) -> str:
         cost = processor() - used
         more = sum(path.stat().st_size for path in Path(extra).rglob("*") if path.is_file()) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    own = f"{count / cost:9,.0f}" if way != "dataloader" else "         "  # a worker's time counts when it has ended
-    return f"{way:14} {count / seconds:9,.0f} {own} {peak:7.0f} {before:7.1f} {more:8.0f}"
+    return f"{way:14} {count / seconds:9,.0f} {count / cost:9,.0f} {peak:7.0f} {before:7.1f} {more:8.0f}"
 
 
-def libraries(faces: int, batches: int) -> None:
+def libraries(faces: int, batches: int, ways: list[str]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "table"
         write_faces(folder, FACES, rows(faces, HR))
         print(
             f"{faces:,} faces\n{'':14} {'faces/s':>9} {'/processor':>9} {'MB':>7} {'before':>7} {'disk MB':>8}   load"
         )
-        for way in WAYS:
+        for way in ways:
             if way in ("datasets", "webdataset") and importlib.util.find_spec(way) is None:
                 print(f"{way:14} is not installed")
                 continue
@@ -199,8 +198,6 @@ def triplets(count: int) -> Iterator[Any]:
             np.char.add("person ", np.char.zfill((rows // PHOTOS).astype(str), 7)) for rows in (anchor, negative)
         ]
         columns += [np.zeros(len(anchor), np.float32), np.ones(len(anchor), np.float32)]
-        import pyarrow as pa
-
         yield pa.table([pa.array(column) for column in columns], schema=TRIPLETS)
 
 
@@ -246,15 +243,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=20_000)
     parser.add_argument("--batches", type=int, default=40)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--train", type=int)
     arguments = parser.parse_args()
     if not arguments.train:
-        libraries(arguments.faces, arguments.batches)
+        libraries(arguments.faces, arguments.batches, arguments.ways)
         return
     with tempfile.TemporaryDirectory() as temporary:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(made_up_project, (Path(temporary), arguments.train))
-            print(f"{sum(shutil.disk_usage(temporary)[1:2]) / 1e9:.0f} GB of the disk are used")
+            size = sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
+            print(f"tables of {size / 1e9:.1f} GB", flush=True)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(play, (Path(temporary), arguments.batches))
 

@@ -1,7 +1,7 @@
 """Several processes that train as one: each takes its share of every batch.
 
 `launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py ftlgan` by hand does the same,
-and is the way to several machines.
+and is the way to several machines: see docs/scale.md.
 """
 
 import logging
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -22,9 +23,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ftlgan.errors import FtlganError
 
+Value = TypeVar("Value")
+
 PATIENCE = timedelta(hours=1)
 """How long processes wait for the first one, which validates alone."""
 
+LAUNCHED = "FTLGAN_LAUNCHED"
+"""The environment variable by which a process knows that `launch` says which of them has ended."""
 SECONDS_TO_SPEAK = 30
 """How long a process waits for the first one to meet the same problem and say it, upon which all are ended."""
 
@@ -52,6 +57,14 @@ class World:
         own = batch // self.size
         return slice(self.rank * own, (self.rank + 1) * own)
 
+    def from_first(self, value: Value) -> Value:
+        """Return what the first process has, in each: only its machine has the checkpoint."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values)
+        return values[0]
+
     def mean(self, metrics: torch.Tensor) -> torch.Tensor:
         """Return the mean over all processes, the same in each."""
         if self.size > 1:
@@ -70,6 +83,7 @@ def launch(script: str, processes: int, *arguments: str) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    os.environ[LAUNCHED] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # a process says itself why it ended
     config = LaunchConfig(
@@ -118,5 +132,10 @@ def join_world(device: str) -> Generator[World]:
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
-        sys.exit(1)  # another process has ended: `launch` says which
+        if LAUNCHED in os.environ:
+            sys.exit(1)  # another process has ended: `launch` says which
+        sys.exit(
+            f"ERROR: train: process {world.rank} of {world.size} has lost the others: one has ended, or its machine "
+            "can't be reached; start all of them again to go on"
+        )
     dist.destroy_process_group()  # not after a failure: others may wait in the midst of a reduction, for ever

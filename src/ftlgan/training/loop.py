@@ -82,7 +82,7 @@ def fit(
     """
     state, train = State(generator, discriminator, config), config.train
     with _Trainer(state, teachers, data, perceptual, world) as trainer:
-        found = checkpoint.read(report=world.is_first) if checkpoint else None
+        found = world.from_first(checkpoint.read() if checkpoint and world.is_first else None)
         if found:
             state.restore(*found)
             for step, metrics in state.history if world.is_first else []:

@@ -28,14 +28,15 @@ class StoredFaces:
 
     Args:
         paths: the files they lie in.
-        files: int32 (N,): the file of each, `NOWHERE` for a black one; the first is not black.
+        files: int32 (N,): the file of each, `NOWHERE` for a black one.
         offsets: int64 (N,): where each begins in its file.
         lengths: int32 (N,): the bytes of each.
     """
 
     def __init__(self, paths: Sequence[Path], files: np.ndarray, offsets: np.ndarray, lengths: np.ndarray) -> None:
         self.paths, self.files, self.offsets, self.lengths = paths, files, offsets, lengths
-        self._threads = ThreadPoolExecutor(min(MOST_THREADS, available_cores()), "decode")
+        self._count = min(MOST_THREADS, available_cores())
+        self._threads = ThreadPoolExecutor(self._count, "decode")
         first = self._decode(int(np.argmax(files != NOWHERE)))
         self.shape = (len(files), *(first.shape if first is not None else (0, 0, 3)))
 
@@ -53,9 +54,14 @@ class StoredFaces:
         """
         wanted = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
         found = np.zeros((len(wanted), *self.shape[1:]), np.uint8)
-        for place, image in enumerate(self._threads.map(self._decode, wanted.tolist())):
-            if image is not None:
-                found[place] = image
+
+        def fill(first: int) -> None:
+            for place in range(first, len(wanted), self._count):
+                if (image := self._decode(int(wanted[place]))) is not None:
+                    found[place] = image
+
+        for _ in self._threads.map(fill, range(self._count)):
+            pass  # for the errors
         return found
 
     def select(self, rows: np.ndarray) -> "StoredFaces":

@@ -1,0 +1,109 @@
+"""Several machines: two nodes that torchrun brings together give the weights of one process, and go on after a loss."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small import faster, same, small_generator, train
+
+from ftlgan.training.data import TrainingSet
+from ftlgan.training.distributed import World
+
+HERE = Path(__file__).parent
+NODE = f"""
+import os, sys, time
+sys.path.insert(0, {str(HERE)!r})
+from pathlib import Path
+import torch
+from small import small_set, train, faster
+from ftlgan.errors import one_line_errors
+from ftlgan.training.checkpoint import Checkpoint
+from ftlgan.training.distributed import join_world
+from ftlgan.training.fingerprint import Fingerprint
+
+here = Path(os.environ["HERE"])
+loss = os.environ.get("LOST")
+
+@one_line_errors
+def main():
+    with join_world("cpu") as world:
+        checkpoint = Checkpoint(here, "model", Fingerprint({{}}, {{}}, None, {{}}))
+
+        def log(step, metrics):
+            (here / f"logged-{{step}}").touch()
+
+        if loss and world.rank == 1:
+            from ftlgan.training import loop
+            take, steps = loop._Trainer.step, iter(range(99))
+            loop._Trainer.step = lambda self: os.kill(os.getpid(), 9) if next(steps) == 3 else take(self)
+        trained = train(small_set(), faster(steps=6, batch=8), world, log=log, checkpoint=checkpoint)
+        if world.is_first:
+            torch.save(trained.generator.state_dict(), here / "weights.pt")
+
+main()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return own.getsockname()[1]
+
+
+def run_nodes(folder: Path, **variables: str) -> list[tuple[int, str]]:
+    """Run two nodes of one process each, each with a folder of its own: exit status and output of both."""
+    script = folder / "node.py"
+    script.write_text(NODE)
+    port, nodes = free_port(), list[subprocess.Popen[str]]()
+    for rank in range(2):
+        own = folder / f"node-{rank}"
+        own.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node-rank={rank}"]
+        command += ["--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}"]
+        command += ["--rdzv-id=test", "--local-addr=127.0.0.1", str(script)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HERE": str(own), **variables}
+        nodes.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+        time.sleep(0.1)
+    return [(node.communicate(timeout=600)[0], node.returncode)[::-1] for node in nodes]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "node-0/weights.pt")
+
+
+@pytest.mark.slow
+def test_two_nodes_give_the_weights_of_one_process_and_go_on_after_one_is_lost(
+    data: TrainingSet, tmp_path: Path
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "lost").mkdir()
+    for status, printed in run_nodes(tmp_path / "whole"):
+        assert status == 0, printed
+    alone = train(data, faster(steps=6, batch=8), World())
+    for ours, theirs in zip(alone.generator.state_dict().values(), weights(tmp_path / "whole").values(), strict=True):
+        assert (ours - theirs).abs().max() < 1e-5
+    assert not (tmp_path / "whole/node-1/logged-1").exists(), "the first process logs for all"
+
+    (first, printed), (second, _) = run_nodes(tmp_path / "lost", LOST="1")
+    assert first
+    assert second
+    (line,) = {line.split("]:")[-1] for line in printed.splitlines() if "ERROR: " in line}
+    assert "ERROR: train: process 0 of 2 has lost the others" in line
+    assert list((tmp_path / "lost/node-0").glob("model-*.safetensors"))
+    assert not list((tmp_path / "lost/node-1").glob("model-*.safetensors"))
+    for log in (tmp_path / "lost/node-0").glob("logged-*"):
+        log.unlink()
+    for status, printed in run_nodes(tmp_path / "lost"):
+        assert status == 0, printed
+    resumed = small_generator()
+    resumed.load_state_dict(weights(tmp_path / "lost"))
+    undisturbed = small_generator()
+    undisturbed.load_state_dict(weights(tmp_path / "whole"))
+    assert same(resumed, undisturbed)

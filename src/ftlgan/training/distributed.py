@@ -1,7 +1,7 @@
 """Several processes that train as one: each takes its share of every batch.
 
 `launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py ftlgan` by hand does the same,
-and is the way to several machines: see docs/scale.md.
+and is the way to several machines: see docs/guides/scale.md.
 """
 
 import logging

@@ -19,11 +19,9 @@ from ftlgan.alignment import (
     ONLY_PHOTO,
     AlignedFace,
     Aligner,
-    NoFaceError,
     SmallAligner,
     aligned_rows,
     crop,
-    read_photo,
     small_rows,
     take_aligned,
 )
@@ -31,6 +29,7 @@ from ftlgan.detection import FaceDetector, to_template
 from ftlgan.errors import DataError
 from ftlgan.faces import ALIGNED, SPLITS, decode_face
 from ftlgan.params import Align
+from ftlgan.photos import NoFaceError, read_photo
 
 Save = Callable[..., bytes]
 

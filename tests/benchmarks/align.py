@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ftlgan.alignment import Aligner, NoFaceError, aligned_rows
+from ftlgan.alignment import Aligner, aligned_rows
 from ftlgan.faces import SPLITS, encode_png
 from ftlgan.params import Align
+from ftlgan.photos import NoFaceError
 from ftlgan.sources import folder, synthetic
 
 ROUNDS = 5

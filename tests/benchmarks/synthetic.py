@@ -27,10 +27,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ftlgan.alignment import Aligner, NoFaceError
+from ftlgan.alignment import Aligner
 from ftlgan.degradation import degrade
 from ftlgan.errors import DataError, one_line_errors
 from ftlgan.params import Align, load_params
+from ftlgan.photos import NoFaceError
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.restoration.bicubic import Bicubic
 from ftlgan.sources import Photo, folder, synthetic

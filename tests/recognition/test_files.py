@@ -1,6 +1,7 @@
 """Files of recognizers: found where params.yaml says, downloaded once, and anything else is one line."""
 
 import io
+import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Generator
@@ -20,7 +21,7 @@ from onnx_models import assemble, build, export, save, scaling_itself
 
 from ftlgan.errors import DataError, FtlganError, ParamsError, WeightsError
 from ftlgan.params import RecognizerFile
-from ftlgan.recognition import packs, recognizers
+from ftlgan.recognition import recognizers
 from ftlgan.recognition.files import find
 from ftlgan.recognition.packs import RECOGNIZERS
 from ftlgan.recognition.preprocessing import Preprocessing
@@ -212,7 +213,7 @@ def test_what_an_interrupted_run_leaves_is_never_taken_for_a_pack(
     server.files["/buffalo_l.zip"] = whole
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(zipfile.ZipFile, "extractall", unpack_half)
-        patch.setattr(packs.shutil, "rmtree", lambda *_args, **_keys: None)  # a process that is killed tidies nothing
+        patch.setattr(shutil, "rmtree", lambda *_args, **_keys: None)  # a process that is killed tidies nothing
         find("mine", file)
     assert find("mine", file).model == mobilefacenet()
     assert sorted(path.name for path in (home / ".insightface" / "models").iterdir()) == ["buffalo_l"]

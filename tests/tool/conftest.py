@@ -3,14 +3,12 @@
 from pathlib import Path
 
 import pytest
-from samples import untrained
+from samples import KIT_SIZES, untrained
 from sharing import MadeOnce
 
 from ftlgan.alignment import Aligner, align_each
 from ftlgan.faces import ALIGNED, FACES, encode_png, write_faces
 from ftlgan.tool import pack
-
-SIZES = (14, 40)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +40,7 @@ def kit(made_once: MadeOnce, tables: Path) -> Path:
 
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pack, "SIZES", SIZES)
+            patch.setattr(pack, "SIZES", KIT_SIZES)
             models = untrained(folder / "models", 14, 28, 56)
             pack.pack(models, tables, folder / "kit", 3, "people who do not exist", 100, seed=0)
 

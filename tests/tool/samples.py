@@ -10,6 +10,8 @@ from insightface.data import get_image
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.weights import save_generator
 
+KIT_SIZES = (14, 40)
+"""Sizes of faces that the kit of the tests knows of, pixels."""
 SIZE = {"trunk": "dense", "features": 8, "blocks": 1, "growth": 4, "positions": False}
 
 
@@ -20,7 +22,7 @@ def astronaut(side: int = 512) -> np.ndarray:
 
 def group(reduced: int = 1) -> np.ndarray:
     """Return a photo of six people, uint8 RGB (H, W, 3); reduced by a whole number."""
-    photo = cv2.cvtColor(get_image("t1"), cv2.COLOR_BGR2RGB)
+    photo = np.ascontiguousarray(np.asarray(get_image("t1"), np.uint8)[..., ::-1])
     return cv2.resize(photo, None, fx=1 / reduced, fy=1 / reduced, interpolation=cv2.INTER_AREA)
 
 

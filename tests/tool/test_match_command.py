@@ -68,7 +68,8 @@ def test_the_numbers_are_those_of_the_kit(people: Path, kit: Path, tmp_path: Pat
         "at_the_bound": bool(ratio.bounded[0]),
     }
     assert found["false_match_rate"] == pytest.approx(known.false_match_rate(similarity), rel=1e-3)
-    python = match(*(read_photo((people / name).read_bytes()) for name in ("small-0.png", "large-0.jpg")), kit)
+    probe, reference = (read_photo((people / name).read_bytes()) for name in ("small-0.png", "large-0.jpg"))
+    python = match(probe, reference, kit)
     assert (round(python.similarity, 6), python.words) == (similarity, found["words"])
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 from commands import refusal
-from conftest import SIZES
 from safetensors.torch import load_file
-from samples import untrained
+from samples import KIT_SIZES, untrained
 
 from ftlgan.errors import DataError
 from ftlgan.params import BUILT_IN
@@ -29,7 +28,7 @@ def test_a_kit_holds_the_generators_in_half_precision(kit: Path) -> None:
 def test_what_is_known_is_what_a_naive_count_gives(kit: Path, tables: Path) -> None:
     knowledge = MatchFile.load(kit / MATCH)
     assert [(known.size, known.protocol) for known in knowledge.comparisons] == [
-        (size, protocol) for size in SIZES for protocol in ("lr-hr", "lr-lr")
+        (size, protocol) for size in KIT_SIZES for protocol in ("lr-hr", "lr-lr")
     ]
     people = photos_of_test_people(tables, 3)
     judge, restorer = recognizers.load("dlib"), Restorer.load(weight_files(kit))
@@ -59,7 +58,7 @@ def test_what_is_known_is_what_a_naive_count_gives(kit: Path, tables: Path) -> N
 
 def test_larger_faces_tell_more(kit: Path) -> None:
     knowledge = MatchFile.load(kit / MATCH)
-    small, large = (knowledge.known("lr-hr", size) for size in SIZES)
+    small, large = (knowledge.known("lr-hr", size) for size in KIT_SIZES)
     assert small
     assert large
     assert large.calibration.metrics.cllr.value < small.calibration.metrics.cllr.value
@@ -116,7 +115,7 @@ def test_a_damaged_file_is_said(kit: Path, tmp_path: Path) -> None:
 def test_the_same_test_people_give_the_same_bytes(
     kit: Path, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack, "SIZES", SIZES)
+    monkeypatch.setattr(pack, "SIZES", KIT_SIZES)
     models = untrained(tmp_path, 14, 28, 56)
     for again, model in zip(models, sorted((kit.parent / "models").iterdir()), strict=True):
         again.write_bytes(model.read_bytes())

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def test_a_photo_on_standard_input(weights: list[Path], tmp_path: Path, monkeypa
     assert (tmp_path / "out" / "photos" / "stdin.png").exists()
 
 
-def variants() -> Iterator[tuple[str, Image.Image, dict[str, object]]]:
+def variants() -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
     """Yield the same photo in the forms that photos have: a name, the image, how to save it."""
     rgb = Image.fromarray(astronaut(128))
     yield "plain.png", rgb, {}
@@ -205,7 +206,7 @@ VARIANTS = list(variants())
 
 @pytest.mark.parametrize(("name", "image", "how"), VARIANTS, ids=[name for name, _, _ in VARIANTS])
 def test_the_forms_that_photos_have(
-    name: str, image: Image.Image, how: dict[str, object], weights: list[Path], tmp_path: Path
+    name: str, image: Image.Image, how: dict[str, Any], weights: list[Path], tmp_path: Path
 ) -> None:
     image.save(tmp_path / name, **how)
     run("restore", tmp_path / name, "-o", tmp_path / "out", "--weights", *weights, "--scale", 1)

@@ -77,7 +77,7 @@ def test_restored_faces_and_embeddings_are_those_of_a_cpu(data: TrainingSet, res
     prepare_device("cuda", 0)
     generator, recognizer = Generator(res, **PRESETS[preset]).eval(), teacher.load("sface")
     torch.nn.init.normal_(generator.tail.weight, std=0.05)
-    lr = data.train.hr[:, :: 112 // res, :: 112 // res]  # pyright: ignore[reportOptionalSubscript]
+    lr = data.train.hr[:][:, :: 112 // res, :: 112 // res]  # pyright: ignore[reportOptionalSubscript]
     with torch.inference_mode():
         on_cpu = generator(to_tensor(lr))
         embedded = recognizer(on_cpu)

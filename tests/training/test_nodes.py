@@ -71,7 +71,8 @@ def run_nodes(folder: Path, **variables: str) -> list[tuple[int, str]]:
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
         time.sleep(0.1)
-    return [(node.communicate(timeout=600)[0], node.returncode)[::-1] for node in nodes]
+    printed = [node.communicate(timeout=600)[0] for node in nodes]
+    return [(node.returncode, text) for node, text in zip(nodes, printed, strict=True)]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -146,7 +146,7 @@ def test_a_step_is_what_it_is_naively(
     if every:
         assert data.train.hr is not None
         native = np.arange(len(data.train.lr)) % every == 0
-        hr = np.where(native[:, None, None, None], 0, data.train.hr)
+        hr = np.where(native[:, None, None, None], 0, data.train.hr[:])
         data = replace(data, train=replace(data.train, native=native, hr=hr), real=data.train.hr[~native])
     config = changed(
         config,

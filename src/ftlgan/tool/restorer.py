@@ -137,7 +137,8 @@ class Restorer:
         _check(faces.dtype == np.uint8 and faces.ndim == 4 and faces.shape[3] == 3, faces, "uint8 (N, S, S, 3)")
         size = _size(faces.shape[1:3])
         parts = [faces[start : start + FACES_PER_CALL] for start in range(0, len(faces), FACES_PER_CALL)]
-        restored = [to_faces(self._restored(to_tensor(part, self._device), size)) for part in parts]
+        # A copy: torch warns about an array that may not be written to, as PIL's are.
+        restored = [to_faces(self._restored(to_tensor(part.copy(), self._device), size)) for part in parts]
         return np.concatenate(restored) if restored else np.empty((0, HR, HR, 3), np.uint8)
 
     def _restored(self, faces: Tensor, size: int) -> Tensor:

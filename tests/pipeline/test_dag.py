@@ -139,7 +139,7 @@ def test_a_param_makes_stale_what_reads_it_and_nothing_else(
 def test_another_colour_retrains_nothing(project: Project) -> None:
     plots = project.root / "src/ftlgan/evaluation/plots.py"
     plots.write_text(plots.read_text() + "\n# another colour\n")
-    assert project.stale() == {"evaluate"}
+    assert project.stale() == {"evaluate", "identify"}
 
 
 def test_what_cannot_change_an_output_makes_nothing_stale(project: Project) -> None:

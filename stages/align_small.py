@@ -30,7 +30,7 @@ def every_person(dataset: Dataset) -> Collection[str]:
     """Return the people of whom there are high-resolution photos, whether chosen by `dataset.people` or not."""
     if dataset.source == "synthetic":
         return ()
-    return folder.album(lfw.download() if dataset.source == "lfw" else folder.locate(dataset.path))
+    return folder.album(lfw.download() if dataset.is_lfw else folder.locate(dataset.path))
 
 
 @one_line_errors

@@ -82,6 +82,16 @@ class Calibrated(BaseModel):
     cllr_hi: Known = None
 
 
+class Listed(BaseModel):
+    """How well the pairs of a list were judged: a row of metrics/pairs.csv."""
+
+    condition: str = ""
+    method: str
+    judge: str
+    protocol: str
+    accuracy: Known = None
+
+
 class Difference(BaseModel):
     """The paired interval of the d' of one method minus that of another: a row of metrics/differences.csv."""
 
@@ -185,7 +195,8 @@ class Run:
     quality: Sequence[Quality]
     identification: Sequence[Identified] = ()
     calibration: Sequence[Calibrated] = ()
-    """This and the one above are empty for runs of an earlier version."""
+    pairs: Sequence[Listed] = ()
+    """These three are empty for runs of an earlier version, and the last one without a list of pairs."""
 
 
 class _Project(NamedTuple):
@@ -286,6 +297,7 @@ def _read(name: str, project: _Project) -> Run:
     differences = _parsed(name, project, "differences.csv", list[Difference])
     quality = _parsed(name, project, "quality.json", list[Quality], default="[]")
     identification = _parsed(name, project, "identification.csv", list[Identified], default="")
+    pairs = _parsed(name, project, "pairs.csv", list[Listed], default="")
     calibration = _parsed(name, project, "calibration/calibration.csv", list[Calibrated], default="")
     shown = ("", origin.condition)
     return Run(
@@ -299,6 +311,7 @@ def _read(name: str, project: _Project) -> Run:
         quality=[row for row in quality if row.condition in shown],
         identification=[row for row in identification if row.condition in shown],
         calibration=[row for row in calibration if row.condition in shown],
+        pairs=[row for row in pairs if row.condition in shown],
     )
 
 

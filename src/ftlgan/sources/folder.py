@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from ftlgan.errors import DataError
@@ -105,7 +105,7 @@ def link_into_copy(key: str, path: str, project: Path) -> None:
     """
     place = Path(os.path.abspath(path))  # noqa: PTH100 - as DVC does: `..` is textual, links are not resolved
     photos = Path(os.path.abspath(project / path))  # noqa: PTH100
-    if place == photos or not photos.is_dir() or (place.exists() and not place.is_symlink()):
+    if place == photos or not photos.exists() or (place.exists() and not place.is_symlink()):
         return
     if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
         raise DataError(f"{key}: {path} leads too far up for a run in a copy of the project; give {photos} instead")
@@ -115,7 +115,20 @@ def link_into_copy(key: str, path: str, project: Path) -> None:
     link.replace(place)
 
 
-def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:
+def locate_pairs(path: str) -> None:
+    """Check that `dataset.pairs`, as seen from the working directory, is a file.
+
+    Raises:
+        DataError: if it does not exist or is a folder.
+    """
+    if not Path(path).is_file():
+        problem = "is a folder" if Path(path).exists() else "does not exist"
+        raise DataError(f"dataset.pairs: {path} {problem}; it should be a list of pairs, as LFW's pairs.txt, or CSV")
+
+
+def people(
+    folder: Path, most_people: int | None, most_photos: int | None, seed: int, left_out: Collection[str] = ()
+) -> dict[str, list[Path]]:
     """Choose people and photos, by name and seed alone.
 
     Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first. Photos are
@@ -125,6 +138,8 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
         folder: the directory of directories.
         most_people: cap on people; None: all.
         most_photos: cap on photos per person; None: all.
+        seed: of the choice.
+        left_out: people who are not chosen.
 
     Returns:
         The photos of each person, people in alphabetical order.
@@ -132,7 +147,7 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
     Raises:
         DataError: if the folder has no folders with photos.
     """
-    every = album(folder)
+    every = {name: photos for name, photos in album(folder).items() if name not in left_out}
     if not every:
         raise DataError(
             f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...) in it; "

@@ -7,6 +7,7 @@ folds); `NAME 1 4` is a pair of one person's photos, `NAME 1 OTHER 2` of two peo
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMass technical report 07-49 (2007).
 """
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ftlgan.errors import DataError
+from ftlgan.errors import DataError, writing
 from ftlgan.verification.binning import Floats, Ints
+from ftlgan.verification.metrics import RESOLUTION
 from ftlgan.verification.names import shown_apart, spelling
 from ftlgan.verification.pairs import Comparison, Faces, check_same_people, numbered
 from ftlgan.verification.scores import read_labels
@@ -77,7 +79,7 @@ def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool 
             that a pair is genuine, or is not, and the identities say otherwise; or if neither list nor identities
             say whether a pair is genuine.
     """
-    every = _read(path)
+    every = read_pairs(path)
     check_same_people(probes, references)
     if probes.anonymous and (unknown := next((pair for pair in every if pair.genuine is None), None)):
         raise DataError(
@@ -150,7 +152,80 @@ def _best_threshold(scores: Floats, genuine: NDArray[np.bool_]) -> float:
     return float(thresholds[np.argmax(np.concatenate([[0], np.cumsum(gain)]))])
 
 
-def _read(path: Path) -> list[Listed]:
+def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far: float) -> FoldAccuracy | None:
+    """Return the true accept rate (TAR) of each fold at the threshold with a false accept rate on all others.
+
+    The threshold is the lowest one at which no more than a share `far` of the impostor pairs of the other folds is
+    accepted; a score is accepted if it is above. With LFW's 2,700 others and 0.001, two false accepts are allowed.
+
+    Args:
+        scores: (N,).
+        genuine: (N,).
+        folds: number of each pair's fold, (N,).
+        far: in [0, 1).
+
+    Returns:
+        The mean over the folds that have genuine pairs, in place of the accuracy; None if they are fewer than two, or
+        a fold's others have no impostor pair.
+
+    Source: `calculate_val` of Sandberg's facenet, whose rates the field reports, interpolates thresholds between steps.
+    """
+    rates: list[float] = []
+    for fold in np.unique(folds[genuine]):
+        others = np.sort(scores[(folds != fold) & ~genuine])[::-1]
+        if not others.size:
+            return None
+        threshold = others[int(far * len(others) * (1 + RESOLUTION))]
+        rates.append(float(np.mean(scores[(folds == fold) & genuine] > threshold)))
+    if len(rates) < 2:
+        return None
+    return FoldAccuracy(len(rates), float(np.mean(rates)), float(np.std(rates, ddof=1) / np.sqrt(len(rates))))
+
+
+def listed_photos(pairs: Sequence[Listed], names: Sequence[str]) -> set[str]:
+    """Return those photos that a list mentions, by the names that it may use for them.
+
+    Args:
+        pairs: of the list.
+        names: of all photos, each PERSON/PHOTO.
+
+    Raises:
+        DataError: if a name of the list fits several photos.
+    """
+    photos = _Photos(names)
+    rows = {
+        photos.row(Path("dataset.pairs"), pair.line, name) for pair in pairs for name in (pair.probe, pair.reference)
+    }
+    return {names[row] for row in rows if row is not None}
+
+
+def listed_people(pairs: Sequence[Listed]) -> set[str]:
+    """Return the people of a list whose photos are called PERSON/PHOTO."""
+    return {name.split("/")[0] for pair in pairs for name in (pair.probe, pair.reference)}
+
+
+def write_pairs(path: Path, pairs: Sequence[Listed]) -> None:
+    """Write a list whose photos are called PERSON/PHOTO as CSV, which `score_list` reads; without pairs, its header.
+
+    Raises:
+        DataError: if it can't be written.
+    """
+    columns = ["probe", "reference", "genuine", *["fold"] * all(pair.fold for pair in pairs)]
+    with writing(path), path.open("w", encoding="utf-8", newline="\n") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        for pair in pairs:
+            same = pair.probe.split("/")[0] == pair.reference.split("/")[0]
+            genuine = int(same if pair.genuine is None else pair.genuine)
+            table.writerow([pair.probe, pair.reference, genuine, pair.fold][: len(columns)])
+
+
+def read_pairs(path: Path) -> list[Listed]:
+    """Read a list of pairs.
+
+    Raises:
+        DataError: if the file is none.
+    """
     text = read_text(path)
     first = next((line.split() for line in text_lines(text) if line.strip()), [])
     if not first:
@@ -216,9 +291,9 @@ def _is_number(word: str) -> bool:
 class _Photos:
     """The rows of a table by the names that a list may use."""
 
-    def __init__(self, faces: Faces) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         """Number the photos by their name; NAME/NAME_0001.jpg, as LFW has it, and NAME/1.jpg also by NAME/0001."""
-        self._names: list[str] = faces.face_ids.tolist()
+        self._names = names
         self._rows = {name: row for row, name in enumerate(self._names)}
         self._by_number: dict[str, list[int]] = {}
         for row, name in enumerate(self._names):
@@ -257,7 +332,7 @@ def _find_rows(
     path: Path, listed: Sequence[Listed], probes: Faces, references: Faces, skip_missing: bool
 ) -> list[tuple[int, int] | None]:
     """The rows of the photos of each pair; None: one is not there, and is to be skipped."""
-    sides = _Photos(probes), _Photos(references)
+    sides = _Photos(probes.face_ids.tolist()), _Photos(references.face_ids.tolist())
     found: list[tuple[int, int] | None] = []
     for pair in listed:
         one, other = sides[0].row(path, pair.line, pair.probe), sides[1].row(path, pair.line, pair.reference)

@@ -39,10 +39,17 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add(
         "unpack",
-        "ftlgan.sources.bin_set:unpack",
-        "unpack a verification set of insightface (lfw.bin, ...): faces for embed, and pairs for verify",
+        "ftlgan.unpack:unpack",
+        "unpack a verification set of insightface (lfw.bin, ...) or a set of small faces (TinyFace, QMUL-SurvFace, "
+        "SCface): faces for embed and degrade, and pairs for verify",
     )
-    command.add_argument("source", type=Path, metavar="SET.bin", help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like")
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="SET",
+        help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like; or the folder of TinyFace's Testing_Set, of "
+        "QMUL-SurvFace's Face_Identification_Test_Set or Face_Verification_Test_Set, or of SCface",
+    )
     command.add_argument(
         "-o",
         "--output",
@@ -50,7 +57,17 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="a new or empty folder, for the table faces and the list pairs.csv",
+        help="a new or empty folder, for the tables faces, or gallery, probes and non_mated, and the list pairs.csv",
+    )
+    command.add_argument(
+        "--aligned", action="store_true", help="the photos of a folder are aligned faces (ArcFace template, square)"
+    )
+    command.add_argument(
+        "--detection-score",
+        type=float,
+        default=0.7,
+        metavar="SCORE",
+        help="least confidence of the detector, 0 to 1 (default: %(default)s)",
     )
 
     command = add(

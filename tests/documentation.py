@@ -22,7 +22,7 @@ class Block:
 
     page: Path
     line: int
-    """Of its text, from 1."""
+    """The first line of its text, from 1."""
     language: str
     text: str
     title: str

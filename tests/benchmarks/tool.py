@@ -22,7 +22,7 @@ from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.tool.crops import face_size
 
 SIZE = 28
-"""Of the faces, pixels."""
+"""The size of the faces, pixels."""
 
 
 def small_photos(source: Path, folder: Path, count: int) -> None:

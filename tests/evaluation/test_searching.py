@@ -25,7 +25,7 @@ from ftlgan.verification.report import paired_difference
 ALL = Identify(photos="all", fusion="mean", left_out=0.5)
 ONE = Identify(photos="one", fusion="max", left_out=0.5)
 PHOTOS = [3, 3, 3, 3, 3, 3, 3, 3, 2, 1]
-"""Of each of ten people; the last can't be searched for."""
+"""The photos of each of ten people; the last person can't be searched for."""
 
 
 def embedded(noise: float) -> Embedded:

@@ -17,6 +17,9 @@ GUIDED = [
     if "tests/tool/test_guide.py" in block.reason
 ]
 
+SAID = next(block.text for block in blocks(DOCS / "guides/restore.md") if block.language == "text")
+"""What the guide says that `ftlgan match` prints."""
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
@@ -43,5 +46,7 @@ def test_a_block_runs(block: Block, photos: Path) -> None:
         done = subprocess.run(command, cwd=photos, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout or "restore_photo" in text
+        if line == "ftlgan match small.jpg --reference known.jpg":
+            assert SAID in done.stdout
     if "restored.png" in block.text:
         assert np.asarray(Image.open(photos / "restored.png")).shape == (256, 256, 3)

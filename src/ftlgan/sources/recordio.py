@@ -47,7 +47,7 @@ class _Table:
     keys: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray
-    """Of the content; of the first part, where there are several."""
+    """The length of the content; of its first part, where there are several."""
     parts: np.ndarray
     flags: np.ndarray
     """The number of labels that follow the header."""

@@ -17,8 +17,7 @@ ENLARGEMENTS = (1, 2, 4)
 """What a photo is enlarged by. In 150 photos of LFW with faces of 12 px, the detector finds 26 percent in the photos as
 they are, 99 percent enlarged twice, and all enlarged four times."""
 LONGEST_ENLARGED = 2560
-"""Pixels of the longest side: a photo is not enlarged beyond this. A photo of that size has faces of 10 px at most
-where a phone would take 250 people side by side."""
+"""Pixels of the longest side, beyond which a photo is not enlarged: detection would take seconds."""
 TILE, OVERLAP = 1280, 192
 """Pixels. Larger photos are looked at in tiles, so that memory does not grow with the photo. A face that is wider than
 the overlap is found in the reduced photo."""

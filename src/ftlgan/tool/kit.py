@@ -38,7 +38,7 @@ class Comparisons(_Section):
     """What is known of comparisons of faces of one size."""
 
     size: Annotated[int, Field(ge=1)]
-    """Of the smaller face, pixels: the side of the aligned crop in its photo."""
+    """The side of the aligned crop of the smaller face in its photo, pixels."""
     protocol: Protocol
     calibration: Calibration
     false_match_scores: tuple[FiniteFloat, ...]
@@ -62,7 +62,7 @@ class MatchFile(_Section):
     judge: str
     """The recognizer whose embeddings are compared."""
     sha256: str
-    """Of its weights."""
+    """The SHA-256 of its weights."""
     generators: tuple[str, ...]
     """SHA-256 of the generators that restored the faces, sorted."""
     photos: str

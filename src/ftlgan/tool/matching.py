@@ -37,7 +37,7 @@ class Match:
     protocol: Protocol
     """A restored face against a high-resolution one, or two restored faces."""
     size: int
-    """Of the faces that the numbers are for, pixels."""
+    """The numbers are for faces of this size, pixels."""
     known: Comparisons
     """What is known of such comparisons."""
 

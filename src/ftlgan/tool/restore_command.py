@@ -42,9 +42,9 @@ from ftlgan.weights.packaged import sha256_of
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 """The formats in which a photo is written as it came, by suffix; any other becomes PNG."""
 QUALITY = 95
-"""Of JPEG and WebP."""
+"""The quality of JPEG and WebP, 0 to 100."""
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-"""Of a photo that is written: as many as one that is read may have."""
+"""A photo that is written has so many pixels at most: as many as one that is read may have."""
 
 
 @dataclass(frozen=True, eq=False)

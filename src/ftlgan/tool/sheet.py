@@ -16,7 +16,7 @@ GUTTER, HEADING, CAPTION, FONT = 6, 22, 20, 12
 """Pixels."""
 CELL = len(HEADINGS) * (HR + GUTTER) + GUTTER
 CHARACTERS = CELL // 7
-"""Of a caption, at most."""
+"""A caption has so many at most."""
 
 
 @dataclass(frozen=True, eq=False)

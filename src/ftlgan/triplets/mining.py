@@ -31,7 +31,7 @@ from ftlgan.triplets.table import TRIPLETS
 MAYBE_THE_SAME = 95
 """The percentile of the distances between two photos of one person below which two faces may show one person."""
 MOST_PAIRS = 1_000_000
-"""Of photos of one person, from which that percentile is taken: a percentile needs no more."""
+"""The percentile is taken from so many pairs of photos of one person: it needs no more."""
 ANCHORS_PER_GROUP = 4096
 """Anchors that are compared with the same faces."""
 AMONG = 1

@@ -15,7 +15,7 @@ UNKNOWN = -1
 SAMPLED = 1024
 """So many of an anchor's scores are sorted, to guess how low the scores of its nearest may lie."""
 BYTES_PER_PRODUCT = 16 * 2**20
-"""Of the scores of anchors that are compared at once: what a processor's cache holds."""
+"""The scores of anchors that are compared at once take so many bytes: what a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Search:
 
     def __init__(self, anchor: Anchor, others: Others, scores: np.ndarray, sample: np.ndarray) -> None:
         self.anchor, self.others, self.scores, self.sample = anchor, others, scores, sample
-        # Of a float32 sum of D products of numbers whose squares sum to 1.
+        # The rounding error of a float32 sum of D products of numbers whose squares sum to 1.
         self.error = np.float32(2 * (len(anchor.embedding) + 4) * 2**-24)
 
     def nearest_farther(self, distance: float, count: int) -> tuple[np.ndarray, np.ndarray]:

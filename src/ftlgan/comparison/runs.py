@@ -4,168 +4,23 @@ import csv
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    FiniteFloat,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import TypeAdapter, ValidationError
 
+from ftlgan.comparison.metrics import Calibrated, Difference, Identified, Origin, Quality, Verified
 from ftlgan.errors import DataError
-from ftlgan.evaluation.judging import BLACK, CEILING, WHITE
-from ftlgan.params import METHODS, leaves
+from ftlgan.evaluation.judging import CEILING
+from ftlgan.params import leaves
 from ftlgan.repository import Stages, git, stages_in
 
 METRICS = "metrics"
 HEAD = "HEAD"
 WORKSPACE = "workspace"
 """The name of the run whose metrics lie in `METRICS` here."""
-EVERY_MODEL = "every model"
 SEED = "train.seed"
 """The param in which trainings of one row may differ."""
-Known = Annotated[FiniteFloat | None, BeforeValidator(lambda value: None if value == "" else value)]
-"""A number of a CSV; None where its cell is empty."""
 T = TypeVar("T")
-
-
-class Verified(BaseModel):
-    """The metrics of a method by a judge and a protocol: a row of metrics/verification.csv."""
-
-    res: int
-    condition: str = ""
-    """Empty for the ceiling, and in runs of an earlier version, which had one."""
-    method: str
-    judge: str
-    protocol: str
-    d_prime: FiniteFloat
-    d_prime_lo: FiniteFloat
-    d_prime_hi: FiniteFloat
-    auc: FiniteFloat
-    auc_lo: FiniteFloat
-    auc_hi: FiniteFloat
-    fnmr_1e2: Annotated[Known, Field(alias="fnmr_at_fmr_0.01")] = None
-    fnmr_1e2_lo: Annotated[Known, Field(alias="fnmr_at_fmr_0.01_lo")] = None
-    fnmr_1e2_hi: Annotated[Known, Field(alias="fnmr_at_fmr_0.01_hi")] = None
-    fnmr_1e3: Annotated[Known, Field(alias="fnmr_at_fmr_0.001")] = None
-    fnmr_1e3_lo: Annotated[Known, Field(alias="fnmr_at_fmr_0.001_lo")] = None
-    fnmr_1e3_hi: Annotated[Known, Field(alias="fnmr_at_fmr_0.001_hi")] = None
-    """FNMR at FMR 1e-2 and 1e-3, where there are impostor scores enough."""
-
-
-class Identified(BaseModel):
-    """Who was found by a method and a judge: a row of metrics/identification.csv."""
-
-    condition: str = ""
-    method: str
-    judge: str
-    protocol: str
-    rank_1: Known = None
-    rank_1_lo: Known = None
-    rank_1_hi: Known = None
-
-
-class Calibrated(BaseModel):
-    """The cost of the likelihood ratios of a method and a judge: a row of metrics/calibration/calibration.csv."""
-
-    condition: str = ""
-    method: str
-    judge: str
-    protocol: str
-    cllr: Known = None
-    cllr_lo: Known = None
-    cllr_hi: Known = None
-
-
-class Difference(BaseModel):
-    """The paired interval of the d' of one method minus that of another: a row of metrics/differences.csv."""
-
-    condition: str = ""
-    method: str
-    baseline: str
-    judge: str
-    protocol: str
-    d_prime_lo: FiniteFloat
-    d_prime_hi: FiniteFloat
-
-
-class Quality(BaseModel):
-    """How similar the faces of a method are to their high-resolution twins: a row of metrics/quality.json."""
-
-    condition: str = ""
-    method: str
-    psnr: FiniteFloat
-    ssim: FiniteFloat
-    lpips: FiniteFloat | None = None
-
-
-class Photos(BaseModel):
-    """The photos that were restored and judged."""
-
-    aligned_sha256: str
-
-
-class Judge(BaseModel):
-    """A recognizer that scored the result."""
-
-    sha256: str
-    white_for: Sequence[str] = ()
-    """The models whose loss has seen it; `EVERY_MODEL` stands for all that are trained here."""
-
-    def box(self, method: str) -> str:
-        """Tell what it is to a method: `WHITE` if the method's loss has seen it, else `BLACK`."""
-        trained = method not in (*METHODS, CEILING)
-        return WHITE if method in self.white_for or (trained and EVERY_MODEL in self.white_for) else BLACK
-
-    @model_validator(mode="before")
-    @classmethod
-    def read_earlier_form(cls, values: Any) -> Any:
-        """Take what runs of an earlier version say: `box`, of all models at once."""
-        if isinstance(values, dict) and "box" in values:
-            white = str(values.pop("box")).startswith("white")
-            return {**values, "white_for": [EVERY_MODEL] if white else []}
-        return values
-
-
-class Origin(BaseModel):
-    """The keys of metrics/origin.json that tell whether runs can be compared."""
-
-    dataset: Photos
-    split: Mapping[str, Any]
-    judges: Mapping[str, Judge]
-    conditions: Annotated[Mapping[str, Any], Field(min_length=1)]
-    """What the test faces went through; the headline is by the first."""
-    software: Mapping[str, str] = {}
-    """The versions of the libraries that computed the results; empty for runs made before they were recorded."""
-
-    @property
-    def condition(self) -> str:
-        """The headline's."""
-        return next(iter(self.conditions))
-
-    @model_validator(mode="before")
-    @classmethod
-    def read_earlier_form(cls, values: Any) -> Any:
-        """Take what runs of an earlier version say: all of their faces went through one degradation."""
-        earlier = values.get("degradation") if isinstance(values, dict) and "conditions" not in values else None
-        return (
-            {**values, "conditions": {earlier["kernel"]: {}}}
-            if isinstance(earlier, dict) and "kernel" in earlier
-            else values
-        )
-
-    @field_validator("split")
-    @classmethod
-    def read_earlier_counts(cls, split: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Take runs of an earlier version, which trained on people with two photos or more alone, and counted none."""
-        none = {"single_photo_people": 0, "unlabelled_photos": 0, "native_photos": 0}
-        train = split.get("train", {})
-        return {**split, "train": none | train} if isinstance(train, dict) else split
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ftlgan.comparison.runs import Calibrated, Identified, Run, Verified
+from ftlgan.comparison.metrics import Calibrated, Identified, Verified
+from ftlgan.comparison.runs import Run
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BASELINE, BLACK, CEILING, HR_HR, LR_HR, WHITE
 from ftlgan.params import METHODS

@@ -1,0 +1,202 @@
+"""The command line: `ftlgan COMMAND`. It knows the arguments; each command lives in the module that does its work."""
+
+import argparse
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from ftlgan.cli.judging import add_calibrate_arguments, add_identify_arguments, add_verify_arguments
+from ftlgan.cli.tool import add_match_arguments, add_pack_arguments, add_restore_arguments
+from ftlgan.errors import one_line_errors
+
+
+@one_line_errors
+def main() -> None:
+    """The program `ftlgan`."""
+    arguments = vars(_parser().parse_args())
+    module, _, function = arguments.pop("command").partition(":")
+    getattr(import_module(module), function)(**arguments)  # imported when it is asked for: `ftlgan --help` is quick
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ftlgan", description="Face super-resolution that is trained and judged by face recognition."
+    )
+    parser.add_argument("--version", action="version", version=f"ftlgan {version('ftlgan')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, function: str, description: str) -> argparse.ArgumentParser:
+        """Add a command, which calls a function, given as `MODULE:NAME`, with its arguments by name."""
+        command = commands.add_parser(name, help=description, description=f"{description[0].upper()}{description[1:]}.")
+        command.set_defaults(command=function)
+        return command
+
+    add_restore_arguments(
+        add(
+            "restore",
+            "ftlgan.tool.restore_command:restore",
+            "restore the small faces in photos; a killed run goes on where it stopped",
+        )
+    )
+
+    add_match_arguments(
+        add(
+            "match",
+            "ftlgan.tool.match_command:match",
+            "compare small faces with photos of people: similarity, false match rate, likelihood ratio",
+        )
+    )
+    add_pack_arguments(
+        add(
+            "pack",
+            "ftlgan.tool.pack:pack",
+            "make a kit for restore and match of models that you trained: weights, and how similar faces are by size",
+        )
+    )
+
+    _add_draw_arguments(
+        add("draw", "ftlgan.sources.synthetic.album:draw", "draw photos of people who do not exist, free for any use")
+    )
+
+    command = add(
+        "unpack",
+        "ftlgan.sources.bin_set:unpack",
+        "unpack a verification set of insightface (lfw.bin, ...): faces for embed, and pairs for verify",
+    )
+    command.add_argument("source", type=Path, metavar="SET.bin", help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like")
+    command.add_argument(
+        "-o",
+        "--output",
+        dest="folder",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="a new or empty folder, for the table faces and the list pairs.csv",
+    )
+
+    command = add(
+        "degrade",
+        "ftlgan.restoration.command:degrade",
+        "make aligned faces small and restore them by a method, into a table that embed takes",
+    )
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="TABLE",
+        help="aligned faces of 112x112: a Parquet file, or a folder of them, such as faces of unpack or data/aligned",
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    command.add_argument("--res", type=int, choices=[14, 28, 56], required=True, help="how small they are made, pixels")
+    command.add_argument(
+        "--condition",
+        choices=["bicubic", "lanczos", "bilinear", "box", "realistic", "held-out"],
+        default="bicubic",
+        help="how they are made small (default: %(default)s)",
+    )
+    command.add_argument(
+        "--method",
+        default="bicubic",
+        metavar="NAME|FILE",
+        help="what restores them: bicubic, realesrgan, gfpgan, or a generator.safetensors (default: %(default)s)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of realistic and held-out (default: %(default)s)"
+    )
+
+    command = add(
+        "embed",
+        "ftlgan.recognition.command:embed",
+        "embed photos or aligned faces by a recognizer, into a table that verify takes; a killed run goes on",
+    )
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="FOLDER|TABLE",
+        help="a folder with a folder of photos for each person; or a folder of photos, for verify --pairs; or a table "
+        "of aligned faces of 112x112: a Parquet file, or a folder of them, with the columns image and face_id, and if "
+        "there are, identity and split",
+    )
+    command.add_argument(
+        "--recognizer",
+        required=True,
+        metavar="NAME",
+        help="sface or dlib, which are built in, or any in recognizers of the params.yaml in this folder",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the .parquet file to write; photos without a usable face are listed beside it, in FILE's .rejects.csv",
+    )
+    command.add_argument(
+        "--aligned",
+        action="store_true",
+        help="photos are aligned faces (ArcFace template, square) and taken as they are; else faces are found by the "
+        "section align of the params.yaml in this folder, or by its defaults",
+    )
+
+    add_verify_arguments(
+        add(
+            "verify",
+            "ftlgan.verification.command:verify",
+            "judge embeddings or scores that anyone made: d', AUC, EER, FNMR, with intervals, and thresholds",
+        )
+    )
+
+    identify = add(
+        "identify",
+        "ftlgan.verification.identification.command:identify",
+        "search a gallery for each probe: rank-1, rank-5, rank-20, CMC, and FNIR at FPIR, with intervals",
+    )
+    add_identify_arguments(identify)
+
+    calibrate = add(
+        "calibrate",
+        "ftlgan.verification.calibration.command:calibrate",
+        "turn scores into likelihood ratios: fit a calibration, and report Cllr on other people, with intervals",
+    )
+    add_calibrate_arguments(calibrate)
+
+    command = add(
+        "runs",
+        "ftlgan.comparison.listing:list_runs",
+        "list the experiments of this commit: state, d', and what differs",
+    )
+    command.add_argument(
+        "--commits",
+        type=int,
+        default=1,
+        metavar="N",
+        help="show the last N commits and their experiments; -1: all (default: %(default)s)",
+    )
+    command.add_argument(
+        "--csv", dest="as_csv", action="store_true", help="print CSV, with whole names of the params that differ"
+    )
+
+    command = add(
+        "compare", "ftlgan.comparison.command:compare", "put the results of runs at several resolutions side by side"
+    )
+    command.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="an experiment, a commit, a folder of metrics, or workspace (default: the experiments of this commit, and "
+        "the commit itself for a resolution that none of them has)",
+    )
+    command.add_argument(
+        "--to",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="write comparison.md, comparison.csv and d_prime.png there, too",
+    )
+    return parser
+
+
+def _add_draw_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder, or one to go on with")
+    command.add_argument("--people", type=int, default=200, metavar="N", help="how many people (default: %(default)s)")
+    command.add_argument("--photos", type=int, default=6, metavar="N", help="photos of each (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")

@@ -7,7 +7,7 @@ orientations, and the face closer up in each; and a face that seems tilted is tu
 Source: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 
@@ -100,15 +100,16 @@ class FaceDetector:
         """
         photo = _Photo(image, self._longest_side)
         looks = self._look(photo, 0)
-        face = self._most_central(looks, photo)
+        face = most_central(self._sure(looks), photo.width, photo.height)
         if face and face.score >= CONVINCING_SCORE:
             face = self._levelled(photo, face)
         else:
             looks += [look for turns in (1, 2, 3) for look in self._look(photo, turns) if look.score >= WEAK_SCORE]
-            face = self._most_central(_one_for_each_place(looks, photo), photo)
+            once = one_for_each_place(looks, photo.width, photo.height)
+            face = most_central(self._sure(once), photo.width, photo.height)
             if not face:
                 raise NoFaceError("no face found")
-            there = compress(looks, _in_one_place(face, looks, photo))
+            there = compress(looks, _in_one_place(face, looks, photo.width, photo.height))
             face = self._most_upright(photo, _surest_of_each_orientation(there))
         if not plausible(face.landmarks):
             raise NoFaceError("landmarks not trusted: eyes, nose and mouth are not where a face has them")
@@ -166,16 +167,8 @@ class FaceDetector:
             return np.zeros((0, 15), np.float32)
         return faces.astype(np.float32)
 
-    def _most_central(self, faces: list[Detection], photo: "_Photo") -> Detection | None:
-        """Return the face nearest the centre, weighted by size, of those that are sure enough."""
-        faces = [face for face in faces if face.score >= self._detection_score]
-        if not faces:
-            return None
-        boxes = photo.upright_boxes(faces)
-        area = boxes[:, 2] * boxes[:, 3]
-        centre = np.array([photo.width, photo.height]) / 2
-        squared_offset = ((boxes[:, :2] + boxes[:, 2:] / 2 - centre) ** 2).sum(axis=1)
-        return faces[int(np.argmax(area - CENTRE_OFFSET_WEIGHT * squared_offset))]
+    def _sure(self, faces: list[Detection]) -> list[Detection]:
+        return [face for face in faces if face.score >= self._detection_score]
 
     def _most_upright(self, photo: "_Photo", looks: list[Detection]) -> Detection:
         """Choose among looks at one face in several orientations, levelled: the surest of two looks together.
@@ -297,16 +290,40 @@ class _Photo:
         self.scale = min(1.0, longest_side / max(image.shape[:2]))
         self.small = shrink(image, self.scale) if self.scale < 1 else image
 
-    def upright_boxes(self, faces: list[Detection]) -> np.ndarray:
-        """Return the boxes of faces in the photo as it is stored: x, y, width, height, (N, 4)."""
-        boxes = np.array([face.box for face in faces])
-        turns = np.array([face.turns for face in faces])
-        corners = np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-        for quarters in set(turns):
-            turned = corners[turns == quarters]
-            back = unturned(turned.reshape(-1, 2), self.width, self.height, quarters)
-            corners[turns == quarters] = back.reshape(turned.shape)
-        return np.concatenate([corners.min(axis=1), np.ptp(corners, axis=1)], axis=1)
+
+def upright_boxes(faces: Sequence[Detection], width: int, height: int) -> np.ndarray:
+    """Return the boxes of faces in the photo as it is stored: x, y, width, height, float32 (N, 4).
+
+    Args:
+        faces: found in the photo, turned or not, one at least.
+        width: of the photo, pixels.
+        height: likewise.
+    """
+    boxes = np.array([face.box for face in faces])
+    turns = np.array([face.turns for face in faces])
+    corners = np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    for quarters in set(turns):
+        turned = corners[turns == quarters]
+        back = unturned(turned.reshape(-1, 2), width, height, quarters)
+        corners[turns == quarters] = back.reshape(turned.shape)
+    return np.concatenate([corners.min(axis=1), np.ptp(corners, axis=1)], axis=1)
+
+
+def most_central(faces: Sequence[Detection], width: int, height: int) -> Detection | None:
+    """Return the face nearest the centre of a photo, weighted by size, or None where there is no face.
+
+    Args:
+        faces: found in the photo, turned or not.
+        width: of the photo, pixels.
+        height: likewise.
+    """
+    if not faces:
+        return None
+    boxes = upright_boxes(faces, width, height)
+    area = boxes[:, 2] * boxes[:, 3]
+    centre = np.array([width, height]) / 2
+    squared_offset = ((boxes[:, :2] + boxes[:, 2:] / 2 - centre) ** 2).sum(axis=1)
+    return faces[int(np.argmax(area - CENTRE_OFFSET_WEIGHT * squared_offset))]
 
 
 def unturned(points: np.ndarray, width: int, height: int, turns: int) -> np.ndarray:
@@ -339,20 +356,26 @@ def _degrees_apart(face: Detection, other: Detection) -> float:
     return abs((apart + 180) % 360 - 180)
 
 
-def _one_for_each_place(looks: list[Detection], photo: _Photo) -> list[Detection]:
-    """Keep the surest of the looks at one face in several orientations."""
+def one_for_each_place(looks: Sequence[Detection], width: int, height: int) -> list[Detection]:
+    """Keep the surest of the looks at one face, in several orientations or sizes.
+
+    Args:
+        looks: found in the photo, turned or not.
+        width: of the photo, pixels.
+        height: likewise.
+    """
     left = sorted(looks, key=lambda look: -look.score)
     kept: list[Detection] = []
     while left:
         kept.append(left[0])
-        there = _in_one_place(left[0], left, photo)
+        there = _in_one_place(left[0], left, width, height)
         left = [look for look, same in zip(left, there, strict=True) if not same]
     return kept
 
 
-def _in_one_place(face: Detection, others: list[Detection], photo: _Photo) -> np.ndarray:
+def _in_one_place(face: Detection, others: Sequence[Detection], width: int, height: int) -> np.ndarray:
     """Tell which detections have a box that holds the centre of a face, or a centre that its box holds: bool (N,)."""
-    box, boxes = photo.upright_boxes([face]), photo.upright_boxes(others)
+    box, boxes = upright_boxes([face], width, height), upright_boxes(others, width, height)
     return _contains(box, boxes) | _contains(boxes, box)
 
 

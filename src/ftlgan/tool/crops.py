@@ -50,6 +50,18 @@ def aligned_crop(photo: np.ndarray, face: Detection) -> np.ndarray:
     return crop(part, landmarks.astype(np.float32))
 
 
+def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarge a photo by bicubic interpolation, into an array of its own.
+
+    Args:
+        image: uint8, (H, W, 3) or (H, W).
+        scale: how much, a whole number.
+    """
+    if scale == 1:
+        return image.copy()
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+
+
 def put_back(photo: np.ndarray, face: np.ndarray, landmarks: np.ndarray, turns: int) -> None:
     """Put a restored face into a photo, in place. It fades into the photo at its border.
 

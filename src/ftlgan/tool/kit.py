@@ -25,15 +25,6 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Histogram(_Section):
-    """How many scores there are in equal steps, as shares of all."""
-
-    lowest: FiniteFloat
-    step: Annotated[FiniteFloat, Field(gt=0)]
-    genuine: tuple[FiniteFloat, ...]
-    impostor: tuple[FiniteFloat, ...]
-
-
 class Comparisons(_Section):
     """What is known of comparisons of faces of one size."""
 
@@ -45,7 +36,6 @@ class Comparisons(_Section):
     """Scores that rise, which ..."""
     false_match_rates: tuple[FiniteFloat, ...]
     """... this share of the impostor scores reach."""
-    histogram: Histogram
 
     def false_match_rate(self, score: float) -> float:
         """Return the share of impostor comparisons that are at least as similar, by interpolation of its logarithm.

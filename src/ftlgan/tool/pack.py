@@ -13,7 +13,7 @@ from ftlgan.new_folder import new_folder
 from ftlgan.params import BUILT_IN
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.embedding import embed_images
-from ftlgan.tool.kit import MATCH, Comparisons, Histogram, MatchFile, Protocol, false_matches
+from ftlgan.tool.kit import MATCH, Comparisons, MatchFile, Protocol, false_matches
 from ftlgan.tool.probes import Person, photos_of_test_people, small_faces
 from ftlgan.tool.restorer import Restorer
 from ftlgan.verification.calibration.counts import CountedScores, count_pairs
@@ -24,8 +24,6 @@ from ftlgan.weights.packaged import sha256_of
 
 SIZES = (10, 14, 20, 28, 40, 56, 80)
 """Sizes of faces for which comparisons are judged, pixels. A face counts as one of the next smaller size."""
-BINS = 60
-"""Steps of the histograms."""
 JUDGE = "dlib"
 """What embeds: it must be in no loss of a generator."""
 
@@ -121,20 +119,12 @@ def _compared(
     calibration = fit(
         counted, recognizer, "cosine", f"{size} px", "realistic, found", protocol, replicates=replicates, seed=seed
     )
-    genuine, impostor = (share[0] for share in counted.whole.shares)
+    impostor = counted.whole.shares[1][0]
     scores, rates = false_matches(counted.whole.scores, impostor)
-    low, high = float(counted.whole.scores[0]), float(counted.whole.scores[-1])
-    edges = np.linspace(low, high, BINS + 1)
-    genuine_bins, impostor_bins = (
-        tuple(np.histogram(counted.whole.scores, edges, weights=share)[0].round(6).tolist())
-        for share in (genuine, impostor)
-    )
-    histogram = Histogram(lowest=low, step=(high - low) / BINS, genuine=genuine_bins, impostor=impostor_bins)
     return Comparisons(
         size=size,
         protocol=protocol,
         calibration=calibration,
         false_match_scores=tuple(scores),
         false_match_rates=tuple(rates),
-        histogram=histogram,
     )

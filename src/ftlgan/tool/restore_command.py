@@ -23,6 +23,7 @@ from ftlgan.faces import HR, encode_png
 from ftlgan.photos import NoFaceError, read_alpha, read_photo
 from ftlgan.processes import available_cores, map_ahead
 from ftlgan.progress import progress
+from ftlgan.tool.crops import enlarged
 from ftlgan.tool.finding import FaceFinder
 from ftlgan.tool.inputs import Source, find_photos
 from ftlgan.tool.output_folder import FACE_COLUMNS, OutputFolder, open_output
@@ -31,7 +32,6 @@ from ftlgan.tool.restorer import (
     FACES_PER_CALL,
     RestoredFace,
     Restorer,
-    enlarged,
     weight_files,
     with_faces,
 )

@@ -6,21 +6,20 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ftlgan.degradation import downsample
-from ftlgan.detection import Detection
+from ftlgan.detection import Detection, upright_boxes
 from ftlgan.errors import DataError
 from ftlgan.faces import HR
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.networks.weights import load_generator
 from ftlgan.photos import NoFaceError
-from ftlgan.tool.crops import aligned_crop, face_size, put_back
-from ftlgan.tool.finding import FaceFinder, upright_box
+from ftlgan.tool.crops import aligned_crop, enlarged, face_size, put_back
+from ftlgan.tool.finding import FaceFinder
 from ftlgan.tool.kit import kit_files
 from ftlgan.weights.models import SETS, description_of, packaged_models
 
@@ -202,17 +201,18 @@ class Restorer:
 
         Args:
             image: uint8 RGB, (H, W, 3).
-            found: by `ftlgan.tool.finding.FaceFinder`.
+            found: by `ftlgan.tool.finding.FaceFinder`, one face at least.
         """
         crops = [aligned_crop(image, face) for face in found]
         sizes = [face_size(face.landmarks) for face in found]
         small, restored = self.restore_each(crops, sizes)
         height, width = image.shape[:2]
+        boxes = upright_boxes(found, width, height)
         return tuple(
             RestoredFace(
                 restored[number],
                 small[number],
-                upright_box(face, width, height),
+                boxes[number],
                 face.landmarks,
                 face.turns,
                 face.score,
@@ -229,18 +229,6 @@ def weight_files(weights: Weights) -> list[Path]:
         return list(packaged_models(weights).values())
     named = [weights] if isinstance(weights, str | PathLike) else weights
     return [file for path in map(Path, named) for file in (kit_files(path) if path.is_dir() else [path])]
-
-
-def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
-    """Enlarge a photo by bicubic interpolation, into an array of its own.
-
-    Args:
-        image: uint8, (H, W, 3) or (H, W).
-        scale: 1, 2 or 4.
-    """
-    if scale == 1:
-        return image.copy()
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 
 
 def with_faces(photo: np.ndarray, faces: Sequence[RestoredFace], scale: int) -> np.ndarray:

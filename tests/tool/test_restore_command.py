@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 from samples import astronaut, group, untrained
 from small_disk import small_disk
 
-from ftlgan.photos import read_photo
+from ftlgan.photos import HEIC_IS_READ, read_photo
 from ftlgan.restoration.bicubic import Bicubic
 
 
@@ -199,6 +199,8 @@ def variants() -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
     yield "palette.gif", rgb, {}
     yield "tiff.tif", rgb, {}
     yield "avif.avif", rgb, {"quality": 90}
+    if HEIC_IS_READ:
+        yield "phone.heic", rgb, {"quality": 90}
 
 
 VARIANTS = list(variants())

@@ -33,9 +33,9 @@ class Comparisons(_Section):
     protocol: Protocol
     calibration: Calibration
     false_match_scores: tuple[FiniteFloat, ...]
-    """Scores that rise, which ..."""
+    """Scores, rising."""
     false_match_rates: tuple[FiniteFloat, ...]
-    """... this share of the impostor scores reach."""
+    """The share of the impostor scores that reach each of them, falling, above 0."""
 
     def false_match_rate(self, score: float) -> float:
         """Return the share of impostor comparisons that are at least as similar, by interpolation of its logarithm.

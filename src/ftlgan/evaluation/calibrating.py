@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ftlgan.errors import DataError
-from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, Embedded, Teachers, box, check_probes
+from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, Embedded, Judged, Teachers, check_probes
 from ftlgan.progress import progress
 from ftlgan.verification.calibration.counts import CountedScores, count_pairs
 from ftlgan.verification.calibration.fit import fit
@@ -38,14 +38,9 @@ class People:
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Judged):
     """The calibration of one method before one judge under one condition and protocol."""
 
-    condition: str
-    """What the faces went through; empty for the ceiling."""
-    method: str
-    judge: str
-    protocol: str
     fitted: tuple[Calibration, CalibrationReport] | None
     """The calibration, and its report on the test people; None: it could not be had."""
     reason: str
@@ -112,18 +107,7 @@ def _count(people: People, condition: str, method: str, protocol: str) -> Counte
 
 def calibration_table(found: Iterable[Calibrated], res: int, teachers: Teachers) -> list[dict[str, Any]]:
     """Return a row for each condition, method, judge and protocol, with all metrics and their intervals."""
-    return [
-        {
-            "res": res,
-            "condition": c.condition,
-            "method": c.method,
-            "judge": c.judge,
-            "box": box(c.judge, [c.method], teachers),
-            "protocol": c.protocol,
-            **_row(c),
-        }
-        for c in found
-    ]
+    return [c.key_columns(res, teachers) | _row(c) for c in found]
 
 
 def _row(found: Calibrated) -> dict[str, Any]:
@@ -148,9 +132,7 @@ def _row(found: Calibrated) -> dict[str, Any]:
 def calibration_scalars(found: Iterable[Calibrated], condition: str) -> dict[str, float]:
     """Return Cllr and Cllr_min by JUDGE/PROTOCOL/METHOD.NAME, as `ftlgan.evaluation.judging.scalars` does."""
     return {
-        f"{'' if c.condition in ('', condition) else c.condition + '/'}{c.judge}/{c.protocol}/{c.method}.{name}": round(
-            c.fitted[1].metrics[name].value, 6
-        )
+        f"{c.name(condition)}.{name}": round(c.fitted[1].metrics[name].value, 6)
         for c in found
         if c.fitted
         for name in ("cllr", "cllr_min")

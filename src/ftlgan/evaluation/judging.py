@@ -45,14 +45,36 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class Result:
-    """One method before one judge under one condition and protocol."""
+class Judged:
+    """What was judged: one method before one judge under one condition and protocol."""
 
     condition: str
     """What the test faces went through; empty for the ceiling."""
     method: str
     judge: str
     protocol: str
+
+    def name(self, headline: str) -> str:
+        """Return JUDGE/PROTOCOL/METHOD, below CONDITION/ where the condition is not the headline's."""
+        below = "" if self.condition in ("", headline) else f"{self.condition}/"
+        return f"{below}{self.judge}/{self.protocol}/{self.method}"
+
+    def key_columns(self, res: int, teachers: Teachers) -> dict[str, Any]:
+        """Return what the row of a table begins with."""
+        return {
+            "res": res,
+            "condition": self.condition,
+            "method": self.method,
+            "judge": self.judge,
+            "box": box(self.judge, [self.method], teachers),
+            "protocol": self.protocol,
+        }
+
+
+@dataclass(frozen=True)
+class Result(Judged):
+    """The report of a method."""
+
     report: Report
 
 
@@ -183,18 +205,7 @@ def headline(results: Iterable[Result], judge: str, condition: str) -> dict[str,
 
 def verification_table(results: Iterable[Result], res: int, teachers: Teachers) -> list[dict[str, Any]]:
     """Return a row for each condition, method, judge and protocol, with all metrics and their intervals."""
-    return [
-        {
-            "res": res,
-            "condition": r.condition,
-            "method": r.method,
-            "judge": r.judge,
-            "box": box(r.judge, [r.method], teachers),
-            "protocol": r.protocol,
-            **r.report.scalars(),
-        }
-        for r in results
-    ]
+    return [r.key_columns(res, teachers) | r.report.scalars() for r in results]
 
 
 def difference_table(
@@ -240,9 +251,7 @@ def scalars(results: Sequence[Result], judge: str, condition: str) -> dict[str, 
         for name, value in row.items()
     }
     return first | {
-        f"{'' if r.condition in ('', condition) else r.condition + '/'}{r.judge}/{r.protocol}/{r.method}.{name}": round(
-            estimate.value, 6
-        )
+        f"{r.name(condition)}.{name}": round(estimate.value, 6)
         for r in results
         for name, estimate in r.report.metrics.items()
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, Embedded, Teachers, box, check_probes
+from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, Embedded, Judged, Teachers, check_probes
 from ftlgan.params import Identify
 from ftlgan.progress import progress
 from ftlgan.verification.identification.gallery import Gallery
@@ -21,14 +21,9 @@ from ftlgan.verification.report import columns
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Judged):
     """What one judge finds by one method under one condition."""
 
-    condition: str
-    """What the probes went through; empty for the ceiling."""
-    method: str
-    judge: str
-    protocol: str
     without_mate: int
     """Probes left out, because the gallery holds no other photo of their person."""
     report: IdentificationReport
@@ -94,12 +89,7 @@ def identification_table(found: Iterable[Found], res: int, teachers: Teachers) -
     """Return a row for each condition, method and judge, with all metrics and their intervals."""
     return [
         {
-            "res": res,
-            "condition": f.condition,
-            "method": f.method,
-            "judge": f.judge,
-            "box": box(f.judge, [f.method], teachers),
-            "protocol": f.protocol,
+            **f.key_columns(res, teachers),
             "people": f.report.people,
             "enrolled": f.report.enrolled,
             "searches": f.report.searches,
@@ -138,9 +128,7 @@ def curve_table(curves: Mapping[str, Curve | None], at: str, value: str) -> list
 def identification_scalars(found: Sequence[Found], condition: str) -> dict[str, float]:
     """Return every estimate by JUDGE/PROTOCOL/METHOD.NAME, as `ftlgan.evaluation.judging.scalars` does."""
     return {
-        f"{'' if f.condition in ('', condition) else f.condition + '/'}{f.judge}/{f.protocol}/{f.method}.{name}": round(
-            estimate.value, 6
-        )
+        f"{f.name(condition)}.{name}": round(estimate.value, 6)
         for f in found
         for name, estimate in f.report.metrics.items()
     }

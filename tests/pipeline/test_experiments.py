@@ -86,9 +86,19 @@ def test_the_documented_way_back_from_an_experiment(experiments: Project, of_28_
     project = experiments.copy_to(tmp_path / "there")
     project.dvc("exp", "apply", of_28_px)
     assert project.run("git", "status", "--porcelain")
-    project.run("bash", "-c", documented("git restore --staged --worktree . &&"))
+    project.run("bash", "-c", documented("touch params.yaml && git restore --staged --worktree . &&"))
     assert project.run("git", "status", "--porcelain") == ""
     assert project.stale() == set()
+
+
+def test_the_way_back_from_an_experiment_that_fails_at_once(project: Project) -> None:
+    """DVC notes the file as unchanged and then changes it, within a second: git need not see it."""
+    committed = (project.root / "params.yaml").read_bytes()
+    for _ in range(3):
+        assert "res: 15" in project.dvc("exp", "run", "-S", "res=15", check=False)
+        assert (project.root / "params.yaml").read_bytes() != committed
+        project.run("bash", "-c", documented("touch params.yaml && git restore --staged --worktree . &&"))
+        assert (project.root / "params.yaml").read_bytes() == committed
 
 
 def test_metrics_and_params_of_two_commits(experiments: Project, of_28_px: str, tmp_path: Path) -> None:

@@ -18,10 +18,13 @@ RAW = Path("data/raw")
 
 @one_line_errors
 def main() -> None:
-    align = load_params().align
+    params = load_params()
+    align = params.align
+    # Of a list of pairs also people with one photo are tested, beside others.
+    paired = ("val",) if params.dataset.has_pairs else ("val", "test")
     photos = progress((row for batch in stream_faces(RAW) for row in batch.to_pylist()), "align", count_faces(RAW))
     rejects: list[dict[str, Any]] = []
-    faces = aligned_rows(photos, align, rejects)
+    faces = aligned_rows(photos, align, rejects, paired)
     write_faces(Path("data/aligned"), ALIGNED, faces)
     count = Counter(reject["reason"].split(":")[0] for reject in rejects)
     print(

@@ -12,7 +12,8 @@ from ftlgan.errors import one_line_errors
 from ftlgan.faces import ALIGNED, REJECTS, read_faces, write_faces, write_table
 from ftlgan.params import Dataset, Params, load_params
 from ftlgan.progress import progress
-from ftlgan.sources import folder, lfw
+from ftlgan.sources import folder
+from ftlgan.sources.place import photos_folder
 from ftlgan.sources.records import open_records
 from ftlgan.sources.small import open_small_photos
 
@@ -33,7 +34,7 @@ def every_person(dataset: Dataset) -> Collection[str]:
         return ()
     if dataset.source in folder.ARCHIVES:
         return open_records(dataset.source, folder.locate(dataset.path)).people.tolist()
-    return folder.album(lfw.download() if dataset.source == "lfw" else folder.locate(dataset.path))
+    return folder.album(photos_folder(dataset))
 
 
 @one_line_errors

@@ -7,6 +7,10 @@ from ftlgan.faces import write_faces
 from ftlgan.params import load_params
 from ftlgan.progress import progress
 from ftlgan.sources.fetch import fetch, raw_schema
+from ftlgan.sources.listed import listed_pairs
+from ftlgan.verification.pair_list import write_pairs
+
+PAIRS = Path("data/pairs.csv")
 
 
 @one_line_errors
@@ -14,6 +18,7 @@ def main() -> None:
     params = load_params()
     count, photos = fetch(params.dataset, params.seed)
     write_faces(Path("data/raw"), raw_schema(params.dataset), progress(photos, "fetch", count, "photo"))
+    write_pairs(PAIRS, listed_pairs(params.dataset))
 
 
 if __name__ == "__main__":

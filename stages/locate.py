@@ -1,4 +1,4 @@
-"""Find the folders that `dataset.path`, `dataset.unlabelled` and `dataset.small` mean, also from a copy of the project.
+"""Find what `dataset.path`, `unlabelled`, `small`, `pairs` and `only` mean, also from a copy of the project.
 
 `dvc exp run --temp` and the queue work in such a copy.
 """
@@ -8,10 +8,12 @@ from pathlib import Path
 
 from ftlgan.errors import one_line_errors
 from ftlgan.params import load_params
-from ftlgan.sources.folder import link_into_copy, locate, locate_beside, make_unread
+from ftlgan.sources.folder import link_into_copy, locate, locate_beside, locate_list, make_unread
 
 PHOTOS = "Nothing is read here. For photos of your own, one folder per person: dvc exp run -S dataset.path=FOLDER\n"
 UNLABELLED = "Nothing is read here. For photos of nobody known, to train on: dvc exp run -S dataset.unlabelled=FOLDER\n"
+PAIRS = "Nothing is read here. For a list of pairs of photos in a folder: dvc exp run -S dataset.pairs=FILE\n"
+ONLY = "Nothing is read here. For some of the people alone: dvc exp run -S dataset.only=FILE, a name a line\n"
 SMALL = "Nothing is read here. For small photos, one folder per person: dvc exp run -S dataset.small=FOLDER\n"
 
 
@@ -36,8 +38,21 @@ def main() -> None:
         locate_beside("dataset.small", dataset.small, others)
     else:
         make_unread("dataset.small", dataset.small, SMALL)
+    if dataset.source == "folder" and dataset.has_pairs:
+        link_into_copy("dataset.pairs", dataset.pairs, project)
+        locate_list("dataset.pairs", dataset.pairs)
+    else:
+        make_unread("dataset.pairs", dataset.pairs, PAIRS)
+    if dataset.has_only:
+        link_into_copy("dataset.only", dataset.only, project)
+        locate_list("dataset.only", dataset.only)
+    else:
+        make_unread("dataset.only", dataset.only, ONLY)
     Path("data").mkdir(exist_ok=True)
-    for name, paths in (("located", (dataset.path, dataset.unlabelled)), ("located_small", (dataset.small,))):
+    for name, paths in (
+        ("located", (dataset.path, dataset.unlabelled, dataset.pairs, dataset.only)),
+        ("located_small", (dataset.small,)),
+    ):
         text = "".join(f"{path}\n" for path in paths)
         Path(f"data/{name}.txt").write_text(text, encoding="utf-8", newline="\n")
 

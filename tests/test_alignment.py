@@ -375,6 +375,16 @@ def test_who_is_left_with_one_photo_trains_and_is_rejected_elsewhere(
     assert ("alone" in {r["identity"] for r in aligned}) == (split == "train")
 
 
+def test_who_is_left_with_one_photo_is_tested_where_pairs_are_listed(
+    photo: bytes, people: list[dict[str, Any]]
+) -> None:
+    rejects: list[dict[str, Any]] = []
+    rows = [row("alone", "0", photo, "test"), row("none", "0", photo, "val"), *people]
+    aligned = {r["identity"] for r in aligned_rows(rows, CONFIG, rejects, ["val"])}
+    assert "alone" in aligned and "none" not in aligned
+    assert [r["face_id"] for r in rejects] == ["none/0"]
+
+
 def test_photos_of_nobody_known_are_taken_one_by_one_and_are_no_people(
     photo: bytes, people: list[dict[str, Any]]
 ) -> None:

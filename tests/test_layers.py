@@ -9,8 +9,8 @@ import pytest
 SRC = Path(__file__).parents[1] / "src/ftlgan"
 LAYERS = [
     *("cli", "tool", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
-    *("conditions", "alignment", "detection", "degradation", "triplets", "sources", "verification", "networks"),
-    *("weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking"),
+    *("conditions", "unpack", "alignment", "detection", "degradation", "triplets", "sources", "verification"),
+    *("networks", "weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking"),
     *("new_folder", "look", "errors", "progress", "processes"),
 ]
 """By what happens to a face, the upper ones first."""

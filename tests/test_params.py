@@ -118,7 +118,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("dataset.test", 0, ["dataset.test", "0", "greater than 0"]),
         ("dataset.test", 1, ["dataset", "1.1", "below 1", "synthetic_people"]),
         ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
-        ("dataset", None, ["dataset", "empty", "source, path, unlabelled, small, people, photos"]),
+        ("dataset", None, ["dataset", "empty", "source, path, unlabelled, small, pairs, only, people"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
         ("recognition.teachers", ["dlib"], ["recognition", "teachers", "'dlib'", "no differentiable form"]),
         ("recognition.teachers", ["mine"], ["recognition.teachers", "'mine'", "not in recognizers (sface, dlib)"]),
@@ -232,6 +232,34 @@ def test_a_path_without_effect_is_refused(tree: dict[str, Any], source: str, pat
     tree["dataset"] |= {"source": source, "path": path}
     with pytest.raises(ParamsError, match=said):
         check_params(tree)
+
+
+def test_a_list_of_people_goes_with_a_folder_for_each(tree: dict[str, Any]) -> None:
+    tree["dataset"] |= {"source": "synthetic", "only": "../people.txt"}
+    with pytest.raises(ParamsError, match=r"only: '../people.txt' is not read by source synthetic; set only to data/e"):
+        check_params(tree)
+    tree["dataset"]["source"] = "lfw"
+    assert check_params(tree).dataset.has_only
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "synthetic",
+            "pairs: '../pairs.txt' is not read by source synthetic; set pairs to data/no-pairs, or path",
+        ),
+        ("lfw", "pairs: '../pairs.txt' is not read by source lfw; .*; LFW's own list goes with source lfw-pairs"),
+    ],
+)
+def test_a_list_of_pairs_goes_with_a_folder(tree: dict[str, Any], source: str, said: str) -> None:
+    tree["dataset"] |= {"source": source, "pairs": "../pairs.txt"}
+    with pytest.raises(ParamsError, match=said):
+        check_params(tree)
+    tree["dataset"] |= {"source": "folder", "path": "../photos"}
+    assert check_params(tree).dataset.has_pairs
+    tree["dataset"] |= {"source": "lfw-pairs", "path": NO_PHOTOS, "pairs": "data/no-pairs"}
+    assert check_params(tree).dataset.has_pairs
 
 
 @pytest.mark.parametrize(

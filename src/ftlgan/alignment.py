@@ -7,7 +7,7 @@ Source: Deng et al., "ArcFace" (2019).
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -188,16 +188,19 @@ def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterat
             rejects.append(_reject(row, result))
 
 
-def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterator[Row]:
+def aligned_rows(
+    rows: Iterable[Row], config: Align, rejects: list[Row], paired_splits: Sequence[str] = ("val", "test")
+) -> Iterator[Row]:
     """Align the photos of a raw face table, on all cores, in their order.
 
     Args:
         rows: of `ftlgan.faces.FACES` or `RAW`, the photos of a person one after the other.
         config: what the detector must find, or that the photos are aligned faces already, and nothing is detected.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
+        paired_splits: the splits in which one photo of a person is of no use, because it makes no pair.
 
     Yields:
-        Rows of `ftlgan.faces.ALIGNED`, two at least of each person of val or test, where one photo makes no pair.
+        Rows of `ftlgan.faces.ALIGNED`, two at least of each person of such a split.
 
     Raises:
         DataError: if fewer than two people are left of a split.
@@ -210,7 +213,7 @@ def aligned_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iter
                 rejects.append(_reject(row, result))
             else:
                 usable.append(result)
-        if len(usable) == 1 and usable[0]["split"] != "train":
+        if len(usable) == 1 and usable[0]["split"] in paired_splits:
             rejects.append(_reject(usable.pop(), ONLY_PHOTO))
         if usable and usable[0]["identity"] is not None:
             people[usable[0]["split"]] += 1

@@ -12,7 +12,7 @@ from project import Project, executed, new_project
 from small_disk import small_disk
 
 from ftlgan.faces import SPLITS
-from ftlgan.params import NO_PHOTOS, NO_UNLABELLED
+from ftlgan.params import EVERYBODY, NO_PAIRS, NO_PHOTOS, NO_UNLABELLED
 
 
 def error_lines(printed: str) -> list[str]:
@@ -70,7 +70,7 @@ def test_a_path_between_double_quotes_may_have_any_letter(tmp_path: Path, name: 
     (project.photos / name).mkdir()
     project.dvc("exp", "run", "-S", f'dataset.path="../photos/{name}"', "locate")
     located = (project.root / "data/located.txt").read_text(encoding="utf-8")
-    assert located == f"../photos/{name}\n{NO_UNLABELLED}\n"
+    assert located == f"../photos/{name}\n{NO_UNLABELLED}\n{NO_PAIRS}\n{EVERYBODY}\n"
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 STAGES = read_stages()
 JUDGES = ("sface", "dlib")
-JUDGED = {"evaluate", "identify", "calibrate"}
+JUDGED = {"evaluate", "identify", "calibrate", "verify_pairs"}
 """The stages that read what all judges embedded."""
 EVERY_STAGE = {
     *("locate", "fetch", "align", "align_small", "embed_teacher@sface", "gallery@sface", "gallery@dlib"),

@@ -82,3 +82,40 @@ def test_a_calibration_is_the_one_that_the_command_fits_on_the_validation_people
     project.set_params(methods=[], calibrate={"protocols": ["lr-hr"]})
     project.dvc("repro", "calibrate")
     assert not kept.exists(), "a calibration of a method that is not named any more"
+
+
+@pytest.mark.slow
+def test_a_list_of_pairs_is_judged_as_the_command_does_and_its_people_do_not_train(project: Project) -> None:
+    assert rows(project, "pairs.csv") == [], "there is no list"
+    people = sorted(path.name for path in project.photos.iterdir())
+    numbers = [int(path.stem) for path in sorted((project.photos / people[0]).iterdir())]
+    listed, lines = people[:5], ["2\t2"]
+    for one, other in (listed[:2], listed[2:4]):
+        lines += [f"{who}\t{numbers[0]}\t{numbers[1]}" for who in (one, other)]
+        lines += [f"{one}\t{numbers[2]}\t{listed[4]}\t{numbers[0]}", f"{other}\t{numbers[0]}\tstranger\t1"]
+    (project.root.parent / "pairs.txt").write_text("\n".join(lines) + "\n")
+    project.set_params(dataset={"pairs": "../pairs.txt", "val": 0.3})
+    assert "verify_pairs" in executed(project.dvc("repro", "verify_pairs", "identify"))
+    faces = pq.read_table(project.root / "data/aligned", columns=["face_id", "identity", "split"]).to_pylist()
+    tested = [face["face_id"] for face in faces if face["split"] == "test"]
+    assert {face["identity"] for face in faces if face["split"] == "test"} == set(listed)
+    assert len(tested) == 3 + 2 + 3 + 2 + 1, "the photos in the list alone"
+    assert {face["identity"] for face in faces if face["split"] != "test"} == set(people[5:])
+    found = rows(project, "pairs.csv")
+    assert len(found) == 2 * (1 + 2 * 2)
+    assert {(row["left_out"], row["genuine"], row["impostor"], row["folds"]) for row in found} == {("2", "4", "2", "2")}
+    tables = ["data/probes/bicubic/ftlgan/dlib", "--references", "data/gallery/dlib"]
+    options = ["--pairs", "../pairs.txt", "--missing", "skip", "--replicates", "100", "--json", "-"]
+    printed = json.loads(project.run("ftlgan", "verify", *tables, *options))
+    (row,) = (r for r in found if (r["method"], r["judge"], r["protocol"]) == ("ftlgan", "dlib", "lr-hr"))
+    assert float(row["accuracy"]) == pytest.approx(printed["accuracy"]["mean"], abs=1e-6)
+    assert float(row["auc"]) == pytest.approx(printed["metrics"]["auc"]["value"], abs=1e-6)
+    (searched, *_) = rows(project, "identification.csv")
+    assert (searched["enrolled"], searched["without_mate"]) == ("5", "1")
+
+    (project.root.parent / "pairs.txt").write_text("nobody\n")
+    assert "pairs.txt: " in project.dvc("repro", "fetch", check=False)
+    project.set_params(dataset={"pairs": "../nowhere.txt"})
+    assert "dataset.pairs: ../nowhere.txt does not exist; it should be a list of pairs" in project.dvc(
+        "repro", check=False
+    )

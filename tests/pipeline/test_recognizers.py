@@ -8,7 +8,7 @@ from onnx_models import build, export, save
 from project import Project, executed
 
 MODELS = ("ftlgan", "no-triplet")
-JUDGED = ("evaluate", "identify", "calibrate")
+JUDGED = ("evaluate", "identify", "calibrate", "verify_pairs")
 BY_MINE = {
     *("embed_teacher@mine", "triplets@mine", "gallery@mine", "embed@bicubic-mine-bicubic"),
     *(f"embed_model@{model}-mine-bicubic" for model in MODELS),

@@ -9,7 +9,7 @@ from PIL import Image
 from project import Project, executed
 
 JUDGES = ("sface", "dlib")
-JUDGED = ("evaluate", "identify", "calibrate")
+JUDGED = ("evaluate", "identify", "calibrate", "verify_pairs")
 NATIVE_TEST = {
     *("degrade_test@native", "restore@bicubic-native", "restore_model@ftlgan-native"),
     *(f"embed@bicubic-{judge}-native" for judge in JUDGES),

@@ -14,7 +14,7 @@ from PIL import Image
 from ftlgan.alignment import aligned_rows
 from ftlgan.errors import DataError
 from ftlgan.faces import ALIGNED, RAW, decode_face, write_faces
-from ftlgan.params import NO_SMALL, NO_UNLABELLED, Align, Dataset
+from ftlgan.params import EVERYBODY, NO_PAIRS, NO_SMALL, NO_UNLABELLED, Align, Dataset
 from ftlgan.photos import is_plain_face, read_photo
 from ftlgan.sources import folder
 from ftlgan.sources.fetch import fetch, raw_schema
@@ -25,6 +25,7 @@ ALIGN = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=F
 
 def dataset(path: Path, source: str = "recordio", **changes: Any) -> Dataset:
     given: dict[str, Any] = {"source": source, "path": str(path), "unlabelled": NO_UNLABELLED, "small": NO_SMALL}
+    given |= {"pairs": NO_PAIRS, "only": EVERYBODY}
     given |= {"people": None, "photos": None, "synthetic_people": 0, "val": 0.2, "test": 0.3}
     return Dataset(**given | changes)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ftlgan.errors import DataError
-from ftlgan.params import NO_SMALL, NO_UNLABELLED, Dataset
+from ftlgan.params import EVERYBODY, NO_PAIRS, NO_SMALL, NO_UNLABELLED, Dataset
 from ftlgan.photos import HEIC_IS_READ
 from ftlgan.sources import folder
 from ftlgan.sources.fetch import fetch
@@ -34,6 +34,8 @@ def dataset(path: Path, unlabelled: Path | str = NO_UNLABELLED) -> Dataset:
         path=str(path),
         unlabelled=str(unlabelled),
         small=NO_SMALL,
+        pairs=NO_PAIRS,
+        only=EVERYBODY,
         people=None,
         photos=None,
         synthetic_people=0,

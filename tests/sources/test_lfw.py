@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from ftlgan.errors import DataError
-from ftlgan.params import NO_PHOTOS, NO_SMALL, NO_UNLABELLED, Dataset
+from ftlgan.params import EVERYBODY, NO_PAIRS, NO_PHOTOS, NO_SMALL, NO_UNLABELLED, Dataset
 from ftlgan.sources import lfw
-from ftlgan.sources.fetch import fetch
+from ftlgan.sources.fetch import fetch, listed_pairs
 from ftlgan.weights.cache import cache_folder
 
 PEOPLE, PHOTOS = 8, 2
@@ -213,12 +213,42 @@ def test_no_server_is_one_line(server: Server) -> None:
 
 
 def test_people_and_photos_are_chosen_as_of_a_folder(server: Server) -> None:
-    folders = {"path": NO_PHOTOS, "unlabelled": NO_UNLABELLED, "small": NO_SMALL}
+    folders = {"path": NO_PHOTOS, "unlabelled": NO_UNLABELLED, "small": NO_SMALL, "pairs": NO_PAIRS, "only": EVERYBODY}
     dataset = Dataset(source="lfw", **folders, people=6, photos=2, synthetic_people=0, val=0.34, test=0.34)
     count, rows = fetch(dataset, seed=0)
     images = {row["face_id"]: row["image"] for row in rows}
     assert count == len(images) == 12
     assert {f"lfw/{face_id}": image for face_id, image in images.items()}.items() <= PHOTO_FILES.items()
+
+
+VIEW_2 = b"""2\t1
+Nobody_0\t1\t2
+Nobody_1\t1\tNobody_2\t2
+Nobody_3\t1\t2
+Nobody_2\t1\tNobody_0\t2
+"""
+
+
+def test_the_people_of_the_official_pairs_are_tested_and_the_others_trained(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files[lfw.VIEW_2] = VIEW_2
+    monkeypatch.setattr(lfw, "PAIR_LISTS", remotes(server)[1:])
+    folders = {"path": NO_PHOTOS, "unlabelled": NO_UNLABELLED, "small": NO_SMALL, "pairs": NO_PAIRS, "only": EVERYBODY}
+    dataset = Dataset(source="lfw-pairs", **folders, people=None, photos=None, synthetic_people=0, val=0.5, test=0.34)
+    count, rows = fetch(dataset, seed=0)
+    splits: dict[str, set[str]] = {}
+    for row in rows:
+        splits.setdefault(row["split"], set()).add(row["face_id"])
+    assert splits["test"] == {
+        *("Nobody_0/Nobody_0_0001.jpg", "Nobody_0/Nobody_0_0002.jpg", "Nobody_1/Nobody_1_0001.jpg"),
+        *("Nobody_2/Nobody_2_0001.jpg", "Nobody_2/Nobody_2_0002.jpg"),
+        *("Nobody_3/Nobody_3_0001.jpg", "Nobody_3/Nobody_3_0002.jpg"),
+    }, "Nobody_1 with one of two photos"
+    others = {face_id.split("/")[0] for split in ("train", "val") for face_id in splits[split]}
+    assert others == {f"Nobody_{n}" for n in range(4, 8)}
+    assert count == 7 + 8
+    assert [pair.genuine for pair in listed_pairs(dataset)] == [True, False, True, False]
 
 
 def download_in_a_process(cache: str, remotes: list[lfw.RemoteFile], killed_at: int | None) -> None:

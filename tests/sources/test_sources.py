@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlgan.errors import DataError
-from ftlgan.params import NO_SMALL, NO_UNLABELLED, Dataset
+from ftlgan.params import EVERYBODY, NO_PAIRS, NO_SMALL, NO_UNLABELLED, Dataset
 from ftlgan.sources.fetch import fetch
+from ftlgan.sources.listed import listed_pairs
 from ftlgan.sources.split import split_people
 
 PEOPLE = [f"person {i}" for i in range(100)]
@@ -62,7 +63,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dataset(album: Path, **others: object) -> Dataset:
     values = {"people": None, "photos": 2, "synthetic_people": 0, "val": 0.2, "test": 0.3}
-    folders = {"path": str(album), "unlabelled": NO_UNLABELLED, "small": NO_SMALL}
+    folders = {"path": str(album), "unlabelled": NO_UNLABELLED, "small": NO_SMALL, "pairs": NO_PAIRS, "only": EVERYBODY}
     return Dataset.model_validate({"source": "folder", **folders, **values, **others})
 
 
@@ -99,6 +100,96 @@ def test_people_who_are_all_to_be_tested_do_not_train_with_one_photo_either(albu
     tested = dataset(tmp_path, people=None, synthetic_people=8, test=1)
     rows = list(itertools.islice(fetch(tested, seed=0)[1], 79))
     assert {row["split"] for row in rows} == {"test"}, "of person 39 the stage align rejects the photo"
+
+
+def test_of_a_list_of_people_nobody_else_is_taken(album: Path, tmp_path: Path) -> None:
+    """Whoever has a larger album gets the split of the smaller one."""
+    named = [f"person {i}" for i in range(0, 40, 2)]
+    smaller = tmp_path / "smaller"
+    for name in named:
+        shutil.copytree(album / name, smaller / name)
+    people = tmp_path / "people.txt"
+    people.write_text("# every second one\n" + "\n".join(f"{name}  # two photos" for name in named) + "\n\n")
+    (count, rows), (of_smaller, expected) = (
+        fetch(dataset(place, only=only), 0) for place, only in ((album, str(people)), (smaller, EVERYBODY))
+    )
+    assert (count, list(rows)) == (of_smaller, list(expected))
+    assert count == 40
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"person 1\nperson 99\nnobody\n",
+            "person 99 has no photos in .* \\(2 of 3 names have none\\); correct the name",
+        ),
+        (b"# nobody\n \n", "names nobody; write a name on each line"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+    ],
+)
+def test_a_list_of_people_that_will_not_do_is_one_line(album: Path, tmp_path: Path, content: bytes, said: str) -> None:
+    people = tmp_path / "people.txt"
+    people.write_bytes(content)
+    with pytest.raises(DataError, match=f"^dataset.only: .*{said}"):
+        fetch(dataset(album, only=str(people)), 0)
+
+
+PAIRS_TXT = """2	1
+person 0	1	2
+person 1	1	person 2	2
+person 3	1	2
+person 4	2	stranger	1
+"""
+"""Names photos by number: nobody but the strangers is missing."""
+
+
+@pytest.fixture
+def numbered_album(tmp_path: Path) -> Path:
+    """Forty people with two photos each, 0001.jpg and 0002.jpg; person 2 has a third one, person 30 has one alone."""
+    for person in range(40):
+        folder = tmp_path / "numbered" / f"person {person}"
+        folder.mkdir(parents=True)
+        for number in {2: (1, 2, 3), 30: (1,)}.get(person, (1, 2)):
+            (folder / f"{number:04}.jpg").write_bytes(f"{person} {number}".encode())
+    return tmp_path / "numbered"
+
+
+def test_the_people_of_a_list_are_tested_on_its_photos_alone_and_nobody_else_is(
+    numbered_album: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.txt").write_text(PAIRS_TXT)
+    listed = dataset(numbered_album, pairs=str(tmp_path / "pairs.txt"))
+    count, rows = fetch(listed, seed=0)
+    found = list(rows)
+    assert count == len(found)
+    tested = {row["face_id"] for row in found if row["split"] == "test"}
+    assert tested == {
+        *("person 0/0001.jpg", "person 0/0002.jpg", "person 1/0001.jpg", "person 2/0002.jpg"),
+        *("person 3/0001.jpg", "person 3/0002.jpg", "person 4/0002.jpg"),
+    }, "people with one photo among them, and of nobody a photo that is not in the list"
+    trained = {row["identity"] for row in found if row["split"] != "test"}
+    assert trained == {f"person {n}" for n in range(5, 40)}
+    splits = {row["identity"]: row["split"] for row in found}
+    assert Counter(splits.values()) == {"test": 5, "val": 7, "train": 28}
+    assert splits["person 30"] == "train", "one photo is enough to train on"
+    assert [(pair.probe, pair.fold) for pair in listed_pairs(listed)][::3] == [
+        ("person 0/0001", "0"),
+        ("person 4/0002", "1"),
+    ]
+
+
+def test_a_list_leaves_people_to_the_caps_but_its_own(numbered_album: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.txt").write_text(PAIRS_TXT)
+    capped = dataset(numbered_album, pairs=str(tmp_path / "pairs.txt"), people=10, photos=2)
+    splits = {row["identity"]: row["split"] for row in fetch(capped, seed=0)[1]}
+    assert Counter(splits.values()) == {"test": 5, "val": 2, "train": 8}
+
+
+def test_a_list_of_other_photos_is_one_line(numbered_album: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("probe,reference\nAnna/1,Anna/2\nAnna/1,Berta/1\n")
+    with pytest.raises(DataError, match=r"pairs\.csv: none of the photos of its 2 pairs, such as Anna/1, is in .*numb"):
+        fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.csv")), seed=0)
 
 
 def test_too_few_people_are_named(album: Path) -> None:

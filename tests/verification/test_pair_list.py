@@ -7,7 +7,8 @@ import pytest
 from people import photos
 
 from ftlgan.errors import DataError
-from ftlgan.verification.pair_list import fold_accuracy, score_list
+from ftlgan.verification.listed_scores import fold_acceptance, fold_accuracy, score_list
+from ftlgan.verification.pair_list import listed_people, listed_photos, read_pairs, write_pairs
 from ftlgan.verification.pairs import Faces
 
 
@@ -125,3 +126,52 @@ def test_a_fold_is_judged_by_the_threshold_of_the_others() -> None:
     assert found.folds == 5
     assert found.mean == pytest.approx(np.mean(accuracies))
     assert found.standard_error == pytest.approx(np.std(accuracies, ddof=1) / np.sqrt(5))
+
+
+@pytest.mark.parametrize("far", [0.0, 0.01, 0.1])
+def test_the_rate_of_each_fold_is_at_the_threshold_of_the_others(far: float) -> None:
+    rng = np.random.default_rng(0)
+    genuine, folds = rng.random(400) < 0.5, np.repeat(np.arange(4), 100)
+    scores = (rng.normal(size=400) + 2 * genuine).round(1)  # with ties
+    rates: list[float] = []
+    for fold in range(4):
+        others = scores[(folds != fold) & ~genuine]
+        threshold = min(t for t in scores[folds != fold] if np.mean(others > t) <= far)
+        threshold = min(t for t in [*others, threshold] if np.mean(others > t) <= far)
+        rates.append(float(np.mean(scores[(folds == fold) & genuine] > threshold)))
+    found = fold_acceptance(scores, genuine, folds, far)
+    assert found is not None
+    assert (found.folds, found.mean) == (4, pytest.approx(np.mean(rates)))
+    assert found.standard_error == pytest.approx(np.std(rates, ddof=1) / 2)
+
+
+def test_one_fold_or_folds_without_impostors_give_no_rate() -> None:
+    scores, genuine = np.array([0.9, 0.1, 0.8, 0.2]), np.array([True, False, True, False])
+    assert fold_acceptance(scores, genuine, np.zeros(4, np.int64), 0.1) is None
+    assert fold_acceptance(scores, np.ones(4, np.bool_), np.array([0, 0, 1, 1]), 0.1) is None
+
+
+def test_a_list_names_photos_and_people(tmp_path: Path) -> None:
+    pairs = read_pairs(write(tmp_path / "pairs.txt", "1\nA\t1\t2\nA\t1\tB\t3\n"))
+    names = ["A/A_0001.jpg", "A/A_0003.jpg", "B/B_0003.jpg", "C/C_0001.jpg"]
+    assert listed_photos(pairs, names) == {"A/A_0001.jpg", "B/B_0003.jpg"}
+    assert listed_people(pairs) == {"A", "B"}
+    with pytest.raises(DataError, match=r"'B/0003' may be B/B_0003.jpg, B/B_0003.png; keep one"):
+        listed_photos(pairs, [*names, "B/B_0003.png"])
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("2\t1\nA\t1\t2\nA\t1\tB\t3\nC\t2\t3\nD\t1\tA\t2\n", "probe,reference,genuine,fold"),
+        ("probe,reference\nA/1.jpg,A/2.jpg\nA/3.jpg,C/1.jpg\n", "probe,reference,genuine"),
+    ],
+)
+def test_a_list_that_was_written_gives_the_same_scores(tmp_path: Path, text: str, header: str) -> None:
+    path = write(tmp_path / "pairs", text)
+    write_pairs(tmp_path / "again.csv", read_pairs(path))
+    assert (tmp_path / "again.csv").read_text().splitlines()[0] == header
+    one, other = (score_list(file, album(), album()) for file in (path, tmp_path / "again.csv"))
+    np.testing.assert_array_equal(one.scores, other.scores)
+    np.testing.assert_array_equal(one.genuine, other.genuine)
+    np.testing.assert_array_equal(one.folds, other.folds)

@@ -58,20 +58,13 @@ def _parser() -> argparse.ArgumentParser:
         add("draw", "ftlgan.sources.synthetic.album:draw", "draw photos of people who do not exist, free for any use")
     )
 
-    command = add(
-        "unpack",
-        "ftlgan.sources.bin_set:unpack",
-        "unpack a verification set of insightface (lfw.bin, ...): faces for embed, and pairs for verify",
-    )
-    command.add_argument("source", type=Path, metavar="SET.bin", help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like")
-    command.add_argument(
-        "-o",
-        "--output",
-        dest="folder",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="a new or empty folder, for the table faces and the list pairs.csv",
+    _add_unpack_arguments(
+        add(
+            "unpack",
+            "ftlgan.unpack:unpack",
+            "unpack a verification set of insightface (lfw.bin, ...) or a set of small faces (TinyFace, "
+            "QMUL-SurvFace, SCface): faces for embed and degrade, and pairs for verify",
+        )
     )
 
     command = add(
@@ -200,3 +193,32 @@ def _add_draw_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--people", type=int, default=200, metavar="N", help="how many people (default: %(default)s)")
     command.add_argument("--photos", type=int, default=6, metavar="N", help="photos of each (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")
+
+
+def _add_unpack_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        type=Path,
+        metavar="SET",
+        help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like; or the folder of TinyFace's Testing_Set, of "
+        "QMUL-SurvFace's Face_Identification_Test_Set or Face_Verification_Test_Set, or of SCface",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        dest="folder",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="a new or empty folder, for the tables faces, or gallery, probes and non_mated, and the list pairs.csv",
+    )
+    command.add_argument(
+        "--aligned", action="store_true", help="the photos of a folder are aligned faces (ArcFace template, square)"
+    )
+    command.add_argument(
+        "--detection-score",
+        type=float,
+        default=0.7,
+        metavar="SCORE",
+        help="least confidence of the detector, 0 to 1 (default: %(default)s)",
+    )

@@ -11,6 +11,7 @@ HEADING = ["px", "method", "d'", "AUC", "d' minus the best other's", "gap to HR 
 OTHER_HEADINGS = {
     "tar_at_far_1e2": "TAR at FAR 0.01",
     "tar_at_far_1e3": "TAR at FAR 0.001",
+    "accuracy": "accuracy on pairs",
     "rank_1": "rank-1",
     "cllr": "Cllr (less is better)",
 }
@@ -77,7 +78,7 @@ def _judged(row: Row, others: Sequence[str]) -> list[str]:
 
 def _estimate(row: Row, name: str, form: str) -> str:
     """Return a metric, its standard deviation over trainings and its interval over people, as far as there are any."""
-    value, lo, hi, spread = (getattr(row, name + end) for end in ("", "_lo", "_hi", "_sd"))
+    value, lo, hi, spread = (getattr(row, name + end, None) for end in ("", "_lo", "_hi", "_sd"))
     if value is None:
         return ""
     over_trainings = "" if spread is None else f" ± {spread:{form.removeprefix('+')}}"

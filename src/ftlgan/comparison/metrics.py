@@ -61,6 +61,16 @@ class Calibrated(BaseModel):
     cllr_hi: Known = None
 
 
+class Listed(BaseModel):
+    """How well the pairs of a list were judged: a row of metrics/pairs.csv."""
+
+    condition: str = ""
+    method: str
+    judge: str
+    protocol: str
+    accuracy: Known = None
+
+
 class Difference(BaseModel):
     """The paired interval of the d' of one method minus that of another: a row of metrics/differences.csv."""
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ftlgan.comparison.metrics import Calibrated, Difference, Identified, Origin, Quality, Verified
+from ftlgan.comparison.metrics import Calibrated, Difference, Identified, Listed, Origin, Quality, Verified
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import CEILING
 from ftlgan.params import leaves
@@ -40,7 +40,8 @@ class Run:
     quality: Sequence[Quality]
     identification: Sequence[Identified] = ()
     calibration: Sequence[Calibrated] = ()
-    """This and the one above are empty for runs of an earlier version."""
+    pairs: Sequence[Listed] = ()
+    """These three are empty for runs of an earlier version, and the last one without a list of pairs."""
 
 
 class _Project(NamedTuple):
@@ -141,6 +142,7 @@ def _read(name: str, project: _Project) -> Run:
     differences = _parsed(name, project, "differences.csv", list[Difference])
     quality = _parsed(name, project, "quality.json", list[Quality], default="[]")
     identification = _parsed(name, project, "identification.csv", list[Identified], default="")
+    pairs = _parsed(name, project, "pairs.csv", list[Listed], default="")
     calibration = _parsed(name, project, "calibration/calibration.csv", list[Calibrated], default="")
     shown = ("", origin.condition)
     return Run(
@@ -154,6 +156,7 @@ def _read(name: str, project: _Project) -> Run:
         quality=[row for row in quality if row.condition in shown],
         identification=[row for row in identification if row.condition in shown],
         calibration=[row for row in calibration if row.condition in shown],
+        pairs=[row for row in pairs if row.condition in shown],
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ftlgan.comparison.metrics import Calibrated, Identified, Verified
+from ftlgan.comparison.metrics import Calibrated, Identified, Listed, Verified
 from ftlgan.comparison.runs import Run
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import BASELINE, BLACK, CEILING, HR_HR, LR_HR, WHITE
@@ -17,7 +17,7 @@ MEAN = "mean"
 """The value of `Row.res` in a mean over resolutions."""
 ROW_METRICS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
 """The fields that a row takes from metrics/verification.csv."""
-OTHER_METRICS = ("tar_at_far_1e2", "tar_at_far_1e3", "rank_1", "cllr")
+OTHER_METRICS = ("tar_at_far_1e2", "tar_at_far_1e3", "accuracy", "rank_1", "cllr")
 """The metrics beside d' and AUC that a row has where the run has them, each with its interval."""
 VARYING = ("d_prime", "auc", *OTHER_METRICS)
 """The metrics of which a row has the standard deviation over trainings."""
@@ -54,6 +54,8 @@ class Row:
     tar_at_far_1e3_lo: float | None = None
     tar_at_far_1e3_hi: float | None = None
     """The true accept rate, 1 - FNMR, at FAR (FMR) 1e-2 and 1e-3."""
+    accuracy: float | None = None
+    """The mean over the folds of a list of pairs."""
     rank_1: float | None = None
     rank_1_lo: float | None = None
     rank_1_hi: float | None = None
@@ -67,6 +69,7 @@ class Row:
     auc_sd: float | None = None
     tar_at_far_1e2_sd: float | None = None
     tar_at_far_1e3_sd: float | None = None
+    accuracy_sd: float | None = None
     rank_1_sd: float | None = None
     cllr_sd: float | None = None
     """The standard deviation over trainings; None of one training, of methods that are not trained here, and of means
@@ -160,9 +163,9 @@ def _rows_of_trainings(trainings: Sequence[Run], judge: str) -> list[Row]:
 
 def _run_rows(run: Run, judge: str) -> list[Row]:
     looks = {row.method: row for row in run.quality}
-    found, costs = (
+    found, costs, listed = (
         {row.method: row for row in rows if row.judge == judge and row.protocol in (LR_HR, HR_HR)}
-        for rows in (run.identification, run.calibration)
+        for rows in (run.identification, run.calibration, run.pairs)
     )
     return [
         Row(
@@ -170,7 +173,7 @@ def _run_rows(run: Run, judge: str) -> list[Row]:
             box=run.origin.judges[judge].box(row.method),
             res=str(run.res),
             **row.model_dump(include=ROW_METRICS),
-            **_other_metrics(row, found.get(row.method), costs.get(row.method)),
+            **_other_metrics(row, found.get(row.method), costs.get(row.method), listed.get(row.method)),
             **looks[row.method].model_dump(include={*QUALITY}) if row.method in looks else {},
         )
         for row in run.verification
@@ -178,15 +181,15 @@ def _run_rows(run: Run, judge: str) -> list[Row]:
     ]
 
 
-def _other_metrics(verified: Verified, identified: Any, calibrated: Any) -> dict[str, float | None]:
+def _other_metrics(verified: Verified, *others: Identified | Calibrated | Listed | None) -> dict[str, float | None]:
     """Return `OTHER_METRICS` and their intervals, as far as there are any."""
     known: dict[str, float | None] = {}
     for rate in ("1e2", "1e3"):
         for end, of_fnmr in (("", ""), ("_lo", "_hi"), ("_hi", "_lo")):
             fnmr: float | None = getattr(verified, f"fnmr_{rate}{of_fnmr}")
             known[f"tar_at_far_{rate}{end}"] = None if fnmr is None else 1 - fnmr
-    for row, kind in ((identified, Identified), (calibrated, Calibrated)):
-        known |= row.model_dump(exclude={"condition", "method", "judge", "protocol"}) if isinstance(row, kind) else {}
+    for row in others:
+        known |= row.model_dump(exclude={"condition", "method", "judge", "protocol"}) if row else {}
     return known
 
 

@@ -19,9 +19,11 @@ from ftlgan.params.sections import (
 )
 from ftlgan.params.values import (
     BUILT_IN,
+    EVERYBODY,
     METHODS,
     MOST_SYNTHETIC_PHOTOS,
     NATIVE,
+    NO_PAIRS,
     NO_PHOTOS,
     NO_SMALL,
     NO_UNLABELLED,
@@ -36,9 +38,11 @@ from ftlgan.params.values import (
 
 __all__ = [
     "BUILT_IN",
+    "EVERYBODY",
     "METHODS",
     "MOST_SYNTHETIC_PHOTOS",
     "NATIVE",
+    "NO_PAIRS",
     "NO_PHOTOS",
     "NO_SMALL",
     "NO_UNLABELLED",

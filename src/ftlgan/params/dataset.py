@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ftlgan.params.values import (
+    EVERYBODY,
     MOST_SYNTHETIC_PHOTOS,
+    NO_PAIRS,
     NO_PHOTOS,
     NO_SMALL,
     NO_UNLABELLED,
@@ -22,14 +24,19 @@ def _is(path: Any, placeholder: str) -> bool:
 
 
 class Dataset(Section):
-    source: Literal["synthetic", "folder", "lfw", "recordio", "webdataset"]
-    """A module in `ftlgan.sources`. In params.yaml it may be null: `folder` where there is a path, else `synthetic`."""
+    source: Literal["synthetic", "folder", "lfw", "lfw-pairs", "recordio", "webdataset"]
+    """A module in `ftlgan.sources`; `lfw-pairs` is LFW with its official list of pairs. In params.yaml it may be null:
+    `folder` where there is a path, else `synthetic`."""
     path: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
     unlabelled: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative likewise, or `NO_UNLABELLED`; beside any source."""
     small: Annotated[str, Field(pattern=r"^[^~]")]
     """Relative likewise, or `NO_SMALL`; small photos of people of the data set, beside any source."""
+    pairs: Annotated[str, Field(pattern=r"^[^~]")]
+    """Relative likewise, or `NO_PAIRS`; a list of pairs, whose people are tested, beside the source folder."""
+    only: Annotated[str, Field(pattern=r"^[^~]")]
+    """Relative likewise, or `EVERYBODY`; a list of people, beside the sources folder, lfw and lfw-pairs."""
     people: Annotated[int, Field(ge=6)] | None
     """At least two people for each split: one alone makes no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
@@ -52,6 +59,40 @@ class Dataset(Section):
     def has_unlabelled(self) -> bool:
         """Whether `unlabelled` names a folder that is read."""
         return not _is(self.unlabelled, NO_UNLABELLED)
+
+    @property
+    def is_lfw(self) -> bool:
+        """Whether the photos are downloaded."""
+        return self.source in ("lfw", "lfw-pairs")
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether the people of a list of pairs are tested, and not a share of all people."""
+        return self.source == "lfw-pairs" or not _is(self.pairs, NO_PAIRS)
+
+    @property
+    def has_only(self) -> bool:
+        """Whether `only` names a list that is read."""
+        return not _is(self.only, EVERYBODY)
+
+    @model_validator(mode="after")
+    def a_list_of_people_goes_with_folders(self) -> Self:
+        if self.has_only and not (self.is_lfw or self.source == "folder"):
+            raise ValueError(
+                f"only: {self.only!r} is not read by source {self.source}; set only to {EVERYBODY}, or path to the "
+                "folder with a folder for each of these people"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def a_list_of_pairs_goes_with_a_folder(self) -> Self:
+        if self.source != "folder" and not _is(self.pairs, NO_PAIRS):
+            official = "; LFW's own list goes with source lfw-pairs" if self.is_lfw else ""
+            raise ValueError(
+                f"pairs: {self.pairs!r} is not read by source {self.source}; set pairs to {NO_PAIRS}, or path to the "
+                f"folder with its photos{official}"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -21,6 +21,10 @@ NO_UNLABELLED = "data/no-unlabelled-photos"
 """The `dataset.unlabelled` that stands for none, likewise."""
 NO_SMALL = "data/no-small-photos"
 """The `dataset.small` that stands for none, likewise."""
+NO_PAIRS = "data/no-pairs"
+"""The `dataset.pairs` that stands for none, likewise."""
+EVERYBODY = "data/everybody"
+"""The `dataset.only` that stands for no list, likewise."""
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """The name of a network that is trained here; it names folders and stages."""
 RecognizerName = ModelName

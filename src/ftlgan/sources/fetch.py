@@ -1,6 +1,10 @@
-"""Open a source of photos, and give each person to one split."""
+"""Open a source of photos, and give each person to one split.
 
-from collections.abc import Iterable, Iterator, Sequence
+
+Where a list of pairs says who is compared with whom, its people are tested, and nobody else is.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,11 @@ from ftlgan.errors import DataError
 from ftlgan.faces import FACES, RAW
 from ftlgan.params import Dataset
 from ftlgan.sources import Photo, folder
+from ftlgan.sources.listed import listed_pairs, open_listed
+from ftlgan.sources.place import photos_folder
 from ftlgan.sources.records import choose, open_records
 from ftlgan.sources.split import require_people_in_each_split, split_people
+from ftlgan.verification.pair_list import listed_people
 
 UNLABELLED = "unlabelled"
 """In the face_id of a photo of nobody known in place of a person."""
@@ -30,6 +37,9 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     train. Where the shares leave nobody to train on, nobody is to be trained on: then they are in the test, and the
     stage `align` rejects the photo. The photos of `dataset.unlabelled` all train.
 
+    Where there is a list of pairs, its photos are the test, people with one photo among them, and the other photos of
+    these people are in no split. Those who are not in the list are divided between train and val.
+
     Returns:
         The number of photos, and rows of the raw face table (`raw_schema`), in a fixed order. The image of a record
         that is damaged is empty, and the stage `align` rejects it.
@@ -37,21 +47,25 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     Raises:
         DataError: if the source can't be had, holds no usable people, or too few for the split.
     """
-    people, photographs, damaged = _open(dataset, seed)
+    pairs = listed_pairs(dataset)
+    tested, tested_photographs = open_listed(dataset, pairs)
+    people, photographs, damaged = _open(dataset, seed, listed_people(pairs))
     unlabelled = _open_unlabelled(dataset)
     if unlabelled and UNLABELLED in people:
         raise DataError(
             f"dataset.path: {UNLABELLED} is also what the photos of dataset.unlabelled are called by; rename the folder"
         )
     synthetic_people, synthetic_photographs = _draw(dataset.synthetic_people, dataset.photos, seed)
-    if both := people.keys() & synthetic_people.keys():
+    if both := (people | tested).keys() & synthetic_people.keys():
         raise DataError(
             f"dataset.path: {min(both)} is also the name of one of dataset.synthetic_people; rename the folder"
         )
-    splits = split_people([person for person, count in people.items() if count > 1], dataset.val, dataset.test, seed)
+    share = 0 if pairs else dataset.test
+    splits = split_people([person for person, count in people.items() if count > 1], dataset.val, share, seed)
     splits |= split_people(synthetic_people, dataset.val, 0, seed)
+    splits |= dict.fromkeys(tested, "test")
     require_people_in_each_split(splits)
-    of_singles = "train" if dataset.val + dataset.test < 1 else "test"
+    of_singles = "train" if pairs or dataset.val + dataset.test < 1 else "test"
     aligned = dataset.source in ALIGNED_SOURCES
 
     def rows(photographs: Iterable[Photo], aligned: bool) -> Iterator[dict[str, Any]]:
@@ -61,8 +75,9 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
 
     unlabelled_rows = (_row(f"{UNLABELLED}/{path.name}", None, "train", folder.read(path)) for path in unlabelled)
     damaged_rows = (_row(f"{DAMAGED}/{name}", None, "train", b"", aligned) for name in damaged)
-    count = sum(people.values()) + sum(synthetic_people.values()) + len(unlabelled) + len(damaged)
-    return count, chain(rows(photographs, aligned), rows(synthetic_photographs, False), unlabelled_rows, damaged_rows)
+    count = sum(sum(some.values()) for some in (people, tested, synthetic_people)) + len(unlabelled) + len(damaged)
+    known = rows(photographs, aligned), rows(tested_photographs, False), rows(synthetic_photographs, False)
+    return count, chain(*known, unlabelled_rows, damaged_rows)
 
 
 def raw_schema(dataset: Dataset) -> pa.Schema:
@@ -74,8 +89,14 @@ def _row(face_id: str, identity: str | None, split: str, image: bytes, aligned: 
     return {"face_id": face_id, "identity": identity, "split": split, "image": image, "aligned": aligned}
 
 
-def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo], Sequence[str]]:
-    """Return the photos of each person of a source, counted, the photos, person after person, and damaged records."""
+def _open(
+    dataset: Dataset, seed: int, left_out: Collection[str]
+) -> tuple[dict[str, int], Iterable[Photo], Sequence[str]]:
+    """Open a source, without some people.
+
+    Returns:
+        The number of photos of each person, the photos, person after person, and the names of damaged records.
+    """
     if not dataset.reads_path:
         folder.check_unread("dataset.path", dataset.path)
     if dataset.source == "synthetic":
@@ -83,13 +104,9 @@ def _open(dataset: Dataset, seed: int) -> tuple[dict[str, int], Iterable[Photo],
     if dataset.source in folder.ARCHIVES:
         records = open_records(dataset.source, folder.locate(dataset.path))
         return *choose(records, dataset.people, dataset.photos, seed), records.damaged
-    if dataset.source == "lfw":
-        from ftlgan.sources import lfw
-
-        place = lfw.download()
-    else:
-        place = folder.locate(dataset.path)
-    album = folder.people(place, dataset.people, dataset.photos, seed)
+    place = photos_folder(dataset)
+    only = folder.names(dataset.only) if dataset.has_only else None
+    album = folder.people(place, dataset.people, dataset.photos, seed, left_out, only)
     return {person: len(photos) for person, photos in album.items()}, folder.photographs(place, album), ()
 
 

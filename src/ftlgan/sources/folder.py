@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from ftlgan.errors import DataError
@@ -17,6 +17,11 @@ BESIDE = {
     "dataset.small": "a folder with one folder of small photos per person",
 }
 """The params that name a folder beside `dataset.path`, and what it should be."""
+LISTS = {
+    "dataset.pairs": "a list of pairs, as LFW's pairs.txt, or CSV",
+    "dataset.only": "a list of people, a name a line",
+}
+"""The params that name a file, and what it should be."""
 ARCHIVES = {"recordio": "*.rec", "webdataset": "*.tar"}
 """The sources that read archives in `dataset.path`, and what those are called."""
 COMMON_SUFFIXES = ".jpg, .png, .tif, .webp"
@@ -107,7 +112,7 @@ def link_into_copy(key: str, path: str, project: Path) -> None:
     """
     place = Path(os.path.abspath(path))  # noqa: PTH100 - as DVC does: `..` is textual, links are not resolved
     photos = Path(os.path.abspath(project / path))  # noqa: PTH100
-    if place == photos or not photos.is_dir() or (place.exists() and not place.is_symlink()):
+    if place == photos or not photos.exists() or (place.exists() and not place.is_symlink()):
         return
     if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
         raise DataError(f"{key}: {path} leads too far up for a run in a copy of the project; give {photos} instead")
@@ -117,19 +122,64 @@ def link_into_copy(key: str, path: str, project: Path) -> None:
     link.replace(place)
 
 
-def people(folder: Path, most_people: int | None, most_photos: int | None, seed: int) -> dict[str, list[Path]]:
-    """Choose people and photos, by name and seed alone. Photos are the first by path.
+def locate_list(key: str, path: str) -> None:
+    """Check that a list, as seen from the working directory, is a file.
+
+    Args:
+        key: one of `LISTS`.
+        path: the value of the param.
+
+    Raises:
+        DataError: if it does not exist or is a folder.
+    """
+    if not Path(path).is_file():
+        problem = "is a folder" if Path(path).exists() else "does not exist"
+        raise DataError(f"{key}: {path} {problem}; it should be {LISTS[key]}")
+
+
+def names(path: str) -> list[str]:
+    """Read the list of people that `dataset.only` names: a name a line; what follows a # is a remark.
+
+    Raises:
+        DataError: if it can't be read, is not UTF-8, or names nobody.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"dataset.only: {path}: can't be read ({error.strerror}); mend its permissions") from None
+    except UnicodeDecodeError:
+        raise DataError(f"dataset.only: {path}: is not UTF-8 text; write a name on each line") from None
+    if found := [name for line in lines if (name := line.partition("#")[0].strip())]:
+        return found
+    raise DataError(f"dataset.only: {path}: names nobody; write a name on each line")
+
+
+def people(
+    folder: Path,
+    most_people: int | None,
+    most_photos: int | None,
+    seed: int,
+    left_out: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> dict[str, list[Path]]:
+    """Choose people and photos, by name and seed alone.
+
+    Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first. Photos are
+    the first by path.
 
     Args:
         folder: the directory of directories.
         most_people: cap on people; None: all.
         most_photos: cap on photos per person; None: all.
+        seed: of the choice.
+        left_out: people who are not chosen.
+        only: people of whom some are chosen, and nobody else; None: anybody.
 
     Returns:
         The photos of each person, people in alphabetical order.
 
     Raises:
-        DataError: if the folder has no folders with photos.
+        DataError: if the folder has no folders with photos, or none for somebody in `only`.
     """
     every = album(folder)
     for source, pattern in ARCHIVES.items() if not every else ():
@@ -140,6 +190,12 @@ def people(folder: Path, most_people: int | None, most_photos: int | None, seed:
             f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...) in it; "
             "expected one folder per person"
         )
+    if unknown := [name for name in only or () if name not in every]:
+        raise DataError(
+            f"dataset.only: {unknown[0]} has no photos in {folder} ({len(unknown)} of {len(only or ())} names have "
+            "none); correct the name, or remove the line"
+        )
+    every = {name: photos for name, photos in every.items() if name not in left_out and (only is None or name in only)}
     chosen = choose_people({name: len(paths) for name, paths in every.items()}, most_people, seed)
     print(f"{folder}: {len(chosen)} of {len(every)} people", file=sys.stderr)
     return {name: every[name][:most_photos] for name in chosen}

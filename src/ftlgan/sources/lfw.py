@@ -56,6 +56,15 @@ PAIR_LISTS = (
 )
 
 
+VIEW_2 = "pairs.txt"
+"""The official list of 6,000 pairs in ten folds, on which results are reported."""
+
+
+def official_pairs() -> Path:
+    """Return the list of 6,000 pairs, which `download` has brought."""
+    return cache_folder("lfw") / VIEW_2
+
+
 def download() -> Path:
     """Get what is not there yet. What was interrupted goes on where it stopped.
 

@@ -10,7 +10,7 @@ everywhere.
     roc.py         the curve, of counts of scores
     binning.py     scores -> counts
     pairs.py       embeddings -> scores of all pairs, block by block
-    pair_list.py   embeddings -> scores of the pairs that a file lists; accuracy over folds
+    pair_list.py   a file that lists pairs; listed_scores.py scores them, and gives accuracy over folds
     histogram.py   scores -> counts and moments, also person by person, whatever the number of pairs
     bootstrap.py   resampled people -> replicates of every metric
     report.py      metrics with intervals, and differences of two methods

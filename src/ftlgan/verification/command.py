@@ -14,7 +14,7 @@ import numpy as np
 
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_histogram
-from ftlgan.verification.pair_list import fold_accuracy, score_list
+from ftlgan.verification.listed_scores import fold_accuracy, score_list
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, report

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from ftlgan.errors import DataError
 from ftlgan.verification.names import find_alike, is_missing, shown_apart
 from ftlgan.verification.pairs import Comparison, numbered
-from ftlgan.verification.text_files import CsvFile, joined_names, read_csv
+from ftlgan.verification.text_files import CsvFile, joined_names, read_csv, read_labels
 
-LABELS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
-"""What a cell of the column `genuine` may say beside a number, in any case."""
 MISSING = {"", "nan", "na", "n/a", "<na>", "null", "none", "-"}
 """What a cell may say where there is no score, in any case."""
 SIDES = ("probe_identity", "reference_identity")
@@ -73,28 +71,6 @@ def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
         people, persons = (), (np.empty(0, np.int32), np.empty((2, 0), np.int32))
     comparison = Comparison(people, scores[genuine], scores[~genuine], *persons)
     return ScoreFile(comparison, column == "distance", int(np.count_nonzero(missing)) if skip_missing else 0)
-
-
-def read_labels(table: CsvFile) -> NDArray[np.bool_]:
-    """Return the column `genuine`, (N,).
-
-    Raises:
-        DataError: if a cell says something else.
-    """
-    labels = [_label(cell) for cell in table.columns["genuine"]]
-    table.refuse("genuine", np.array([label is None for label in labels], dtype=np.bool_), "not 1 or 0")
-    return np.array(labels, dtype=np.bool_)
-
-
-def _label(cell: str) -> bool | None:
-    word = cell.strip().lower()
-    if word in LABELS:
-        return LABELS[word]
-    try:
-        number = float(word)
-    except ValueError:
-        return None
-    return bool(number) if number in (0, 1) else None
 
 
 def _check_columns(table: CsvFile) -> str:

@@ -14,6 +14,8 @@ from ftlgan.errors import DataError
 
 NEEDLESS = "\ufeff\u200b"
 """What may stand unseen around the name of a column: a byte order mark, a space of no width."""
+LABELS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
+"""What a cell of the column `genuine` may say beside a number, in any case."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,28 @@ def read_csv(path: Path) -> CsvFile:
         name: [row[place] if place < len(row) else "" for _, row in rest] for place, name in enumerate(names) if name
     }
     return CsvFile(path, cells, [line for line, _ in rest])
+
+
+def read_labels(table: CsvFile) -> NDArray[np.bool_]:
+    """Return the column `genuine`, (N,).
+
+    Raises:
+        DataError: if a cell says something else.
+    """
+    labels = [_label(cell) for cell in table.columns["genuine"]]
+    table.refuse("genuine", np.array([label is None for label in labels], dtype=np.bool_), "not 1 or 0")
+    return np.array(labels, dtype=np.bool_)
+
+
+def _label(cell: str) -> bool | None:
+    word = cell.strip().lower()
+    if word in LABELS:
+        return LABELS[word]
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return bool(number) if number in (0, 1) else None
 
 
 def shown(value: object) -> str:

@@ -1,0 +1,171 @@
+"""Sets of faces that a camera photographed small, in the layouts of their authors. Nothing is downloaded.
+
+- TinyFace: `Testing_Set` with the folders Gallery_Match, Gallery_Distractor and Probe, and the lists of who is on their
+  photos, gallery_match_img_ID_pairs.mat and probe_img_ID_pairs.mat, there or in `Face_Identification_Evaluation`.
+- QMUL-SurvFace, identification: `Face_Identification_Test_Set` with gallery, mated_probe and unmated_probe; photos are
+  called PERSON_camC_N.jpg.
+- QMUL-SurvFace, verification: `Face_Verification_Test_Set` with verification_images and the lists of pairs
+  positive_pairs_names.mat and negative_pairs_names.mat.
+- SCface: mugshot_frontal_original_all with photos PERSON_frontal.jpg in high resolution, and surveillance_cameras_all
+  with PERSON_camC_D.jpg of five cameras at three distances D. Cameras 6 to 8, of infrared light, are left out.
+
+Sources: Cheng, Zhu & Gong, "Low-resolution face recognition" (ACCV 2018) and "Surveillance face recognition challenge"
+(2018); Grgic, Delac & Grgic, "SCface - surveillance cameras face database", Multimedia Tools and Applications (2011).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.io import loadmat
+
+from ftlgan.errors import DataError
+from ftlgan.photos import SUFFIXES
+
+GALLERY, PROBES, NON_MATED, FACES = "gallery", "probes", "non_mated", "faces"
+"""The tables of a set: who is enrolled, photos of these people, photos of others; or all faces of a list of pairs."""
+SURVEILLANCE = re.compile(r"(\d{3})_cam[1-5]_[123]")
+"""The names of SCface's photos in visible light."""
+Found = dict[str, list[tuple[str, Path]]]
+"""For each table the person on each photo, and the photo."""
+
+
+@dataclass(frozen=True)
+class NativeSet:
+    """A set of small faces."""
+
+    name: str
+    tables: Mapping[str, Sequence[tuple[str, Path]]]
+    """For each table the person on each photo, and the photo."""
+    large: str | None = None
+    """The table whose photos are of high resolution."""
+    pairs: Sequence[tuple[str, str, bool]] = ()
+    """The stems of two photos that are compared, and whether both are of one person."""
+
+
+def open_native_set(folder: Path) -> NativeSet:
+    """Find the photos of a set.
+
+    Args:
+        folder: the one that holds the folders named above, or one of the folders around it.
+
+    Raises:
+        DataError: if it is none of these sets, or a list and the photos disagree.
+    """
+    for place in (folder, *(folder / name for name in ("Testing_Set", "tinyface/Testing_Set"))):
+        if (place / "Gallery_Match").is_dir():
+            return NativeSet("TinyFace", _tinyface(place))
+    for place in (folder, folder / "Face_Identification_Test_Set"):
+        if (place / "mated_probe").is_dir():
+            return NativeSet("QMUL-SurvFace, identification", _survface(place))
+    for place in (folder, folder / "Face_Verification_Test_Set"):
+        if (place / "verification_images").is_dir():
+            return NativeSet("QMUL-SurvFace, verification", *_survface_pairs(place))
+    if (folder / "surveillance_cameras_all").is_dir():
+        return NativeSet("SCface", _scface(folder), large=GALLERY)
+    raise DataError(
+        f"{folder}: is no set of small faces that is known; give the folder of TinyFace's Testing_Set (Gallery_Match), "
+        "QMUL-SurvFace's Face_Identification_Test_Set (mated_probe) or Face_Verification_Test_Set "
+        "(verification_images), or SCface (surveillance_cameras_all)"
+    )
+
+
+def _tinyface(place: Path) -> Found:
+    found: Found = {}
+    for table, subset, file, kind in (
+        (GALLERY, "Gallery_Match", "gallery_match_img_ID_pairs.mat", "gallery"),
+        (PROBES, "Probe", "probe_img_ID_pairs.mat", "probe"),
+    ):
+        path = next(
+            (p for p in (place / file, place.parent / "Face_Identification_Evaluation" / file) if p.is_file()), None
+        )
+        if path is None:
+            raise DataError(f"{place}: has no {file}, which says who is on the photos of {subset}; put it there")
+        names, people = _mat(path, f"{kind}_set"), _mat(path, f"{kind}_ids")
+        if len(names) != len(people):
+            raise DataError(f"{path}: names {len(names)} photos and {len(people)} people; get the file anew")
+        found[table] = [(who, _listed(path, place / subset, name)) for name, who in zip(names, people, strict=True)]
+    distractors = place / "Gallery_Distractor"
+    if distractors.is_dir():  # nobody knows who they are: each stands for a person
+        found[GALLERY] += [(f"distractor-{path.stem}", path) for path in _photos(distractors)]
+    return found
+
+
+def _survface(place: Path) -> Found:
+    tables = {GALLERY: "gallery", PROBES: "mated_probe", NON_MATED: "unmated_probe"}
+    if not (place / "gallery").is_dir():
+        raise DataError(f"{place}: has mated_probe and no gallery; get the set anew")
+    found = {table: [(_first(path), path) for path in _photos(place / name)] for table, name in tables.items()}
+    enrolled = {who for who, _ in found[GALLERY]}
+    for who, path in found[NON_MATED]:
+        if who in enrolled:
+            raise DataError(f"{path}: {who} is in the gallery, too, so this is no unmated probe; get the set anew")
+    return {table: photos for table, photos in found.items() if photos}
+
+
+def _survface_pairs(place: Path) -> tuple[Found, None, list[tuple[str, str, bool]]]:
+    images = place / "verification_images"
+    pairs: list[tuple[str, str, bool]] = []
+    listed: dict[Path, None] = {}
+    for kind, genuine in (("positive", True), ("negative", False)):
+        path = place / f"{kind}_pairs_names.mat"
+        names = _mat(path, f"{kind}_pairs_names")
+        half = len(names) // 2
+        for one, other in zip(names[:half], names[half:], strict=True):  # column by column
+            photos = [_listed(path, images, name) for name in (one, other)]
+            listed |= dict.fromkeys(photos)
+            pairs.append((photos[0].stem, photos[1].stem, genuine))
+    return {FACES: [(_first(path), path) for path in sorted(listed)]}, None, pairs
+
+
+def _scface(place: Path) -> Found:
+    mugshots = place / "mugshot_frontal_original_all"
+    gallery = [(_first(path), path) for path in _photos(mugshots)]
+    small = [
+        (found[1], path)
+        for path in _photos(place / "surveillance_cameras_all")
+        if (found := SURVEILLANCE.fullmatch(path.stem))
+    ]
+    enrolled = {who for who, _ in gallery}
+    if missing := sorted({who for who, _ in small} - enrolled):
+        raise DataError(f"{mugshots}: has no photo {missing[0]}_frontal.jpg, of a person in surveillance_cameras_all")
+    return {GALLERY: gallery, PROBES: small}
+
+
+def _first(path: Path) -> str:
+    return path.stem.split("_")[0]
+
+
+def _photos(folder: Path) -> list[Path]:
+    """The photos of a folder, by name."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _listed(source: Path, folder: Path, name: str) -> Path:
+    """The photo that a list names."""
+    path = folder / name
+    if path.parent != folder or not path.is_file():
+        raise DataError(f"{source}: names {name!a:.60}, which is not in {folder}; get the set anew")
+    return path
+
+
+def _mat(path: Path, variable: str) -> list[str]:
+    """The texts or numbers of a variable of a MATLAB file, column by column."""
+    try:
+        content: dict[str, Any] = loadmat(path, variable_names=[variable])
+    except FileNotFoundError:
+        raise DataError(f"{path}: is missing; get the set anew") from None
+    except (
+        Exception
+    ) as error:  # scipy raises what it comes upon in a damaged file: ValueError, TypeError, zlib.error, ...
+        raise DataError(f"{path}: is no MATLAB file that can be read ({type(error).__name__}); get it anew") from None
+    if variable not in content:
+        raise DataError(f"{path}: has no variable {variable}; get the set anew")
+    return [str(np.squeeze(cell)) for cell in np.ravel(content[variable], order="F")]

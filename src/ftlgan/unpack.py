@@ -1,0 +1,96 @@
+"""`ftlgan unpack`: the sets of others to tables of faces, for `ftlgan embed`, `degrade`, `verify` and `identify`."""
+
+import csv
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ftlgan.alignment import AlignedFace, Aligner, SmallAligner, align_each, take_aligned
+from ftlgan.errors import DataError, ParamsError, writing
+from ftlgan.faces import FACES, encode_png, write_faces
+from ftlgan.new_folder import new_folder
+from ftlgan.progress import progress
+from ftlgan.sources import bin_set
+from ftlgan.sources.folder import read
+from ftlgan.sources.native_sets import NativeSet, open_native_set
+
+FACE_WIDTH = 30
+"""The least width of a face in a photo of high resolution, pixels."""
+
+Row = dict[str, Any]
+"""A row of a face table."""
+
+
+def unpack(source: Path, folder: Path, aligned: bool, detection_score: float) -> None:
+    """Write the faces of a set, aligned to 112x112, as tables, and its pairs, if it has any, as pairs.csv.
+
+    Args:
+        source: a .bin file of insightface (`ftlgan.sources.bin_set`), or the folder of a set of small faces
+            (`ftlgan.sources.native_sets`).
+        folder: a new or empty folder. Of small faces it gets a folder for each table: gallery, probes and perhaps
+            non_mated, or faces; and rejects.csv, with the photos in which no face is found, and why.
+        aligned: the photos are aligned faces, square: nothing is detected.
+        detection_score: least confidence of the detector, 0 to 1.
+
+    Raises:
+        ParamsError: if an option does not go with the source.
+        DataError: if the source is no such set, or the folder is not empty or can't be written.
+    """
+    if not source.is_dir():
+        if aligned:
+            raise ParamsError(f"--aligned: goes with a folder of photos, and {source} holds aligned faces in any case")
+        bin_set.unpack(source, folder)
+        return
+    if not 0 <= detection_score <= 1:
+        raise ParamsError(f"--detection-score {detection_score:g}: a confidence is between 0 and 1")
+    found = open_native_set(source)
+    rejects: list[tuple[str, str, str]] = []
+    lines: list[str] = []
+    with new_folder(folder) as aside:
+        for table, photos in found.tables.items():
+            rows = _faces(found, table, aligned, detection_score, rejects)
+            count = write_faces(aside / table, FACES, progress(rows, f"unpack {table}", len(photos)))
+            if not count:
+                first = next((f" (the first: {reason})" for name, _, reason in rejects if name == table), "")
+                raise DataError(
+                    f"{source}: of {len(photos)} photos of {table} none is usable{first}; lower --detection-score, or "
+                    "say --aligned if they are aligned faces"
+                )
+            people = len({who for who, _ in photos})
+            lines.append(f"{folder}: {count} of {len(photos)} faces of {people} people in {table}")
+        _write_csv(aside / "rejects.csv", ("table", "face_id", "reason"), rejects)
+        if found.pairs:
+            name = {path.stem: _face_id(who, path) for who, path in found.tables["faces"]}
+            pairs = [(name[one], name[other], int(genuine)) for one, other, genuine in found.pairs]
+            _write_csv(aside / "pairs.csv", ("probe", "reference", "genuine"), pairs)
+            lines.append(f"{folder}: {len(pairs)} pairs in pairs.csv")
+    print(found.name, *lines, sep="\n")
+
+
+def _faces(
+    found: NativeSet, table: str, aligned: bool, detection_score: float, rejects: list[tuple[str, str, str]]
+) -> Iterator[Row]:
+    """Yield rows of `ftlgan.faces.FACES`: aligned faces of 112x112."""
+    rows = (
+        {"face_id": _face_id(who, path), "identity": who, "split": "test", "image": read(path)}
+        for who, path in found.tables[table]
+    )
+    large, small = partial(Aligner, detection_score, FACE_WIDTH), partial(SmallAligner, detection_score)
+    aligner = (lambda: take_aligned) if aligned else large if found.large == table else small
+    for row, face in align_each(rows, aligner):
+        if isinstance(face, AlignedFace):
+            yield {**row, "image": encode_png(face.image)}
+        else:
+            rejects.append((table, row["face_id"], face))
+
+
+def _face_id(who: str, path: Path) -> str:
+    return f"{who}/{path.stem}"
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: list[Any]) -> None:
+    with writing(path), path.open("w", encoding="utf-8", newline="\n") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)

@@ -1,9 +1,10 @@
-"""Draw the list of pairs in pairs.txt, as LFW's own was drawn: in each of ten folds, 200 pairs of each kind.
+"""Draw the list of pairs in pairs.txt, as LFW's own was drawn: in each of ten folds, 300 pairs of each kind.
 
     python docs/results/lfw/draw_pairs.py FOLDER > docs/results/lfw/pairs.txt
 
 FOLDER has the photos of the people in ../lfw-people.txt, a folder for each. The 390 people whom the split of the
-pipeline tests (`dataset.test=0.3`, `seed=0`) are divided among the folds; a pair has people of one fold alone.
+pipeline tests (`dataset.test=0.3`, `seed=0`) are divided among the folds, each with about as many genuine pairs; a pair
+has people of one fold alone.
 """
 
 import random
@@ -14,7 +15,7 @@ from pathlib import Path
 from ftlgan.sources.folder import names
 from ftlgan.sources.split import split_people
 
-FOLDS, PER_KIND, PHOTOS = 10, 200, 12
+FOLDS, PER_KIND, PHOTOS = 10, 300, 12
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     tested = sorted(name for name, split in split_people(people, 0.1, 0.3, 0).items() if split == "test")
     dice = random.Random(0)
     dice.shuffle(tested)
+    tested.sort(key=lambda name: -count[name])
     print(f"{FOLDS}\t{PER_KIND}")
     for fold in range(FOLDS):
         own = tested[fold::FOLDS]

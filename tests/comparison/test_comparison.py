@@ -124,7 +124,7 @@ def test_the_papers_own_results_are_marked_as_theirs(rows: list[Row], runs: list
     assert theirs == {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98), "mean": (2.087, 0.893)}
     ours, _, page = to_markdown(rows, runs).partition("## The paper's own results")
     assert "1.099" not in ours
-    assert "Theirs: of other photographs" in page
+    assert "The paper used other photos" in page
     assert "21% above" in page
 
 
@@ -197,7 +197,7 @@ def test_params_are_those_of_the_methods_and_judges_that_were_compared(tmp_path:
 @pytest.mark.parametrize("place", ["", "metrics"])
 def test_another_question_is_refused(tmp_path: Path, other: dict[str, Any], said: str, place: str) -> None:
     runs = find_runs([write_run(tmp_path / "14", 14), str(Path(write_run(tmp_path / "28", 28, **other), place))])
-    with pytest.raises(DataError, match=f"14 and .*28.*: {said}; compare runs of the same"):
+    with pytest.raises(DataError, match=f"14 and .*28.*: {said}; compare runs that agree"):
         compare_runs(runs)
 
 
@@ -293,7 +293,7 @@ def test_two_different_runs_of_one_resolution_are_refused_and_equal_ones_are_one
     one, same = write_run(tmp_path / "a", 14), write_run(tmp_path / "b", 14)
     assert [run.res for run in find_runs([one, same])] == [14]
     with pytest.raises(
-        DataError, match=r"both of 14 px and differ but not in train.seed alone.*; name one for each res"
+        DataError, match=r"both of 14 px and differ but not only in train.seed.*; name one for each res"
     ):
         find_runs([one, write_run(tmp_path / "c", 14, shift=0.1)])
     other = write_run(tmp_path / "d", 14, shift=0.1, steps=900, seed=1)

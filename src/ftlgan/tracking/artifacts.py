@@ -33,7 +33,7 @@ def follow_database(database: Path, experiment_id: str) -> str | None:
         update = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?"
         connection.execute(update, (here.as_uri(), experiment_id))
     behind = len(elsewhere) - len(moved)
-    left = f"; the artifacts of {behind} runs are still there, move them by hand" if behind else ""
+    left = f"; the artifacts of {behind} of its runs are still there, move them by hand" if behind else ""
     return f"{database} was moved from {old.parent}: its artifacts are now in {here}{left}"
 
 

@@ -123,7 +123,7 @@ def _pairs_txt(path: Path, lines: Sequence[str]) -> list[Listed]:
             case [name, one, second, other] if _is_number(one) and _is_number(other):
                 pair = (name, one, second, other)
             case _:
-                raise DataError(f"{path}: line {number}: {shown(line)}; give NAME 1 2 or NAME 1 NAME 2")
+                raise DataError(f"{path}: line {number}: {shown(line)} is not a pair; give NAME 1 2 or NAME 1 NAME 2")
         fold = str(len(listed) // (2 * pairs_per_kind)) if folds > 1 else ""
         names = f"{pair[0]}/{int(pair[1]):04}", f"{pair[2]}/{int(pair[3]):04}"
         listed.append(Listed(number, *names, fold, pair[0] == pair[2]))

@@ -15,7 +15,7 @@ OTHER_HEADINGS = {
     "rank_1": "rank-1",
     "cllr": "Cllr (less is better)",
 }
-"""The optional columns of a table; it has those of which any of its rows has the metric."""
+"""The optional columns: a table has those for which any of its rows has the metric."""
 QUALITY_HEADINGS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}
 
 

@@ -20,7 +20,7 @@ delivered wait there for the next run, or for `python -m ftlgan.tracking`.
 Nothing is lost, because a log is deleted only when MLflow has all of it. Nothing is duplicated: if a process is killed
 before it notes a delivery, the next delivery sends the same data again. It finds the run by its tag `ftlgan.run`;
 MLflow ignores points of a metric that it has (same name, value, time and step), and overwrites params and artifacts
-with the same content. MLflow can't create a run only if it does not exist, so two processes may create the same parent.
+with the same content. MLflow can't check and create a run in one step, so two processes may create the same parent.
 Therefore each searches again after it has created one and when a stage ends, and merges all parents into the oldest.
 
 If FTLGAN_TRACKING is `off`, nothing is logged, and MLflow is not imported, which would take seconds.

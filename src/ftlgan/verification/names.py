@@ -14,7 +14,7 @@ def is_missing(name: str) -> bool:
 
 
 def spelling(name: str) -> str:
-    """Return a name without what often differs by accident: spaces, invisible letters, case, Unicode form, `.0`."""
+    """Return a name without accidental differences: spaces, invisible characters, case, Unicode form, `.0`."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     kept = "".join(c for c in folded if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc"))
     return re.sub(r"^([0-9]+)\.0+$", r"\1", kept)

@@ -117,7 +117,7 @@ def test_nobody_of_the_list_may_be_trained_on(path: Path, tmp_path: Path) -> Non
         return tmp_path / "aligned"
 
     check_nobody_listed_is_trained_on(path, aligned(p1="test", somebody="train"))
-    with pytest.raises(DataError, match="aligned: p1 is in the list of pairs and among the people trained on"):
+    with pytest.raises(DataError, match="aligned: p1 is in the list of pairs and in training or validation"):
         check_nobody_listed_is_trained_on(path, aligned(p1="val", somebody="train"))
 
 

@@ -90,13 +90,13 @@ class Dlib:
     @functools.cached_property
     def _pool(self) -> ProcessPoolExecutor:
         pool = worker_pool(self._processes)
-        weakref.finalize(self, pool.shutdown)  # it waits; otherwise the pool may fail at exit
+        weakref.finalize(self, pool.shutdown)  # waits; otherwise the pool may fail at exit
         return pool
 
 
 def _describe(weights: Path, faces: np.ndarray) -> np.ndarray:
     """Compute dlib's descriptors, float64 (N, 128), of faces, uint8 (N, 112, 112, 3)."""
-    chips = [cv2.warpAffine(face, face_to_chip(), (CHIP_SIZE, CHIP_SIZE)) for face in faces]  # black outside, as in dlib
+    chips = [cv2.warpAffine(face, face_to_chip(), (CHIP_SIZE, CHIP_SIZE)) for face in faces]  # black outside, like dlib
     return np.array([list(descriptor) for descriptor in _network(weights).compute_face_descriptor(chips)])
 
 

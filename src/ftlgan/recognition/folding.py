@@ -103,9 +103,7 @@ def faces_input(model: onnx.ModelProto, file: str, size: int) -> onnx.ValueInfoP
     (faces,) = inputs
     found = shape_of(faces.type)
     if not found:
-        raise WeightsError(
-            f"{file}: its input has no shape; export it with an input of (N, 3, {size}, {size})"
-        )
+        raise WeightsError(f"{file}: its input has no shape; export it with an input of (N, 3, {size}, {size})")
     if len(found) == 4 and found[1] != 3 and found[3] == 3:
         raise WeightsError(f"{file}: takes {list(found)}, with the channels last; export it with the channels first")
     if len(found) != 4 or any(a > 0 and a != b for a, b in zip(found[1:], (3, size, size), strict=True)):

@@ -63,5 +63,5 @@ def writing(path: Path) -> Generator[None, None, None]:
 
 def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk or your quota is full; free some space and run again"
+        return "the disk is full, or your quota is used up; free some space and run again"
     return " ".join((error.strerror or str(error)).split())

@@ -55,7 +55,7 @@ def test_short_mantissas_are_allowed_knowingly(precision: str, allowed: bool) ->
 
 def test_compiling_without_a_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(ParamsError, match=r"train.compile: true needs a C.. compiler and no-such-compiler is not here"):
+    with pytest.raises(ParamsError, match=r"train.compile: true needs a C.. compiler, but no-such-compiler is missing"):
         prepare_compiler()
 
 
@@ -71,7 +71,7 @@ def test_vgg19_without_its_weights_says_where_they_go(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path_factory.getbasetemp()))
-    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth: is missing, which .* set it to teacher"):
+    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth: is missing, but .* set the param to teacher"):
         Vgg19()
 
 

@@ -109,7 +109,7 @@ def test_a_folder_that_will_not_do_is_one_line(project: Project) -> None:
     for person in sorted(project.photos.iterdir())[3:]:
         shutil.rmtree(person)
     (line,) = error_lines(project.dvc("repro", check=False))
-    assert line.startswith("ERROR: dataset: 3 people with 2 photos or more leave 0 to train on beside 1 for val and 2")
+    assert line.startswith("ERROR: dataset: 3 people with 2 or more photos give 0 for train, 1 for val and 2")
 
 
 def test_a_full_disk_is_one_line_and_once_there_is_room_the_stage_runs_again(tmp_path: Path, photos: Path) -> None:

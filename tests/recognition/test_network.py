@@ -239,7 +239,7 @@ class Torchs(nn.Module):
 @pytest.mark.parametrize("batch", ["dynamic", "fixed"])
 @pytest.mark.parametrize("mixing", [OfTheBatch, Torchs])
 def test_what_would_mix_faces_is_refused(mixing: Callable[[], nn.Module], batch: Batch) -> None:
-    with pytest.raises(WeightsError, match=f"^{FILE}: it mixes faces, or the batch does not stay the first axis"):
+    with pytest.raises(WeightsError, match=f"^{FILE}: mixes faces, or reshapes a value"):
         recognizer(export(mixing().eval(), batch=batch))
 
 

@@ -189,7 +189,7 @@ def test_wrong_bytes_are_one_line_and_are_not_unpacked(server: Server) -> None:
     with pytest.raises(DataError) as error:
         lfw.download()
     message = str(error.value)
-    assert re.search(r"lfw\.tgz: has SHA-256 [0-9a-f]{64}, where [0-9a-f]{64} is expected .* delete it", message)
+    assert re.search(r"lfw\.tgz: has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64} .* delete it", message)
     assert "\n" not in message
     assert not (cache_folder("lfw") / "lfw").exists()
 

@@ -88,5 +88,5 @@ def test_a_split_without_faces_is_one_line(folder: Path) -> None:
 def test_a_file_that_changes_meanwhile_is_one_line(folder: Path) -> None:
     _, stored = find_faces(folder, "train")
     (folder / "part-00001.parquet").write_bytes(b"another")
-    with pytest.raises(DataError, match=r"part-00001.parquet: has changed while it was in use"):
+    with pytest.raises(DataError, match=r"part-00001.parquet: changed while it was in use"):
         stored[:]

@@ -217,7 +217,7 @@ def test_the_seed_decides(faces: Faces) -> None:
 
 @pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"], ["a", None], [None, None]])
 def test_people_without_a_triplet_are_one_line(identities: list[str]) -> None:
-    with pytest.raises(DataError, match=r"2 training faces of \d known people hold no triplet"):
+    with pytest.raises(DataError, match=r"2 training faces of \d known people give no triplet"):
         mined((np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32)))
 
 
@@ -254,5 +254,5 @@ def test_people_of_whom_there_is_no_triplet_are_one_line_of_the_stage(
     write_faces(tmp_path / "data/small", ALIGNED, [])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["triplets.py", "sface"])
-    with pytest.raises(SystemExit, match="4 training faces of 4 known people hold no triplet"):
+    with pytest.raises(SystemExit, match="4 training faces of 4 known people give no triplet"):
         runpy.run_path(str(root / "stages/triplets.py"), run_name="__main__")

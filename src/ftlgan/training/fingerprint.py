@@ -98,7 +98,7 @@ def check_unchanged(begun: Fingerprint, params: Params, model: str) -> None:
     """
     now = take_fingerprint(params, model)
     data = [path for path in now.changed_files(begun) if Path(path).parts[0] not in CODE]
-    if changed := [*now.changed_params(begun), *(f"{path} is another" for path in data)]:
+    if changed := [*now.changed_params(begun), *(f"{path} has changed" for path in data)]:
         raise DataError(
             f"train: its params or data changed while it ran: {'; '.join(changed)}; change them back and run again, "
             "which resumes the finished training"

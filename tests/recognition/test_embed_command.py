@@ -287,7 +287,7 @@ def test_an_embedding_that_is_not_finite_is_a_reject(
 def test_no_face_at_all_is_an_error_that_names_the_list(place: Path) -> None:
     (place / "photos").mkdir()
     (place / "photos" / "a.jpg").write_bytes(b"no photo")
-    assert "none of 1 gives an embedding; e.rejects.csv says why" in refusal("photos", "-o", "e.parquet")
+    assert "none of 1 gives an embedding; e.rejects.csv has the reasons" in refusal("photos", "-o", "e.parquet")
     assert rejects(place / "e.rejects.csv") == [["a.jpg", "", "unreadable: not an image"]]
     assert sorted(path.name for path in place.iterdir()) == ["e.rejects.csv", "photos"]
 

@@ -252,7 +252,7 @@ def test_the_license_of_a_pack_is_said_once(home: Path, tmp_path: Path, capsys: 
     [
         ("buffalo_l", "0" * 64, f"buffalo_l, has {RECOGNIZERS['buffalo_l'][1]}; set recognizers.mine.sha256 to it"),
         ("buffalo_l", RECOGNIZERS["buffalo_l"][1], "w600k_r50.onnx should have it; delete the folder"),
-        ("buffalo_m", "0" * 64, "it holds det_10g.onnx with "),
+        ("buffalo_m", "0" * 64, "it has det_10g.onnx with "),
     ],
 )
 def test_a_digest_that_no_file_of_a_pack_has(home: Path, pack: str, sha256: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""What the test faces go through before they are restored."""
+"""The conditions of the test faces."""
 
 import io
 from collections.abc import Callable, Mapping

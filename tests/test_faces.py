@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_shard(tmp_path: Path, monkey
 
 
 def test_a_table_is_there_whole_or_not_at_all_when_its_process_is_killed(tmp_path: Path) -> None:
-    """Killed at the worst moment: all is written, and nothing is in its place."""
+    """The process is killed when everything is written but not yet renamed."""
     code = "import sys; from pathlib import Path; from ftlgan.faces import *; import pyarrow as pa;"
     code += "write_table(Path(sys.argv[1]), pa.table({'face_id': ['new']}))"
     path = tmp_path / "part-00000.parquet"

@@ -1,4 +1,4 @@
-"""What is asked of this machine and is not there."""
+"""Requirements that this machine does not meet: the error names them."""
 
 import hashlib
 import os
@@ -76,7 +76,7 @@ def test_vgg19_without_its_weights_says_where_they_go(
 
 
 def test_vgg19_gives_five_layers_before_activation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With random weights, as the real ones are not of this project."""
+    """Random weights are used, because the real ones are not part of this project."""
     torch.manual_seed(0)
     network = torchvision.models.vgg19().eval()
     (tmp_path / "checkpoints").mkdir()

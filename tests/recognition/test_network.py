@@ -174,7 +174,7 @@ def test_features_are_what_is_before_each_halving(name: str, shapes: list[tuple[
 def test_features_are_the_last_ones_of_their_resolution(
     name: str, layers: tuple[int | tuple[int, int], ...], faces: np.ndarray
 ) -> None:
-    """In a residual block that halves, the shortcut goes round the branch; a depthwise block is passed by all."""
+    """In a residual block with stride 2, the shortcut bypasses the branch; a depthwise block has no shortcut."""
     network = build(name)
     assert isinstance(network, nn.Sequential)
     batch = as_tensor(faces)

@@ -113,7 +113,7 @@ def quantised_as_a_whole() -> Case:
 
 
 def names_like_ours() -> Case:
-    """Names as those that folding gives, of constants that another node reads, too."""
+    """Constants that another node also reads, with names like those that folding gives."""
     first = node("Conv", ["faces", "b.weight", "b.bias"], ["c"])
     batch = node("BatchNormalization", ["c", *normalisation(4)], ["b"])
     again = node("BatchNormalization", ["r", "r2.scale", "r2.shift", "mean", "variance"], ["r2"])
@@ -298,7 +298,7 @@ def test_what_need_not_be_computed_is_not(name: str, left: list[str]) -> None:
 
 
 def unread() -> Case:
-    """A branch with an unknown operation, of which nothing depends."""
+    """A branch with an unknown operation on which nothing depends."""
     return Case([node("Hardmax", ["faces"], ["unread"]), node("Relu", ["faces"], ["y"])])
 
 

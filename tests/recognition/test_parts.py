@@ -1,4 +1,4 @@
-"""What a kill may leave of the parts of `ftlgan embed`, and what the next run takes of it."""
+"""The parts that a killed `ftlgan embed` may leave, and which of them the next run uses."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The user's own photos: what is taken, what is left, and what is said of a folder that won't do."""
+"""The user's own photos: which are used, which are left out, and the errors for unusable folders."""
 
 import os
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_a_path_that_is_no_folder_is_one_line(album: Path, name: str, said: str)
 
 @pytest.fixture
 def copy(album: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: a copy of the project `album/project`, where DVC makes it."""
+    """The working directory: a copy of the project `album/project`, in the place where DVC makes it."""
     copy = album / "project/.dvc/tmp/exps/standalone/copy"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
@@ -200,7 +200,7 @@ def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytes
 
 @pytest.fixture
 def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three photos of nobody known; and other files."""
+    """Three unlabeled photos, and other files."""
     folder = tmp_path_factory.mktemp("unlabelled")
     for name in ("c.jpg", "a.JPG", "b.png", "LICENSE.txt", ".hidden.jpg"):
         (folder / name).write_bytes(name.encode())

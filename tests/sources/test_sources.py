@@ -68,7 +68,7 @@ def dataset(album: Path, **others: object) -> Dataset:
 
 
 def splits_of_the_album(dataset: Dataset) -> dict[str, str]:
-    """Who of those who exist is in which split. They come first, so nobody is drawn."""
+    """Return the split of each real person. They come first, so no synthetic person is drawn."""
     rows = itertools.islice(fetch(dataset, seed=0)[1], 2 * (dataset.people or 40))
     return {row["identity"]: row["split"] for row in rows}
 
@@ -103,7 +103,7 @@ def test_people_who_are_all_to_be_tested_do_not_train_with_one_photo_either(albu
 
 
 def test_of_a_list_of_people_nobody_else_is_taken(album: Path, tmp_path: Path) -> None:
-    """Whoever has a larger album gets the split of the smaller one."""
+    """A larger album keeps the splits of a smaller one."""
     named = [f"person {i}" for i in range(0, 40, 2)]
     smaller = tmp_path / "smaller"
     for name in named:

@@ -1,4 +1,4 @@
-"""A checkpoint is what was written, or it is not used and a line says why."""
+"""A checkpoint is read as it was written, or a line says why it is not used."""
 
 import os
 import threading
@@ -195,7 +195,7 @@ def test_a_checkpoint_that_can_never_be_used_again_is_removed_and_a_line_says_so
 def test_a_checkpoint_of_code_that_was_never_committed_goes_when_the_training_is_done(
     checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Until then the code can be brought back."""
+    """Until then, the user can restore the code."""
     earlier = other(checkpoint, files={CODE: "9f", DATA: "2b"}, commit=None)
     earlier.write(TENSORS, {"step": 7})
     with pytest.raises(KeyboardInterrupt), checkpoint.in_use():

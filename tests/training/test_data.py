@@ -1,4 +1,4 @@
-"""What a training reads, and what it says when something is not there."""
+"""The data of a training, and the errors if something is missing."""
 
 import shutil
 from collections.abc import Sequence
@@ -148,7 +148,7 @@ def test_teachers_that_have_not_seen_the_same_faces_are_refused(tables: Path) ->
 
 @pytest.fixture
 def with_native(tables: Path) -> Path:
-    """The same, and a native face of each of two training people, each the anchor of a triplet."""
+    """The same tables with a native face of two training people, each the anchor of a triplet."""
     degraded = read_faces(tables / "degraded")
     rows = degraded.to_pylist()
     own = [row | {"face_id": f"small/{row['face_id']}", "native": True} for row in (rows[0], rows[4])]

@@ -87,7 +87,7 @@ def test_two_params_that_differ_are_named_with_both_values() -> None:
 
 @pytest.mark.parametrize("content", ["", "stages: {}", "stages: [a]", "stages:"])
 def test_a_dvc_yaml_without_the_stage_is_one_line(project: Path, content: str) -> None:
-    """Else all trainings would be the same."""
+    """Otherwise, all trainings would have the same fingerprint."""
     (project / "dvc.yaml").write_text(content)
     with pytest.raises(DataError, match=r"^dvc\.yaml: has no params or no deps of the stage train"):
         take_fingerprint(PARAMS, "ftlgan")

@@ -1,4 +1,4 @@
-"""The table of triplets: written in shards, read back, and refused where it is none."""
+"""The table of triplets: written in shards, read back, and refused if invalid."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ftlgan.triplets.table import TRIPLETS, read_triplets, write_triplets
 
 
 def some(count: int) -> pa.Table:
-    """So many triplets."""
+    """Return a table of `count` triplets."""
     numbers = np.arange(count)
     ids = [pa.array([f"{role}{i}" for i in numbers]) for role in "apn"]
     people = [pa.array([None if i % 3 == 0 else f"{role}{i}" for i in numbers]) for role in "pq"]

@@ -1,4 +1,4 @@
-"""Files of others' weights: the right one is loaded, anything else is one line, and none runs code."""
+"""Pretrained weights: the right file loads, any other gives a one-line error, and no code in it runs."""
 
 import pickle
 import subprocess

@@ -1,4 +1,4 @@
-"""Find the main face of each photo and align it; what gives no face goes to the rejects, with the reason."""
+"""Find the main face of each photo and align it. Photos without a usable face go to the rejects, with the reason."""
 
 import sys
 from collections import Counter
@@ -20,7 +20,7 @@ RAW = Path("data/raw")
 def main() -> None:
     params = load_params()
     align = params.align
-    # Of a list of pairs also people with one photo are tested, beside others.
+    # With a list of pairs, test people may have a single photo.
     paired = ("val",) if params.dataset.has_pairs else ("val", "test")
     photos = progress((row for batch in stream_faces(RAW) for row in batch.to_pylist()), "align", count_faces(RAW))
     rejects: list[dict[str, Any]] = []

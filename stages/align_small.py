@@ -1,4 +1,4 @@
-"""Find the faces of `dataset.small`, which were photographed small, and align them, still as small as they are."""
+"""Find and align the faces in the natively small photos of `dataset.small`."""
 
 import sys
 from collections.abc import Collection
@@ -21,7 +21,7 @@ DATA = Path("data")
 
 
 def people(params: Params) -> tuple[dict[str, str | None], set[str]]:
-    """Return the split of each person, None for one whose photos were all rejected, and who was not chosen."""
+    """Return the split of each person (None if all photos were rejected), and the people who were not chosen."""
     raw, aligned = (read_faces(DATA / table, ["identity", "split"]) for table in ("raw", "aligned"))
     split_of: dict[str, str | None] = dict.fromkeys(raw["identity"].drop_null().to_pylist())
     split_of |= {who: split for who, split in zip(*aligned.to_pydict().values(), strict=True) if who is not None}
@@ -29,7 +29,7 @@ def people(params: Params) -> tuple[dict[str, str | None], set[str]]:
 
 
 def every_person(dataset: Dataset) -> Collection[str]:
-    """Return the people of whom there are high-resolution photos, whether chosen by `dataset.people` or not."""
+    """Return all people with high-resolution photos, also those whom `dataset.people` does not choose."""
     if dataset.source == "synthetic":
         return ()
     if dataset.source in folder.ARCHIVES:

@@ -1,4 +1,4 @@
-"""Turn the scores of each method and judge into likelihood ratios, and report how good these are."""
+"""Calibrate the scores of each method and judge to likelihood ratios, and report their quality."""
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
@@ -11,7 +11,7 @@ CALIBRATION = METRICS / "calibration"
 
 
 def calibrate(params: Params, run: tracking.Run) -> None:
-    import pandas as pd  # this and matplotlib take seconds: a wrong param is said first
+    import pandas as pd  # this and matplotlib take seconds, so check params first
 
     from ftlgan import look
     from ftlgan.verification.calibration.plots import calibration_plot

@@ -1,4 +1,4 @@
-"""Make the small faces to train and validate on: twins of the aligned ones, and native ones, brought to their size."""
+"""Make the small faces for training and validation: degraded aligned faces, and native faces at the same size."""
 
 from collections.abc import Iterator
 from itertools import chain

@@ -1,6 +1,6 @@
-"""Make the faces of test and validation people small under one condition: `python stages/degrade_test.py CONDITION`.
+"""Shrink the faces of test and validation people by one condition: `python stages/degrade_test.py CONDITION`.
 
-The validation people are those on whom calibrations are fitted, which is why they go through what the test people do.
+Calibrations are fitted on the validation people, so their faces need the same condition.
 """
 
 import sys
@@ -27,7 +27,7 @@ def main() -> None:
     rows = progress(small, f"degrade: {condition}", faces)
     count = write_faces(TEST / condition, FACES, rows)
     if count < faces:
-        print(f"degrade_test: {condition}: {faces - count} of {faces} faces are not found in the small photo")
+        print(f"degrade_test: {condition}: {faces - count} of {faces} faces were not found in the small photo")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Embed the faces that one method or model restored, by one judge: `python stages/embed.py NAME JUDGE CONDITION`."""
+"""Embed the faces restored by one method or model, by one judge: `python stages/embed.py NAME JUDGE CONDITION`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Judge the restored faces: metrics, curves, where they come from, and a sheet of faces to look at."""
+"""Evaluate the restored faces: write metrics, curves, their origin, and a sheet of faces to look at."""
 
 import json
 
@@ -17,7 +17,7 @@ TABLES = ("metrics.json", "origin.json", "verification.csv", "differences.csv", 
 
 
 def evaluate(params: Params, run: tracking.Run) -> None:
-    import pandas as pd  # this and matplotlib take seconds: a wrong param is said first
+    import pandas as pd  # this and matplotlib take seconds, so check params first
 
     from ftlgan import look
     from ftlgan.evaluation import plots

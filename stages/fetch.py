@@ -1,4 +1,4 @@
-"""Bring the raw photos in, as they are, and divide the people among train, val and test."""
+"""Read the raw photos, without decoding them, and divide the people among train, val and test."""
 
 from pathlib import Path
 

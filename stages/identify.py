@@ -1,4 +1,4 @@
-"""Search a gallery of high-resolution photos for each test person, and find who is in it and who is not."""
+"""Search a gallery of high-resolution photos for each test person, enrolled or not."""
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
@@ -8,11 +8,11 @@ from ftlgan.evaluation.tables import DATA, METRICS, read_probes, remove_stale
 from ftlgan.params import Params, load_params
 
 CMC, FNIR = ("method", "rank", "rate", "lo", "hi"), ("method", "fpir", "fnir", "lo", "hi")
-"""The columns of the curves, which may have no points."""
+"""The columns of the curves, needed because a curve may have no points."""
 
 
 def identify(params: Params, run: tracking.Run) -> None:
-    import pandas as pd  # this and matplotlib take seconds: a wrong param is said first
+    import pandas as pd  # this and matplotlib take seconds, so check params first
 
     from ftlgan import look
     from ftlgan.evaluation.search_plots import identification_plot

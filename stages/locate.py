@@ -1,6 +1,6 @@
-"""Find what `dataset.path`, `unlabelled`, `small`, `pairs` and `only` mean, also from a copy of the project.
+"""Find the files and folders of `dataset.path`, `unlabelled`, `small`, `pairs` and `only`.
 
-`dvc exp run --temp` and the queue work in such a copy.
+It also works in a copy of the project, which `dvc exp run --temp` and the queue make.
 """
 
 import os
@@ -10,18 +10,18 @@ from ftlgan.errors import one_line_errors
 from ftlgan.params import load_params
 from ftlgan.sources.folder import link_into_copy, locate, locate_beside, locate_list, make_unread
 
-PHOTOS = "Nothing is read here. For photos of your own, one folder per person: dvc exp run -S dataset.path=FOLDER\n"
-UNLABELLED = "Nothing is read here. For photos of nobody known, to train on: dvc exp run -S dataset.unlabelled=FOLDER\n"
-PAIRS = "Nothing is read here. For a list of pairs of photos in a folder: dvc exp run -S dataset.pairs=FILE\n"
-ONLY = "Nothing is read here. For some of the people alone: dvc exp run -S dataset.only=FILE, a name a line\n"
-SMALL = "Nothing is read here. For small photos, one folder per person: dvc exp run -S dataset.small=FOLDER\n"
+PHOTOS = "Nothing is read here. To use your own photos, one folder per person: dvc exp run -S dataset.path=FOLDER\n"
+UNLABELLED = "Nothing is read here. To train on unlabeled photos: dvc exp run -S dataset.unlabelled=FOLDER\n"
+PAIRS = "Nothing is read here. To use a list of pairs of photos: dvc exp run -S dataset.pairs=FILE\n"
+ONLY = "Nothing is read here. To use only some people, one name per line: dvc exp run -S dataset.only=FILE\n"
+SMALL = "Nothing is read here. To use small photos, one folder per person: dvc exp run -S dataset.small=FOLDER\n"
 
 
 @one_line_errors
 def main() -> None:
     dataset = load_params().dataset
     project = Path(os.environ.get("DVC_ROOT", "."))
-    # DVC hashes the folders, whether they are read or not.
+    # All folders must exist, because DVC hashes them even if they are not read.
     if dataset.reads_path:
         link_into_copy("dataset.path", dataset.path, project)
         locate(dataset.path)

@@ -1,4 +1,4 @@
-"""Measure how the restored faces look beside their high-resolution twins."""
+"""Measure the image quality of the restored faces against their high-resolution twins."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def rounded(means: Mapping[str, float]) -> dict[str, float]:
 
 
 def scalars(rows: Sequence[Mapping[str, Any]], headline: str) -> dict[str, float]:
-    """Return the metrics as METHOD.NAME, those of another condition than the headline's as CONDITION/METHOD.NAME."""
+    """Return the metrics as METHOD.NAME, or as CONDITION/METHOD.NAME if the condition is not the headline's."""
     return {
         f"{'' if row['condition'] == headline else row['condition'] + '/'}{row['method']}.{name}": value
         for row in rows
@@ -45,7 +45,7 @@ def main() -> None:
                 **rounded(measure(RESTORED / condition / method, ALIGNED, lpips)),
             }
             for condition in params.test.conditions
-            if condition != NATIVE  # those faces have no twins
+            if condition != NATIVE  # native faces have no twins
             for method in params.compared
         ]
         with writing(METRICS):

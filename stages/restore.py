@@ -18,7 +18,7 @@ def main() -> None:
         from ftlgan.networks.device import prepare_device  # takes seconds, and only a network needs it
 
         prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
-        # A path means the same in the copy of the project in which `exp run --temp` works.
+        # Make a relative path valid in the copy of the project that `exp run --temp` uses.
         weights = weights.seen_from(os.environ.get("DVC_ROOT", ""))
     restorer = restoration.load(method, weights, params.train.device)
     restoration.restore_faces(

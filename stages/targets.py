@@ -1,7 +1,7 @@
-"""Copy what the loss of a model compares with: `python stages/targets.py MODEL`.
+"""Copy the embeddings and triplets that the loss of a model needs: `python stages/targets.py MODEL`.
 
-DVC knows the teachers of a model when it has read params.yaml, and no sooner. So a training can't depend on the tables
-of its teachers by name; it depends on this copy, which costs no room in DVC's cache.
+DVC does not know the teachers of a model in dvc.yaml, only in params.yaml. So a training can't depend on the tables of
+its teachers by name. It depends on this copy, which takes no space in DVC's cache.
 """
 
 import shutil
@@ -18,7 +18,7 @@ TEACHER, MINED, TARGETS = Path("data/teacher"), Path("data/triplets"), Path("dat
 
 
 def copy_targets(params: Params, model: str) -> None:
-    """Copy the tables of embeddings of the model's teachers, and the triplets that the first of them mined."""
+    """Copy the tables of embeddings of the model's teachers, and the triplets of the first teacher."""
     teachers, folder = params.losses[model].teachers, TARGETS / model
     tables = {TRIPLETS: MINED / teachers[0], **{name: TEACHER / name for name in teachers}}
     with writing(folder):

@@ -1,4 +1,4 @@
-"""Train a model's generator on the training people, validate it on others: `python stages/train.py MODEL`."""
+"""Train a model's generator, and validate it on other people: `python stages/train.py MODEL`."""
 
 import os
 import sys
@@ -24,11 +24,11 @@ from ftlgan.training.start import start_from
 DEGRADED, ALIGNED, TARGETS = Path("data/degraded"), Path("data/aligned"), Path("data/targets")
 MODELS = Path("data/model")
 CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
-"""Outside the stage's outputs, which DVC deletes first, and outside the copy in which `exp run --temp` works."""
+"""Outside the stage's outputs, which DVC deletes first, and outside the copy that `exp run --temp` uses."""
 
 
 def train(params: Params, model: str, world: World, run: tracking.Run | None) -> None:
-    """Train a model; the first process, which has a run to log to, writes the result."""
+    """Train a model. Only the first process has a run to log to, and writes the result."""
     config, folder = params.training(model), MODELS / model
     data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
     size = generator_size(params.generator)

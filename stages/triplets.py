@@ -1,4 +1,4 @@
-"""Mine triplets among the training people, in the space of one teacher: `python stages/triplets.py TEACHER`."""
+"""Mine triplets of the training people in one teacher's embedding space: `python stages/triplets.py TEACHER`."""
 
 import sys
 from itertools import chain
@@ -19,7 +19,7 @@ def main() -> None:
     space = Space(faces["face_id"].to_numpy(), faces["identity"].to_numpy(), embeddings_of(faces))
     small = read_faces(Path("data/small"), ["face_id", "identity"], ["train"])
     native = small["face_id"].to_numpy(), small["identity"].to_numpy()
-    triplets = mine(space, params.triplets, params.seed)  # first: it refuses people of whom there is no triplet
+    triplets = mine(space, params.triplets, params.seed)  # runs first, to refuse people without a triplet
     write_triplets(
         Path("data/triplets") / name, chain(triplets, mine_native(*native, space, params.triplets, params.seed))
     )

@@ -1,4 +1,4 @@
-"""Restore the validation people by a model, and ask every judge: `python stages/validate.py MODEL`."""
+"""Restore the validation people by a model, and evaluate by every judge: `python stages/validate.py MODEL`."""
 
 import json
 import sys

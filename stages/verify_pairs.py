@@ -1,4 +1,4 @@
-"""Verify the pairs that a list names, as the protocol of LFW does; without a list, there is nothing to do."""
+"""Verify the pairs of a list by LFW's protocol. Without a list, write an empty table."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def verify_pairs(params: Params) -> list[listed.ListResult]:
 
 
 def write(params: Params, found: Sequence[listed.ListResult]) -> None:
-    import pandas as pd  # takes seconds: a wrong param is said first
+    import pandas as pd  # takes seconds, so check params first
 
     teachers = judging.read_teachers(DATA / "restored" / params.test.conditions[0], params.models)
     rows = listed.list_table(found, params.res, teachers)

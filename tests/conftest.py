@@ -1,4 +1,4 @@
-"""What tests share: a folder of photos of people who do not exist, drawn once, also where several processes test."""
+"""Shared fixtures: a folder of photos of synthetic people, drawn once for all processes of a test run."""
 
 import os
 import shutil

@@ -53,7 +53,7 @@ def export(
 def assemble(
     nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray] | None = None, opset: int = 17, size: int = 112
 ) -> onnx.ModelProto:
-    """Put together a file by hand: nodes from `faces`, (N, 3, size, size), to `embeddings`, (N, D)."""
+    """Build a model by hand: nodes from `faces`, (N, 3, size, size), to `embeddings`, (N, D)."""
     graph = helper.make_graph(
         nodes,
         "recognizer",
@@ -74,7 +74,7 @@ def save(model: onnx.ModelProto, path: Path, **given: Any) -> RecognizerFile:
 
 
 def scaling_itself(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Put before a model what scales pixels of 0 to 255, as a file converted from MXNet has it."""
+    """Prepend the scaling of pixels of 0 to 255 to a model, as in a file converted from MXNet."""
     scaled = onnx.ModelProto()
     scaled.CopyFrom(model)
     faces = scaled.graph.input[0].name

@@ -294,7 +294,7 @@ def test_landmarks_are_in_the_pixels_of_the_photo_however_large(aligner: Aligner
 
 
 def test_a_large_face_is_not_aliased() -> None:
-    """A fine checkerboard becomes grey, not moire."""
+    """A fine checkerboard becomes gray, not moire."""
     board = (np.indices((1120, 1120)).sum(axis=0) // 3 % 2 * 255).astype(np.uint8)[..., None].repeat(3, axis=2)
     face = crop(board, arcface_dst * 10)
     assert face[8:-8, 8:-8].std() < 20

@@ -111,7 +111,7 @@ def test_people_of_another_seed_do_not_mix(album: Path, draw: Draw) -> None:
     initial = contents(album)
     said = refusal(draw, album, "--seed", "12")
     assert f"was drawn with seed {SEED}, " in said
-    assert "now it would be seed 12, " in said
+    assert "but this is seed 12, " in said
     assert "choose an empty folder" in said
     assert contents(album) == initial
 
@@ -132,7 +132,7 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, draw: Draw) -> N
 
 def test_a_folder_is_drawn_into_by_one_run_at_a_time(album: Path, draw: Draw) -> None:
     with FileLock(album / ".ftlgan.lock"):
-        assert "another `ftlgan draw` is at work" in refusal(draw, album)
+        assert "is in use by another `ftlgan draw`" in refusal(draw, album)
 
 
 def test_a_file_is_no_folder(tmp_path: Path, draw: Draw) -> None:

@@ -1,4 +1,4 @@
-"""What the test faces go through before they are restored."""
+"""The conditions of the test faces."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -89,7 +89,7 @@ def test_validation_people_go_through_the_same_and_may_be_left_without_a_face(
 def test_where_no_face_is_found_at_all_a_line_says_so(tables: Path, tmp_path: Path) -> None:
     conditions = Conditions(14, 0, 0.7, tables / "aligned", tmp_path / "raw", tables / "small")
     write_faces(tmp_path / "raw", FACES, [])
-    with pytest.raises(DataError, match=r"test.conditions: detected: of 2 test faces none is found .* faces of 14 px"):
+    with pytest.raises(DataError, match=r"test.conditions: detected: .* finds none of 2 test faces .* of 14 px"):
         list(conditions.small_faces("detected"))
 
 

@@ -1,4 +1,4 @@
-"""The main face of a photo: the right one, the right way up, with landmarks that are a face's."""
+"""The main face of a photo: the right one, in the right orientation, with plausible landmarks."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_tilted_face_is_put_level(detector: FaceDetector, people: list[np.ndar
 def test_a_face_whose_lower_part_is_hidden_is_not_taken_for_one_upside_down(
     detector: FaceDetector, people: list[np.ndarray], shown: float, turns: int
 ) -> None:
-    """So much of the photo's height is left."""
+    """Keep this share of the photo's height."""
     wrong = 0
     for image in people:
         part = image[: int(shown * len(image))]

@@ -18,7 +18,7 @@ def raising(error: Exception) -> Callable[[], None]:
     return one_line_errors(main)
 
 
-FULL = "the disk is full, or your share of it; make room there and run again"
+FULL = "the disk is full, or your quota is used up; free some space and run again"
 
 
 @pytest.mark.parametrize(

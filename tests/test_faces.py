@@ -121,14 +121,14 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_shard(tmp_path: Path, monkey
     monkeypatch.setattr(faces, "FACES_PER_SHARD", 4)
     photos = [row | {"image": np.random.default_rng(i).bytes(100_000)} for i, row in enumerate(rows(12))]
     with small_disk(tmp_path / "raw", kib=1000):
-        with pytest.raises(DataError, match=r"raw/part-00002\.parquet: the disk is full, .* make room there"):
+        with pytest.raises(DataError, match=r"raw/part-00002\.parquet: the disk is full, .* free some space"):
             write_faces(tmp_path / "raw", FACES, photos)
         assert {path.name for path in (tmp_path / "raw").iterdir()} == {"part-00000.parquet", "part-00001.parquet"}
         assert read_faces(tmp_path / "raw").to_pylist() == photos[:8]
 
 
 def test_a_table_is_there_whole_or_not_at_all_when_its_process_is_killed(tmp_path: Path) -> None:
-    """Killed at the worst moment: all is written, and nothing is in its place."""
+    """The process is killed when everything is written but not yet renamed."""
     code = "import sys; from pathlib import Path; from ftlgan.faces import *; import pyarrow as pa;"
     code += "write_table(Path(sys.argv[1]), pa.table({'face_id': ['new']}))"
     path = tmp_path / "part-00000.parquet"
@@ -160,7 +160,7 @@ def test_a_table_that_ends_early_is_not_filled_up_by_an_older_one(
 
 
 def test_a_missing_table_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no face table; run `dvc repro`"):
+    with pytest.raises(DataError, match="has no face table; run `dvc repro`"):
         read_faces(tmp_path)
 
 

@@ -273,7 +273,7 @@ def test_a_list_of_pairs_goes_with_a_folder(tree: dict[str, Any], source: str, s
 def test_a_recognizer_in_use_has_one_name(
     tree: dict[str, Any], files: dict[str, str], teachers: list[str], judges: list[str], said: str
 ) -> None:
-    """Else it would be a black box by one name for the models whose loss has seen it by the other."""
+    """Otherwise, under the second name it would count as a black box for models trained with the first."""
     tree["recognizers"] |= {name: MINE | {"sha256": sha256} for name, sha256 in files.items()}
     check_params(tree)
     tree["recognition"] = {"teachers": teachers, "judges": judges}

@@ -56,7 +56,7 @@ def test_a_bar_ends_with_its_items(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_a_bar_counts_what_is_restored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not what is read: a slow method would seem to hang, then to run ahead."""
+    """If it counted items that are read, a slow method would seem to hang and then to jump."""
 
     calls: list[int] = []
 

@@ -16,7 +16,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: torch takes seconds, and most of this package does without."""
+    """Import a public name on first use: importing torch takes seconds, and most of this package does not need it."""
     for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(module), name)

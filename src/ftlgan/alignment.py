@@ -1,6 +1,6 @@
-"""Photo -> aligned face: the detector's five landmarks, then the similarity onto the 112x112 ArcFace template.
+"""Photo -> aligned face: find five landmarks, then warp the face onto the 112x112 ArcFace template by a similarity.
 
-A face that is turned or tilted in its photo is put upright before: see `ftlgan.detection`.
+A face that is turned or tilted in its photo is first put upright: see `ftlgan.detection`.
 
 Source: Deng et al., "ArcFace" (2019).
 """
@@ -27,16 +27,16 @@ from ftlgan.photos import NoFaceError, is_plain_face, read_photo
 from ftlgan.processes import available_cores, map_ahead
 
 ONLY_PHOTO = "the only usable photo of this person"
-"""A reason to reject a photo of val or test; the others come from `Aligner`."""
+"""The reason to reject a photo that makes no pair in val or test. All other reasons come from the aligners."""
 ENLARGEMENT = 4
-"""How much a small photo is enlarged before a face is looked for. In 150 photos of LFW with faces of 12 px, the
-detector finds 26 percent in the photos as they are, 99 percent enlarged twice, and all enlarged 4 times."""
+"""The factor by which a small photo is enlarged before detection. In 150 photos of LFW with faces of 12 px, the
+detector finds 26% of the faces at the original size, 99% at twice the size, and all at 4 times the size."""
 LONGEST_ENLARGED = 1920
-"""Pixels: a photo is not enlarged beyond this, and that is what a face of 8 px in a photo of 480 px needs."""
+"""The longest side of an enlarged photo, pixels. It allows 4 times for a photo of 480 px."""
 DAMAGED = "unreadable: a damaged record"
-"""The reason to reject what a source could not read."""
+"""The reason to reject a record that a source could not read."""
 PENDING_PER_THREAD = 4
-"""Photos under way for each thread: enough that none waits, few enough that memory does not grow."""
+"""Photos in progress for each thread: enough to keep it busy, few enough to bound memory."""
 
 Row = dict[str, Any]
 """A row of a face table."""
@@ -47,23 +47,23 @@ class AlignedFace:
     """A face on the ArcFace template."""
 
     image: np.ndarray
-    """uint8 RGB, (112, 112, 3); a small face that was aligned before has the size that it had."""
+    """uint8 RGB, (112, 112, 3). A small face that was already aligned keeps its size."""
     landmarks: np.ndarray
     """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen on the upright face, in pixels of
-    the photo as its EXIF orientation turns it."""
+    the photo after its EXIF orientation is applied."""
     detection_score: float
 
 
 AlignPhoto = Callable[[bytes], AlignedFace]
-"""Aligns the main face of an encoded photo. It raises `NoFaceError` where there is none that can be used."""
+"""A function that aligns the main face of an encoded photo, or raises `NoFaceError` if no face can be used."""
 
 
 class Aligner:
-    """Finds the main face of a photo and aligns it. One instance a thread: the detector has state.
+    """Finds the main face of a photo and aligns it. Use one instance per thread: the detector has state.
 
     Args:
-        detection_score: least confidence, 0 to 1.
-        face_width: least width of the face's box in the photo, pixels.
+        detection_score: minimum confidence, 0 to 1.
+        face_width: minimum width of the face's box in the photo, pixels.
     """
 
     def __init__(self, detection_score: float, face_width: int) -> None:
@@ -74,8 +74,8 @@ class Aligner:
         """Align the main face of an encoded photo.
 
         Raises:
-            NoFaceError: if the photo is unreadable, shows no face, or only one that is too small or whose landmarks
-                can't be trusted.
+            NoFaceError: if the photo is unreadable or shows no face, or if the face is too small or its landmarks are
+                implausible.
         """
         image = read_photo(photo)
         face = self.detector.main_face(image)
@@ -85,20 +85,20 @@ class Aligner:
 
 
 class SmallAligner:
-    """Finds the main face of a photo that is small, on the photo enlarged, and aligns it. One instance a thread.
+    """Enlarges a small photo, finds its main face and aligns it. Use one instance per thread.
 
     Args:
-        detection_score: least confidence, 0 to 1.
+        detection_score: minimum confidence, 0 to 1.
     """
 
     def __init__(self, detection_score: float) -> None:
         self.detector = FaceDetector(detection_score, LONGEST_ENLARGED)
 
     def __call__(self, photo: bytes) -> AlignedFace:
-        """Align the main face of an encoded photo. The result is enlarged, its landmarks are in pixels of the photo.
+        """Align the main face of an encoded photo. The landmarks are in pixels of the photo before it is enlarged.
 
         Raises:
-            NoFaceError: if the photo is unreadable, shows no face, or one whose landmarks can't be trusted.
+            NoFaceError: if the photo is unreadable, shows no face, or the landmarks of its face are implausible.
         """
         image = read_photo(photo)
         height, width = image.shape[:2]
@@ -115,16 +115,16 @@ def _aligned(image: np.ndarray, face: Detection) -> AlignedFace:
 
 
 def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Warp the face onto the 112x112 ArcFace template by the five-point similarity.
+    """Warp a face onto the 112x112 ArcFace template by the similarity that fits its five landmarks.
 
     Args:
         image: uint8 RGB, (H, W, 3).
         landmarks: float32 (5, 2), pixels of `image`.
 
     Returns:
-        uint8 RGB, (112, 112, 3); black where the photo ends.
+        uint8 RGB, (112, 112, 3); black outside the photo.
     """
-    # warpAffine samples four pixels however much it shrinks: a large face is reduced first, or it would alias.
+    # warpAffine always samples four pixels, so it would alias a large face. Reduce the image first.
     scale = float(np.hypot(*to_template(landmarks)[0, :2]))
     if scale < 0.5:
         image = shrink(image, 2 * scale)
@@ -133,11 +133,11 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 def take_aligned(photo: bytes, why: str = "align.aligned is true") -> AlignedFace:
-    """Take a photo that is an aligned face: as it is at 112x112, else brought there by antialiased bicubic resampling.
+    """Take a photo that is already an aligned face; resize it to 112x112 by antialiased bicubic resampling if needed.
 
     Args:
         photo: encoded.
-        why: nothing is to be detected, for the message.
+        why: the reason why no detector runs, for the error message.
 
     Raises:
         NoFaceError: if the photo is unreadable or not square.
@@ -150,11 +150,11 @@ def take_aligned(photo: bytes, why: str = "align.aligned is true") -> AlignedFac
 
 
 def take_small(photo: bytes, why: str = "align.small_aligned is true") -> AlignedFace:
-    """Take a photo that is an aligned face, at the size that it has.
+    """Take a photo that is already an aligned face, at its own size.
 
     Args:
         photo: encoded.
-        why: nothing is to be detected, for the message.
+        why: the reason why no detector runs, for the error message.
 
     Raises:
         NoFaceError: if the photo is unreadable or not square.
@@ -162,16 +162,16 @@ def take_small(photo: bytes, why: str = "align.small_aligned is true") -> Aligne
     image = read_photo(photo)
     height, width = image.shape[:2]
     if height != width:
-        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is ({why})")
+        raise NoFaceError(f"not square: {width}x{height} px, but aligned faces are square ({why})")
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 
 def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterator[Row]:
-    """Align the photos of a table that are small as they are, on all cores, in their order.
+    """Align a table of native small photos on all cores, in order.
 
     Args:
-        rows: of `ftlgan.faces.FACES`.
-        config: what the detector must find, or that the photos are aligned faces already, and nothing is detected.
+        rows: rows of `ftlgan.faces.FACES`.
+        config: the detector's thresholds, or that the photos are already aligned, so that no detector runs.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
 
     Yields:
@@ -191,19 +191,19 @@ def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterat
 def aligned_rows(
     rows: Iterable[Row], config: Align, rejects: list[Row], paired_splits: Sequence[str] = ("val", "test")
 ) -> Iterator[Row]:
-    """Align the photos of a raw face table, on all cores, in their order.
+    """Align the photos of a raw face table on all cores, in order.
 
     Args:
-        rows: of `ftlgan.faces.FACES` or `RAW`, the photos of a person one after the other.
-        config: what the detector must find, or that the photos are aligned faces already, and nothing is detected.
+        rows: rows of `ftlgan.faces.FACES` or `RAW`; the photos of a person must be contiguous.
+        config: the detector's thresholds, or that the photos are already aligned, so that no detector runs.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
-        paired_splits: the splits in which one photo of a person is of no use, because it makes no pair.
+        paired_splits: splits in which a person needs two photos, because a single one makes no pair.
 
     Yields:
-        Rows of `ftlgan.faces.ALIGNED`, two at least of each person of such a split.
+        Rows of `ftlgan.faces.ALIGNED`, at least two for each person of such a split.
 
     Raises:
-        DataError: if fewer than two people are left of a split.
+        DataError: if fewer than two people are left in a split.
     """
     people: Counter[str] = Counter()
     for _, photos in groupby(_aligned_or_taken(rows, config), key=lambda photo: _person(photo[0])):
@@ -222,13 +222,13 @@ def aligned_rows(
         if people[split] < 2:
             first = f" (the first: {rejects[0]['face_id']}, {rejects[0]['reason']})" if rejects else ""
             raise DataError(
-                f"align: {people[split]} {split} people are left after {len(rejects)} rejects{first} and 2 are needed; "
-                "add photos, raise the share of the split or see the params of align"
+                f"align: {people[split]} {split} people are left after {len(rejects)} rejects{first}; "
+                "2 are needed: add photos, raise the share of the split or change the params of align"
             )
 
 
 def _aligned_or_taken(rows: Iterable[Row], config: Align) -> Iterator[tuple[Row, Row | str]]:
-    """Yield each row with that of its face, or with the reason why there is none."""
+    """Yield each row with the row of its aligned face, or with the reason why there is none."""
     for is_aligned, some in groupby(rows, key=lambda row: row.get("aligned", False)):
         if is_aligned:
             yield from ((row, _taken(row)) for row in some)
@@ -238,7 +238,7 @@ def _aligned_or_taken(rows: Iterable[Row], config: Align) -> Iterator[tuple[Row,
 
 
 def _taken(row: Row) -> Row | str:
-    """Return the row of a photo that its source says is an aligned face, its bytes unchanged where they are plain."""
+    """Return the row of a photo that its source gives as an aligned face. A plain 112x112 image keeps its bytes."""
     if is_plain_face(row["image"], HR):
         return {**row, **_taken_as_template()}
     if not row["image"]:
@@ -251,24 +251,24 @@ def _taken(row: Row) -> Row | str:
 
 @cache
 def _taken_as_template() -> Row:
-    """Return what the table says of a face that was not detected: where the template has its landmarks."""
+    """Return the columns of a face that no detector has seen: the template's landmarks, and full confidence."""
     return {"landmarks": template().ravel().tolist(), "detection_score": 1.0}
 
 
 def aligner(config: Align) -> AlignPhoto:
-    """Return what aligns a photo: finds the face in it, or takes it for an aligned face."""
+    """Return the function that aligns a photo: by detection, or as an already aligned face."""
     return take_aligned if config.aligned else Aligner(config.detection_score, config.face_width)
 
 
 def align_each(
     rows: Iterable[Row], make_aligner: Callable[[], AlignPhoto], read: Callable[[Row], bytes] = itemgetter("image")
 ) -> Iterator[tuple[Row, AlignedFace | str]]:
-    """Align photos on all cores, in their order.
+    """Align photos on all cores, in order.
 
     Args:
-        rows: of any columns.
-        make_aligner: returns what aligns a photo, one for each thread.
-        read: returns the encoded photo of a row, in any thread; it may raise `NoFaceError`.
+        rows: rows with any columns.
+        make_aligner: makes the function that aligns a photo; called once in each thread.
+        read: returns the encoded photo of a row. It is called in any thread, and may raise `NoFaceError`.
 
     Yields:
         Each row with its face, or with the reason why there is none.
@@ -283,14 +283,14 @@ def align_each(
         except NoFaceError as reason:
             return row, str(reason)
 
-    cv2.setNumThreads(1)  # a photo a core, not a core a row of pixels
+    cv2.setNumThreads(1)  # one photo per core, instead of all cores on one photo
     threads = available_cores()
     with ThreadPoolExecutor(threads) as pool:
         yield from map_ahead(pool, align, rows, PENDING_PER_THREAD * threads)
 
 
 def _person(row: Row) -> str:
-    """Return who is on a photo. Each photo of nobody known stands alone: many thousands would not fit in memory."""
+    """Return the key that groups photos. Unlabeled photos stay single: one group of them might exceed memory."""
     return row["face_id"] if row["identity"] is None else row["identity"]
 
 

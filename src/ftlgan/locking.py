@@ -1,4 +1,4 @@
-"""One process at a time: a lock file that goes when its holder ends, however it ends."""
+"""A lock file that lets one process run at a time. The lock is released when its holder ends or is killed."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ def alone(lock: Path, busy: str) -> Generator[None]:
 
     Args:
         lock: the lock file, in a folder that exists; it is removed at the end.
-        busy: what to say where another process is in it, without waiting.
+        busy: the error message if another process holds the lock.
 
     Raises:
-        DataError: with that message.
+        DataError: at once, with that message, if another process holds the lock.
     """
     file = FileLock(lock, timeout=0)
     try:

@@ -1,7 +1,7 @@
-"""How pictures look: the same in every plot, and the same bytes for the same figure."""
+"""The common style of all plots. The same figure gives the same bytes."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 import zlib
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image
 
 DPI = 150
 LOOK: Any = [
-    "default",  # whatever matplotlibrc the user has
+    "default",  # ignore the user's matplotlibrc
     {
         "figure.dpi": DPI,
         "font.size": 9,
@@ -52,21 +52,21 @@ OTHER_COLOURS = ["#000000", "#882255", "#999933", "#663300"]
 
 
 def colour(method: str) -> str:
-    """The colour of a method in every plot, as #rrggbb; a method we do not know gets one by its name.
+    """Return the color of a method in every plot, as #rrggbb. The color of an unknown method depends on its name.
 
-    Source: the palette of Okabe & Ito, "Color universal design" (2008), made for colour-blind readers.
+    Source: the palette of Okabe & Ito, "Color universal design" (2008), made for color-blind readers.
     """
     return COLOURS.get(method, OTHER_COLOURS[zlib.crc32(method.encode()) % len(OTHER_COLOURS)])
 
 
 def label(name: str) -> str:
-    """The name of a method or a recognizer as its authors write it."""
+    """Return the name of a method or a recognizer as its authors write it."""
     return LABELS.get(name, name)
 
 
 @style.context(LOOK)
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, opaque and without date or software: the same figure, the same bytes."""
+    """Write a figure as an opaque PNG without date or software version: the same figure gives the same bytes."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]

@@ -1,4 +1,4 @@
-"""Folders that a command writes: they are there whole or not at all."""
+"""Folders that a command writes atomically."""
 
 import shutil
 from collections.abc import Generator
@@ -10,15 +10,15 @@ from ftlgan.errors import DataError, writing
 
 @contextmanager
 def new_folder(folder: Path) -> Generator[Path, None, None]:
-    """Give a hidden folder to write into, which takes the name of `folder` when all is done.
+    """Yield a hidden folder to write into, and rename it to `folder` when the block succeeds.
 
-    What fails leaves nothing; what a killed program leaves behind goes at the next try.
+    If the block fails, nothing is left. The next call removes what a killed program left.
 
     Raises:
-        DataError: if there is something at `folder` other than an empty folder, or it can't be written.
+        DataError: if `folder` exists and is not an empty folder, or can't be written.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise DataError(f"{folder}: is there already; remove it, or choose another folder")
+        raise DataError(f"{folder}: already exists; remove it, or choose another folder")
     aside = folder.with_name(f".{folder.name}.ftlgan-part")
     with writing(folder):
         shutil.rmtree(aside, ignore_errors=True)

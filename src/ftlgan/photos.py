@@ -1,4 +1,4 @@
-"""Photos that users bring: which files are photos, and how the pixels of one are read, whatever its format and mode."""
+"""Photos from users: which files are photos, and how to read the pixels of any format and mode."""
 
 import io
 import struct
@@ -11,24 +11,24 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 HEIC_IS_READ = find_spec("pillow_heif") is not None
-"""Whether the extra `heic` is installed."""
+"""True if the extra `heic` is installed."""
 if HEIC_IS_READ:
     import_module("pillow_heif").register_heif_opener()
 Image.init()
 
 FORMATS = tuple(sorted(Image.OPEN.keys() - {"BUFR", "EPS", "GRIB", "HDF5", "IMT", "MCIDAS", "MPEG", "SPIDER", "WMF"}))
-"""What Pillow reads here by itself: not EPS, for which it starts another program, nor what it only identifies."""
+"""The formats that Pillow reads by itself. Not EPS, which needs another program, or formats that it only identifies."""
 SUFFIXES = tuple(sorted(suffix for suffix, format_ in Image.registered_extensions().items() if format_ in FORMATS))
 """The suffixes of photos, in lower case."""
 HEIC_SUFFIXES = (".heic", ".heics", ".heif", ".heifs", ".hif")
-"""Photos of phones, which are read where pillow-heif is installed."""
+"""The suffixes of HEIC photos, e.g. from phones. They can be read if pillow-heif is installed."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
 BITS_PER_SAMPLE, SAMPLE_FORMAT = 258, 339
 """TIFF tags; the sample format 1 is unsigned integers."""
 FULL_SCALES = (2**8 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1)
-"""White in photos of 8, 16 and 32 bits."""
+"""The values of white in photos of 8, 16 and 32 bits."""
 
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda image: image[:, ::-1],
@@ -39,25 +39,25 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
     8: np.rot90,
 }
-"""How a photo with this EXIF orientation is put upright."""
+"""For each EXIF orientation, the function that turns a photo upright."""
 
 
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND\xaeB`\x82"
 JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
-"""Baseline, extended and progressive: what follows is the size of the image."""
+"""The markers of baseline, extended and progressive JPEG. The image's size follows them."""
 JPEG_PLAIN = (0xDB, 0xC4, 0xDD, 0xE0, 0xFE)
-"""What may come before: tables, the interval of restarts, JFIF and a comment."""
+"""The markers that may come before: tables, the restart interval, JFIF and comments."""
 
 
 class NoFaceError(Exception):
-    """A photo gives no face; the message is the reason that goes to the rejects table, in one line."""
+    """A photo gives no face. The one-line message is the reason in the table of rejects."""
 
 
 def is_plain_face(photo: bytes, size: int) -> bool:
-    """Tell whether an image is a whole JPEG or PNG of size x size px that needs nothing but to be decoded.
+    """Tell whether an image is a whole JPEG or PNG of size x size px that only needs decoding.
 
-    Only its beginning and its end are looked at, because that takes 3 microseconds, and decoding it 300. Grey and RGB
-    of 8 bits are plain; what has EXIF, a palette or transparency is not.
+    An image is plain if it is gray or RGB, has 8 bits, and has no EXIF, palette or transparency. Only its start and its
+    end are checked, which takes 3 microseconds; decoding takes 300.
     """
     if photo.startswith(PNG_START):
         return photo[16:29] == struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0) and (
@@ -67,7 +67,7 @@ def is_plain_face(photo: bytes, size: int) -> bool:
 
 
 def _jpeg_frame(photo: bytes) -> tuple[int, int, int] | None:
-    """Return height, width and components of a JPEG; None where there is none, or it holds more than a plain image."""
+    """Return the height, width and components of a JPEG; None if it is not a plain JPEG."""
     place = 2 if photo.startswith(b"\xff\xd8") else len(photo)
     while place + 10 <= len(photo) and photo[place] == 0xFF:
         marker, length = photo[place + 1], int.from_bytes(photo[place + 2 : place + 4])
@@ -81,13 +81,13 @@ def _jpeg_frame(photo: bytes) -> tuple[int, int, int] | None:
 
 
 def read_photo(photo: bytes) -> np.ndarray:
-    """Decode a photo of any size and mode, upright as its EXIF orientation says: uint8 RGB (H, W, 3), sRGB.
+    """Decode a photo of any size and mode, and apply its EXIF orientation: uint8 RGB (H, W, 3), sRGB.
 
-    Of EXIF only the orientation is read. Where EXIF is damaged, the photo is taken as it is stored; where the color
-    profile is, its colors are taken for sRGB.
+    No other EXIF is read. If the EXIF is damaged, the photo is returned as stored; if the color profile is damaged, the
+    colors are assumed to be sRGB.
 
     Raises:
-        NoFaceError: if it is not an image, is truncated, or is larger than Pillow thinks safe.
+        NoFaceError: if it is not an image, is truncated, or exceeds Pillow's limit for safe decoding.
     """
     try:
         with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
@@ -100,7 +100,7 @@ def read_photo(photo: bytes) -> np.ndarray:
         raise NoFaceError(f"too large: over {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels") from None
     except MemoryError:
         raise NoFaceError("too large: more than this machine's memory holds") from None
-    except Exception as error:  # decoders raise what they like on a damaged file
+    except Exception as error:  # decoders raise many types of errors on damaged files
         said = " ".join(str(error).split("(")[0].split()).rstrip(" :")[:200]
         if not said or not isinstance(error, OSError | SyntaxError | ValueError):
             said = f"{type(error).__name__} {said}".strip()  # the message alone may be a number
@@ -111,19 +111,19 @@ def read_photo(photo: bytes) -> np.ndarray:
 
 
 def _unidentified(photo: bytes) -> str:
-    """Say what Pillow could not open: a known format that is damaged or of an unusual kind, or no image at all."""
+    """Describe a file that Pillow could not open: a damaged or unusual file of a known format, or not an image."""
     for format_ in FORMATS:
         accept = Image.OPEN[format_][1]
         try:
             if accept and accept(photo[:16]) is True:
                 return f"a {format_} file that is damaged or of a kind that Pillow does not read"
-        except Exception:  # too short a file
+        except Exception:  # the file is too short
             continue
     return "not an image"
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, or 1 (as stored) where there is none that can be read."""
+    """Return the EXIF orientation, or 1 (as stored) if none can be read."""
     try:
         value: Any = image.getexif().get(ORIENTATION)
         return int(value[0] if isinstance(value, tuple | list) else value)
@@ -134,7 +134,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """Return the pixels as uint8 RGB (H, W, 3). Deeper greys, which Pillow's `convert` would clip, are scaled."""
+    """Return the pixels as uint8 RGB (H, W, 3). Gray of over 8 bits, which Pillow's `convert` would clip, is scaled."""
     tags = getattr(image, "tag_v2", {})  # of a TIFF
     if image.mode.startswith("I;16"):
         bits = 12 if tags.get(BITS_PER_SAMPLE) == (12,) else 16
@@ -151,7 +151,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
 
 
 def _srgb(image: Image.Image) -> Image.Image:
-    """Convert 8 bits of any mode to sRGB: by the color profile, where there is one that fits the mode."""
+    """Convert an 8-bit image of any mode to sRGB, by its color profile if there is one that fits the mode."""
     profile = image.info.get("icc_profile")
     source = image.convert("RGB") if image.mode in ("P", "RGBA", "PA") else image
     if profile and source.mode in ("RGB", "CMYK", "L"):
@@ -165,10 +165,10 @@ def _srgb(image: Image.Image) -> Image.Image:
 
 
 def read_alpha(photo: bytes) -> np.ndarray | None:
-    """Decode the transparency of a photo that `read_photo` reads: uint8 (H, W), 255 where it is opaque.
+    """Decode the transparency of a photo that `read_photo` can read.
 
     Returns:
-        None where the photo has none.
+        uint8 (H, W), 255 where the photo is opaque; None if the photo has no transparency.
     """
     with Image.open(io.BytesIO(photo), formats=FORMATS) as image:
         if not image.has_transparency_data:
@@ -181,7 +181,8 @@ def read_alpha(photo: bytes) -> np.ndarray | None:
 def _scaled(values: np.ndarray, whites: Sequence[int]) -> np.ndarray:
     """Scale 32-bit integers or floats to uint8, 0 to 255.
 
-    The file does not say what white is. It is the least of `whites` that holds 99% of the pixels.
+    The file does not give the value of white. It is taken to be the smallest of `whites` that 99% of the pixels do not
+    exceed.
     """
     values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     bright = np.percentile(values, 99) if values.size else 0.0

@@ -1,4 +1,4 @@
-"""Pools of workers: processes that end with their parent, and an ordered map that reads only a few items ahead."""
+"""Worker processes that end with their parent, and an ordered parallel map that reads only a few items ahead."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use, where the system says; else the cores there are."""
+    """Return the number of cores that this process may use or, if the system does not say, the number of all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -24,20 +24,20 @@ def map_ahead(
 ) -> Iterator[Result]:
     """Apply a function to each item in a pool, and yield the results in the order of the items.
 
-    Memory stays bounded however slow the consumer is: an item is read only when fewer than `limit` items wait for their
-    results to be taken. From Python 3.14 on, `Executor.map` does the same with `buffersize`.
+    Memory stays bounded even if the consumer is slow: an item is read only if fewer than `limit` results are pending.
+    From Python 3.14 on, `Executor.map` does the same with `buffersize`.
 
     `joblib.Parallel(return_as="generator")` (1.6) is not used. It was not faster, `pre_dispatch` does not bound it (it
     computed all 600 items while the consumer was idle), and its processes outlived a killed parent by five minutes.
 
     Args:
         pool: runs the function.
-        function: takes one item; for a pool of processes it must be picklable.
-        items: read in this thread, one at a time.
-        limit: how many items may be under way or waiting, at least 1.
+        function: takes one item; it must be picklable for a pool of processes.
+        items: items, read in this thread, one at a time.
+        limit: maximum number of items in progress or waiting, at least 1.
 
     Raises:
-        Exception: what `function` or `items` raises, when it is that item's turn.
+        Exception: any error of `function` or `items`, when that item is due.
     """
     remaining = iter(items)
     pending = deque[Future[Result]](pool.submit(function, item) for item in islice(remaining, limit))
@@ -47,22 +47,22 @@ def map_ahead(
 
 
 def worker_pool(processes: int, prepare: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:
-    """Start workers that end when this process does, and not before.
+    """Start workers that end with this process, even if it is killed.
 
-    They are spawned, because a forked child of a program with threads can hang: a script that calls this needs the
-    usual `if __name__ == "__main__":`.
+    They are spawned, because a forked child of a program with threads can hang. So a script that calls this needs
+    `if __name__ == "__main__":`.
 
     Args:
-        processes: how many.
+        processes: number of workers.
         prepare: called once in each worker before its first task.
-        arguments: of `prepare`.
+        arguments: arguments of `prepare`.
     """
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, spawn, _start, (prepare, arguments))
 
 
 def _start(prepare: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
-    """Ctrl-C reaches the workers too, but how to end is the parent's decision."""
+    """Prepare a worker. It ignores Ctrl-C, because the parent decides how to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if prepare:
@@ -70,7 +70,7 @@ def _start(prepare: Callable[..., object] | None, arguments: tuple[Any, ...]) ->
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed can tell its workers nothing, and they would wait for ever."""
+    """Exit when the parent ends. A killed parent can't stop its workers, which would wait forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Progress bars. Nothing here can change an output's bytes."""
+"""Progress bars. They never change the bytes of an output."""
 
 import sys
 import threading
@@ -11,11 +11,11 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 SECONDS = 4
-"""Between the lines of a log file at least, and between those of a bar that stands still."""
+"""Minimum time between the lines of a log file, and time between updates of a stalled bar."""
 
 
-class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic in its types alone
-    """A bar whose clock goes on where an item takes long, and whose estimate leaves out what comes before the first."""
+class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic only in its type stubs
+    """A bar whose clock runs on during a slow item, and whose estimate ignores the time before the first item."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._closed, self._displayed_at = threading.Event(), time.monotonic()
@@ -29,10 +29,10 @@ class _Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument] - generic in its
         return super().__iter__()
 
     def _timed_from_first(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items. Processes start and networks load before the first: its time tells nothing of the others."""
+        """Yield the items, and reset the clock at the first: before it, processes start and networks load."""
         for number, item in enumerate(items):
             if not number:
-                self.last_print_t = self._time()  # pyright: ignore[reportAttributeAccessIssue] - missing in its types
+                self.last_print_t = self._time()  # pyright: ignore[reportAttributeAccessIssue] - not in its stubs
             yield item
 
     def close(self) -> None:
@@ -59,16 +59,15 @@ def progress(
 ) -> "tqdm[T]":
     """Wrap an iterable in a progress bar: redrawn in place on a terminal, a line every 4 s in a log file.
 
-    What takes its items in groups should yield them one by one from each group's result, so that the bar counts what is
-    done.
+    Code that processes items in groups should wrap the single results, so that the bar counts finished items.
 
     Args:
-        items: what to iterate over.
-        description: the verb in front of the bar, e.g. `align`.
-        total: number of items, where `items` has no length.
-        unit: what one item is.
-        initial: how many were done before.
-        shown: False in all but the first of several processes, whose bars would run into its messages.
+        items: items to iterate over.
+        description: verb in front of the bar, e.g. `align`.
+        total: number of items, if `items` has no length.
+        unit: name of one item.
+        initial: number of items that were done before.
+        shown: False hides the bar. Of several processes, only the first should show one.
     """
     quiet: dict[str, Any] = {} if sys.stderr.isatty() else {"mininterval": SECONDS, "ascii": True}
     return _Bar(

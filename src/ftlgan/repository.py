@@ -1,4 +1,4 @@
-"""What git and DVC's files say of the project in the working directory."""
+"""Reads git and DVC's files of the project in the working directory."""
 
 import json
 import re
@@ -18,7 +18,7 @@ Stages = dict[str, dict[str, Any]]
 
 
 def git(*command: str) -> str | None:
-    """Return what a git command prints, or None without git, a repository or a commit."""
+    """Return the output of a git command, or None without git, a repository or a commit."""
     try:
         done = subprocess.run(["git", *command], capture_output=True, encoding="utf-8", errors="replace", check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -27,16 +27,16 @@ def git(*command: str) -> str | None:
 
 
 def stages_in(source: Path | str) -> Stages:
-    """Return the stages of a dvc.yaml or dvc.lock, given as a file or as its content; none where it can't be read."""
+    """Return the stages of a dvc.yaml or dvc.lock, given as a file or as its content; none if it can't be read."""
     try:
         return _parse_stages(source.read_text(encoding="utf-8") if isinstance(source, Path) else source)
-    except (OSError, YAMLError, ValueError):  # ValueError: 2026-99-99 is no date
+    except (OSError, YAMLError, ValueError):  # ValueError: e.g. the invalid date 2026-99-99
         return {}
 
 
 @cache
 def _parse_stages(content: str) -> Stages:
-    """Parse a dvc.yaml or dvc.lock once: it takes a quarter of a second, and several functions ask."""
+    """Parse a dvc.yaml or dvc.lock. It is cached: parsing takes a quarter of a second, and is needed several times."""
     yaml: Any = YAML(typ="safe")
     tree = yaml.load(content)
     stages = tree.get("stages") if isinstance(tree, dict) else None
@@ -46,14 +46,14 @@ def _parse_stages(content: str) -> Stages:
 
 
 def stage_params(stage: str, item: str) -> list[str]:
-    """Return the dotted names of the params that dvc.yaml declares for a stage, those of params.yaml alone.
+    """Return the dotted names of the params of params.yaml that dvc.yaml declares for a stage.
 
     Args:
         stage: the name in dvc.yaml, without an item of its matrix.
         item: replaces each `${item.NAME}`.
     """
     declared: list[Any] = stages_in(Path("dvc.yaml")).get(stage, {}).get("params", [])
-    return [_insert_item(name, item) for name in declared if isinstance(name, str)]  # a mapping is of another file
+    return [_insert_item(name, item) for name in declared if isinstance(name, str)]  # a mapping names another file
 
 
 def stage_deps(stage: str, item: str) -> list[Path]:
@@ -81,9 +81,9 @@ def stage_metrics(stage: str) -> dict[str, float]:
 
 
 def locked_stages(params: Mapping[str, Any]) -> Stages:
-    """Return the stages in dvc.lock, except those that dvc.yaml does not have, or not with these params.
+    """Return the stages in dvc.lock that dvc.yaml has with these params.
 
-    DVC leaves them there: `restore@gfpgan` when `gfpgan` is no longer among `methods`.
+    DVC does not remove others: `restore@gfpgan` stays when `gfpgan` is removed from `methods`.
     """
     declared, lists = stages_in(Path("dvc.yaml")), dict(leaves(params))
 
@@ -110,20 +110,20 @@ def upstream_stages(stage: str, locked: Stages) -> Stages:
 
 
 def input_paths(stage: str) -> list[str]:
-    """Return the paths that dvc.yaml declares as dependencies of a stage; of a template the folders before `${`."""
+    """Return the paths that dvc.yaml declares as deps of a stage. A template is cut to the folder before its `${`."""
     declared: list[str] = stages_in(Path("dvc.yaml")).get(stage.partition("@")[0], {}).get("deps", [])
     literal = [path.partition("${")[0].rpartition("/")[0] if "${" in path else path for path in declared]
     return [path for path in literal if path]
 
 
 def overlaps(path: str, others: Iterable[str]) -> bool:
-    """Tell whether a path is one of some others, lies in one of them, or contains one of them."""
+    """Tell whether a path equals one of others, is inside one of them, or contains one of them."""
     one, rest = PurePosixPath(path), map(PurePosixPath, others)
     return any(one.is_relative_to(other) or other.is_relative_to(one) for other in rest)
 
 
 def _matrix_items(matrix: Mapping[str, Any], lists: Mapping[str, Any]) -> list[str]:
-    """Return the items of a matrix as DVC names them; those of no matrix are one empty name.
+    """Return the items of a matrix as DVC names them. An empty matrix gives one empty name.
 
     Args:
         matrix: the values of each dimension: a list, or the `${NAME}` of a list in params.yaml.

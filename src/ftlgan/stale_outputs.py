@@ -1,4 +1,4 @@
-"""Stale outputs: what DVC once made for a method, model or judge that params.yaml no longer names."""
+"""Removes stale outputs: those of methods, models or judges that params.yaml no longer names."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ LOCK = Path("dvc.lock")
 
 
 def remove_stale_outputs(folder: Path, named: Collection[str]) -> None:
-    """Remove the outputs in a folder whose child is not named, and the folders that are empty afterwards.
+    """Remove the outputs in children of a folder that are not named, and folders that become empty.
 
-    A stage that reads all of `folder` depends on everything in it. DVC would hash a stale output with the rest, and the
-    same params would have other hashes in dvc.lock than in a clone. Only the paths that dvc.lock lists as outputs are
+    A stage that reads all of `folder` depends on everything in it. DVC would hash stale outputs with the rest, so the
+    same params would give other hashes in dvc.lock than in a clone. Only paths that dvc.lock lists as outputs are
     removed, because DVC can restore them; every other file stays.
 
     Args:
-        folder: as in dvc.lock, relative to the project. An output may be a child of it or lie deeper.
+        folder: a folder in dvc.lock, relative to the project. An output may be a child of it, or deeper.
         named: the names of the children to keep.
     """
     if not folder.is_dir() or all(child.name in named for child in folder.iterdir()):

@@ -185,7 +185,7 @@ def test_teachers_are_read_from_what_the_models_restored(tmp_path: Path) -> None
         write_faces(tmp_path / model, restored_schema(names), [])
     assert read_teachers(tmp_path, teachers) == teachers
     write_faces(tmp_path / "old", FACES, [])
-    with pytest.raises(DataError, match="does not say what the loss has seen; run `dvc repro`"):
+    with pytest.raises(DataError, match="does not name the recognizers in the loss; run `dvc repro`"):
         read_teachers(tmp_path, ["old"])
 
 

@@ -1,4 +1,4 @@
-"""What is asked of this machine and is not there."""
+"""Requirements that this machine does not meet: the error names them."""
 
 import hashlib
 import os
@@ -55,7 +55,7 @@ def test_short_mantissas_are_allowed_knowingly(precision: str, allowed: bool) ->
 
 def test_compiling_without_a_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(ParamsError, match=r"train.compile: true needs a C.. compiler and no-such-compiler is not here"):
+    with pytest.raises(ParamsError, match=r"train.compile: true needs a C.. compiler, but no-such-compiler is missing"):
         prepare_compiler()
 
 
@@ -71,12 +71,12 @@ def test_vgg19_without_its_weights_says_where_they_go(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path_factory.getbasetemp()))
-    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth: is missing, which .* set it to teacher"):
+    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth: is missing, but .* set the param to teacher"):
         Vgg19()
 
 
 def test_vgg19_gives_five_layers_before_activation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With random weights, as the real ones are not of this project."""
+    """Random weights are used, because the real ones are not part of this project."""
     torch.manual_seed(0)
     network = torchvision.models.vgg19().eval()
     (tmp_path / "checkpoints").mkdir()

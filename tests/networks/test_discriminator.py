@@ -1,4 +1,4 @@
-"""The discriminator answers a pixel at a time, smoothly, and a face whatever stands beside it."""
+"""The discriminator: one logit per pixel, smooth, and independent of the other faces of the batch."""
 
 import pytest
 import torch

@@ -90,7 +90,7 @@ def test_attention_is_that_of_torch() -> None:
 
 
 def test_a_place_is_known_by_its_position_alone() -> None:
-    """The same grey everywhere: only positions tell places apart, in the middle of a face."""
+    """A face of uniform gray: only learned positions give different outputs inside it."""
     torch.manual_seed(0)
     for positions in (False, True):
         size: Size = {**DENSE, "blocks": 0, "positions": positions}

@@ -24,7 +24,7 @@ def reproduced(made_once: MadeOnce, photos: Path) -> Project:
 
 @pytest.fixture
 def project(reproduced: Project, tmp_path: Path) -> Project:
-    """A copy of a reproduced project, to do with as the test likes."""
+    """A copy of a reproduced project that the test may change."""
     return reproduced.copy_to(tmp_path / "there")
 
 

@@ -1,4 +1,4 @@
-"""What a new user does wrong gets its one line; what can go on goes on."""
+"""Mistakes of a new user give a one-line error, and a pipeline that can continue does."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from ftlgan.params import EVERYBODY, NO_PAIRS, NO_PHOTOS, NO_UNLABELLED
 
 
 def error_lines(printed: str) -> list[str]:
-    """What the pipeline says went wrong, without DVC's own word on it."""
+    """Return the pipeline's error message, without DVC's own."""
     assert "Traceback" not in printed
     return [line for line in printed.splitlines() if line.startswith("ERROR: ") and "failed to reproduce" not in line]
 
@@ -30,7 +30,7 @@ def error_lines(printed: str) -> list[str]:
     ],
 )
 def test_a_wrong_param_is_one_line(project: Project, settings: list[str], said: str) -> None:
-    """What is wrong in which way is in tests/test_params.py."""
+    """Single errors in params are tested in tests/test_params.py."""
     changes = [argument for setting in settings for argument in ("-S", setting)]
     (line,) = error_lines(project.dvc("exp", "run", *changes, check=False))
     assert line.startswith(said)
@@ -109,7 +109,7 @@ def test_a_folder_that_will_not_do_is_one_line(project: Project) -> None:
     for person in sorted(project.photos.iterdir())[3:]:
         shutil.rmtree(person)
     (line,) = error_lines(project.dvc("repro", check=False))
-    assert line.startswith("ERROR: dataset: 3 people with 2 photos or more leave 0 to train on beside 1 for val and 2")
+    assert line.startswith("ERROR: dataset: 3 people with 2 or more photos give 0 for train, 1 for val and 2")
 
 
 def test_a_full_disk_is_one_line_and_once_there_is_room_the_stage_runs_again(tmp_path: Path, photos: Path) -> None:

@@ -303,7 +303,7 @@ def test_a_photo_changed_before_a_run_in_a_copy_is_seen_there(project: Project) 
 def test_two_clones_give_the_same_lock_also_where_another_model_was_beside(
     reproduced: Project, tmp_path: Path, photos: Path
 ) -> None:
-    """Else in the clone where it never was, the stages that read all methods would be stale."""
+    """Otherwise, the stages that read all methods would be stale in a clone that never had it."""
     clone = new_project(tmp_path / "clone", photos)
     clone.set_params(models=["ftlgan", "esrgan-like"])
     assert executed(clone.dvc("repro")) == EVERY_STAGE | OF_ANOTHER_MODEL

@@ -92,7 +92,7 @@ def test_the_documented_way_back_from_an_experiment(experiments: Project, of_28_
 
 
 def test_the_way_back_from_an_experiment_that_fails_at_once(project: Project) -> None:
-    """DVC notes the file as unchanged and then changes it, within a second: git need not see it."""
+    """DVC records the file as unchanged and changes it within the same second, so git may not notice."""
     committed = (project.root / "params.yaml").read_bytes()
     for _ in range(3):
         assert "res: 15" in project.dvc("exp", "run", "-S", "res=15", check=False)

@@ -1,4 +1,4 @@
-"""What befalls a pipeline from outside: killed, no room, a bad cache or remote, another pipeline, another clock.
+"""Faults from outside: kills, a full disk, a bad cache or remote, another pipeline, another clock.
 
 After each of them `dvc repro` ends in the same bytes as an undisturbed run.
 """
@@ -63,7 +63,7 @@ def kill(project: Project, *command: str, at: str | Path) -> None:
 
 
 def is_as(project: Project, reproduced: Project) -> None:
-    """The same results by the same bytes, nothing stale and nothing left over."""
+    """Assert byte-identical results, nothing stale, and no leftovers."""
     assert (project.root / "dvc.lock").read_bytes() == (reproduced.root / "dvc.lock").read_bytes()
     assert project.run("git", "status", "--porcelain") == ""
     assert json.loads(project.dvc("status", "--json")) == {}
@@ -80,7 +80,7 @@ def test_a_stage_that_was_killed_runs_again_to_the_same_bytes(
 
 
 def test_killed_while_dvc_stores_a_result_its_stage_runs_again(project: Project, reproduced: Project) -> None:
-    """The result is whole, but half of it is in the cache, and dvc.lock knows nothing of it."""
+    """The result is complete, but only half of it is in the cache, and dvc.lock has no entry."""
     stored = shard(project, "degrade")
     stored.unlink()
     forget(project, "degrade")
@@ -99,7 +99,7 @@ def test_killed_while_dvc_stores_a_result_its_stage_runs_again(project: Project,
 def test_killed_while_dvc_writes_its_own_files_there_is_a_way_out(
     project: Project, reproduced: Project, file: str, said: str, remedy: str
 ) -> None:
-    """DVC writes them in place. What has been run comes back without a run."""
+    """DVC writes them in place. Stages that have run are restored without a run."""
     kill(project, "dvc", "repro", "--force", "--single-item", "triplets@sface", at=project.root / file)
     assert said in project.dvc("repro", check=False)
     assert f"`{remedy}`" in documentation()
@@ -183,7 +183,7 @@ def test_a_read_only_cache_is_named_when_something_is_stale(project: Project, re
 
 
 def spoil(path: Path) -> None:
-    """Turn a bit of a file that looks as before, as a bad disk does."""
+    """Flip a bit of a file without changing its size or time, as a bad disk does."""
     before, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.chmod(0o644)
@@ -193,7 +193,7 @@ def spoil(path: Path) -> None:
 
 
 def test_a_cache_that_went_bad_is_found_by_reading_it_again_and_mended(project: Project, reproduced: Project) -> None:
-    """DVC trusts what is in the cache, is write-protected and looks as before."""
+    """DVC trusts a write-protected file in the cache whose size and time are unchanged."""
     again = "find data .dvc/cache/files -type f -exec touch {} + -exec chmod u+w {} +"
     assert again in documentation()
     spoil(shard(project, "degrade"))
@@ -233,7 +233,7 @@ def remote(project: Project, tmp_path: Path) -> Path:
 def test_a_push_that_was_killed_or_found_no_room_is_made_up_for(
     project: Project, reproduced: Project, remote: Path, tmp_path: Path
 ) -> None:
-    """What is pushed to the small disk goes away with it."""
+    """Everything pushed to the small disk is lost with it."""
     with small_disk(remote, kib=500):
         printed = project.dvc("push", check=False)
         assert "No space left on device" in printed
@@ -248,7 +248,7 @@ def test_a_push_that_was_killed_or_found_no_room_is_made_up_for(
 def test_a_remote_that_went_bad_is_noticed_by_pull(
     project: Project, reproduced: Project, remote: Path, tmp_path: Path
 ) -> None:
-    """A push does not look at what the remote has: it is mended by an empty one."""
+    """A push does not check the contents of the remote. An empty remote fixes this."""
     project.dvc("push")
     stored = shard(project, "degrade").relative_to(project.root / ".dvc/cache")
     spoil(remote / stored)
@@ -289,7 +289,7 @@ def test_a_remote_that_goes_away_is_named_and_the_next_push_makes_up_for_it(
 def test_a_clock_that_was_set_back_makes_nothing_stale_and_hides_no_change(
     project: Project, reproduced: Project
 ) -> None:
-    """Everything here is of next year."""
+    """Every file has a time in the next year."""
     then = time.time() + 365 * 24 * 3600
     for path in [*project.root.rglob("*"), *project.photos.rglob("*")]:
         os.utime(path, (then, then), follow_symlinks=False)

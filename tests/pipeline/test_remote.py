@@ -1,4 +1,4 @@
-"""A team's shared cache: nobody computes what somebody has computed."""
+"""A team's shared cache: results that somebody has computed are not computed again."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def results(project: Project) -> dict[str, bytes]:
 
 
 def test_a_teammate_gets_every_result_without_computing(project: Project, remote: Remote, tmp_path: Path) -> None:
-    """Nor does a teammate need the photos."""
+    """A teammate does not need the photos, either."""
     share(project, remote)
     mate = project.clone_to(tmp_path / "mate")
     remote.configure(mate)

@@ -73,7 +73,7 @@ def test_what_is_wrong_with_small_photos_is_one_line(project: Project, small: Pa
     (small / "stranger").mkdir()
     (small / "stranger" / "1.png").write_bytes(next(small.rglob("*.png")).read_bytes())
     project.set_params(dataset={"small": "../small"})
-    assert "../small/stranger: there is nobody of this name among the people of the data set" in refused(project)
+    assert "../small/stranger: the data set has no person of this name" in refused(project)
     project.set_params(dataset={"small": "../nowhere"})
     assert "dataset.small: ../nowhere does not exist" in refused(project)
     project.set_params(dataset={"small": "../photos"})

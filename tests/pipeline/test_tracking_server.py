@@ -61,7 +61,7 @@ def headline(project: Project) -> dict[str, float]:
 
 
 def inputs_of_evaluation(server: Server, parent: Run) -> dict[str, Any]:
-    """Return what an experiment in which `evaluate` alone was executed rests on, by stage."""
+    """Return the inputs, by stage, of an experiment that ran only `evaluate`."""
     [child] = server.children(parent)
     return json.loads(Path(server.client.download_artifacts(child.info.run_id, "inputs.json")).read_text())
 
@@ -172,7 +172,7 @@ def test_many_who_start_an_experiment_at_once_make_one_parent(
 def test_what_goes_away_during_a_stage_loses_nothing_and_the_password_is_not_shown(
     server: Server, gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """That nothing is lost where it is away before is in tests/tracking."""
+    """tests/tracking checks that nothing is lost if the server is away from the start."""
     away = server if gone == "server" else server.postgres
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_EXP_NAME", gone)

@@ -24,7 +24,7 @@ def checkpoints(project: Project) -> list[Path]:
 
 
 def kill_after_a_checkpoint(project: Project) -> None:
-    """SIGKILL to DVC and all that it started, once there is something to go on from."""
+    """Send SIGKILL to DVC and all its children once there is a checkpoint."""
     running = subprocess.Popen(
         ["dvc", "repro", "train@ftlgan"],
         cwd=project.root,
@@ -51,7 +51,7 @@ def model(project: Project) -> dict[str, bytes]:
 
 
 def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
-    """Also after a change in code that cannot change the result. When it begins anew is in test_checkpoint.py."""
+    """It also resumes after a code change that can't affect the result. For restarts, see test_checkpoint.py."""
     longer(project)
     undisturbed = project.copy_to(tmp_path / "undisturbed")
     undisturbed.dvc("repro", "train@ftlgan")
@@ -68,7 +68,7 @@ def test_killed_it_goes_on_and_ends_in_the_same_bytes(project: Project, tmp_path
 def test_triplets_alone_train_without_any_high_resolution_twin_and_two_processes_have_the_losses_of_one(
     project: Project,
 ) -> None:
-    """Other terms are in the clone with another model in test_dag.py, the weights in tests/training/test_loop.py."""
+    """test_dag.py tests other terms with another model, and tests/training/test_loop.py the weights."""
     options = " -S degradation.kind=realistic -S train.devices=2 train@ftlgan"
     printed = project.run("bash", "-c", documented("dvc exp run -S losses.ftlgan.pixel=0") + options)
     assert executed(printed) == {"degrade", "train@ftlgan"}

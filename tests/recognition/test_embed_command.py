@@ -182,7 +182,7 @@ def test_parts_of_something_else_are_not_used(
     options = ("--aligned",) if change == "options" else ()
     capsys.readouterr()
     embed(album, "-o", "e.parquet", *options, recognizer=recognizer)
-    assert f"e.parts: is of another run, with other {change}; starting anew" in capsys.readouterr().err
+    assert f"e.parts: is from another run, with other {change}; starting again" in capsys.readouterr().err
     embed(album, "-o", "new.parquet", *options, recognizer=recognizer)
     assert (place / "e.parquet").read_bytes() == (place / "new.parquet").read_bytes()
 
@@ -287,7 +287,7 @@ def test_an_embedding_that_is_not_finite_is_a_reject(
 def test_no_face_at_all_is_an_error_that_names_the_list(place: Path) -> None:
     (place / "photos").mkdir()
     (place / "photos" / "a.jpg").write_bytes(b"no photo")
-    assert "none of 1 gives an embedding; e.rejects.csv says why" in refusal("photos", "-o", "e.parquet")
+    assert "none of 1 gives an embedding; e.rejects.csv has the reasons" in refusal("photos", "-o", "e.parquet")
     assert rejects(place / "e.rejects.csv") == [["a.jpg", "", "unreadable: not an image"]]
     assert sorted(path.name for path in place.iterdir()) == ["e.rejects.csv", "photos"]
 
@@ -297,7 +297,7 @@ def test_another_recognizers_file_and_other_files_are_not_overwritten(place: Pat
     embed(table, "-o", "e.parquet")
     first = (place / "e.parquet").read_bytes()
     said = refusal(table, "-o", "e.parquet", recognizer="dlib")
-    assert "e.parquet: holds embeddings by sface" in said
+    assert "e.parquet: has embeddings by another recognizer, sface" in said
     assert "remove it, or choose another output" in said
     embed(table, "-o", "e.parquet")
     assert (place / "e.parquet").read_bytes() == first
@@ -320,7 +320,7 @@ def test_other_files_beside_the_output_are_left_alone(place: Path, aligned_faces
 def test_one_run_at_a_time(place: Path, aligned_faces: np.ndarray) -> None:
     (place / "e.parts").mkdir()
     with FileLock(place / "e.parts" / ".lock"):
-        assert "another `ftlgan embed` is at work" in refusal(
+        assert "is in use by another `ftlgan embed`" in refusal(
             write_table(place / "t.parquet", aligned_faces), "-o", "e.parquet"
         )
 
@@ -330,10 +330,10 @@ def test_one_run_at_a_time(place: Path, aligned_faces: np.ndarray) -> None:
     [
         ("nowhere", "e.parquet", "nowhere: there is no such file or folder"),
         ("empty", "e.parquet", "empty: has no photos"),
-        ("t.csv", "e.parquet", "t.csv: is not a table in Parquet"),
-        ("mixed", "e.parquet", "mixed: has photos beside the folder p"),
-        ("empty", "e.csv", "give it a name that ends in .parquet"),
-        ("empty", "empty/e.parquet", "lies in the folder that is read"),
+        ("t.csv", "e.parquet", "t.csv: is not a Parquet table"),
+        ("mixed", "e.parquet", "mixed: has photos next to the folder p"),
+        ("empty", "e.csv", "must end in .parquet"),
+        ("empty", "empty/e.parquet", "is inside the input folder"),
     ],
 )
 def test_what_cannot_be_read_or_written_is_refused(

@@ -30,7 +30,7 @@ def test_a_face_of_nobody_known_is_taken(tmp_path: Path, aligned_faces: np.ndarr
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"image": [encode_png(np.zeros((28, 28, 3), np.uint8))] * 6}, "f0 has 28x28 px; a table holds aligned faces"),
+        ({"image": [encode_png(np.zeros((28, 28, 3), np.uint8))] * 6}, "f0 has 28x28 px, not 112x112 as aligned faces"),
         ({"image": None}, "has no column image"),
         ({"image": ["text"] * 6}, "image is string, not an encoded image"),
         ({"face_id": None}, "has no column face_id"),
@@ -59,5 +59,5 @@ def test_a_damaged_table_is_named(tmp_path: Path, aligned_faces: np.ndarray) -> 
     content = bytearray(path.read_bytes())
     content[100:-2000] = b"?" * len(content[100:-2000])
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"t\.parquet: is damaged \(.*\); write it anew"):
+    with pytest.raises(DataError, match=r"t\.parquet: is damaged \(.*\); write it again"):
         list(open_input(path, ALIGN).faces(0))

@@ -252,7 +252,7 @@ def test_the_license_of_a_pack_is_said_once(home: Path, tmp_path: Path, capsys: 
     [
         ("buffalo_l", "0" * 64, f"buffalo_l, has {RECOGNIZERS['buffalo_l'][1]}; set recognizers.mine.sha256 to it"),
         ("buffalo_l", RECOGNIZERS["buffalo_l"][1], "w600k_r50.onnx should have it; delete the folder"),
-        ("buffalo_m", "0" * 64, "it holds det_10g.onnx with "),
+        ("buffalo_m", "0" * 64, "it has det_10g.onnx with "),
     ],
 )
 def test_a_digest_that_no_file_of_a_pack_has(home: Path, pack: str, sha256: str, said: str) -> None:
@@ -280,7 +280,7 @@ def test_random_bytes_are_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.onnx"
     path.write_bytes(content)
     message = refusal(RecognizerFile(file=str(path), sha256=sha256_of(path), license="none"))
-    assert message.startswith(f"recognizers.mine: {path}: is no ONNX file")
+    assert message.startswith(f"recognizers.mine: {path}: is not an ONNX file")
 
 
 def test_another_digest_is_refused_with_both(tmp_path: Path) -> None:
@@ -339,11 +339,11 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, object], str]]
     "three dimensions": (lambda: with_input(3, 112, 112), {}, r"takes \[3, 112, 112\]"),
     "channels last": (lambda: with_input("N", 112, 112, 3), {}, r"takes \[0, 112, 112, 3\]"),
     "half precision": (lambda: with_input("N", 3, 112, 112, kind=onnx.TensorProto.FLOAT16), {}, "takes FLOAT16"),
-    "two inputs": (with_second_input, {}, "has one input, and this file's are faces, more"),
+    "two inputs": (with_second_input, {}, "has one input, but this file has faces, more"),
     "two outputs": (lambda: with_output(a=["N", 3], b=["N", 3]), {}, "set output to one of a, b"),
     "unknown output": (lambda: with_output(a=["N", 3]), {"output": "fc1"}, "has no output 'fc1'; set .* one of a"),
-    "output of four dimensions": (lambda: with_output(a=[1, 2, 3, 4]), {}, r"a has not two dimensions"),
-    "named output of four": (lambda: with_output(a=[1, 2], b=[1, 2, 3, 4]), {"output": "b"}, "b has not two dim"),
+    "output of four dimensions": (lambda: with_output(a=[1, 2, 3, 4]), {}, r"a does not have the two dimensions"),
+    "named output of four": (lambda: with_output(a=[1, 2], b=[1, 2, 3, 4]), {"output": "b"}, "b does not have"),
     "one dimension": (lambda: mean(of_two_dimensions=False), {}, r"output 'embeddings' has shape \(\) for a face"),
     "one number": (lambda: mean(of_two_dimensions=True), {}, r"output 'embeddings' has shape \(1, 1\) for a face"),
     "weights elsewhere": (with_weights_elsewhere, {}, "has its weights in another file"),

@@ -174,7 +174,7 @@ def test_features_are_what_is_before_each_halving(name: str, shapes: list[tuple[
 def test_features_are_the_last_ones_of_their_resolution(
     name: str, layers: tuple[int | tuple[int, int], ...], faces: np.ndarray
 ) -> None:
-    """In a residual block that halves, the shortcut goes round the branch; a depthwise block is passed by all."""
+    """In a residual block with stride 2, the shortcut bypasses the branch; a depthwise block has no shortcut."""
     network = build(name)
     assert isinstance(network, nn.Sequential)
     batch = as_tensor(faces)
@@ -239,7 +239,7 @@ class Torchs(nn.Module):
 @pytest.mark.parametrize("batch", ["dynamic", "fixed"])
 @pytest.mark.parametrize("mixing", [OfTheBatch, Torchs])
 def test_what_would_mix_faces_is_refused(mixing: Callable[[], nn.Module], batch: Batch) -> None:
-    with pytest.raises(WeightsError, match=f"^{FILE}: it mixes faces, or the batch does not stay the first axis"):
+    with pytest.raises(WeightsError, match=f"^{FILE}: mixes faces, or reshapes a value"):
         recognizer(export(mixing().eval(), batch=batch))
 
 

@@ -163,7 +163,7 @@ def of_mean_colours(nodes: list[onnx.NodeProto], **constants: np.ndarray) -> onn
                 helper.make_node("RandomNormalLike", ["x"], ["noise"]),
                 helper.make_node("Add", ["x", "noise"], ["embeddings"]),
             ],
-            "gives a face another embedding each time",
+            "gives the same face a different embedding each time",
         ),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_face_without_an_embedding_is_named(tmp_path: Path, faces: np.ndarray)
         for name, face in zip(names, faces, strict=True)
     ]
     write_faces(tmp_path / "faces", FACES, rows)
-    with pytest.raises(DataError, match="faces: face 1: mine gives no finite embedding; take the photo out"):
+    with pytest.raises(DataError, match="faces: face 1: mine gives no finite embedding; remove the photo"):
         embed_faces(recognizer, tmp_path / "faces", tmp_path / "embeddings")
 
 

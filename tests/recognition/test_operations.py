@@ -113,7 +113,7 @@ def quantised_as_a_whole() -> Case:
 
 
 def names_like_ours() -> Case:
-    """Names as those that folding gives, of constants that another node reads, too."""
+    """Constants that another node also reads, with names like those that folding gives."""
     first = node("Conv", ["faces", "b.weight", "b.bias"], ["c"])
     batch = node("BatchNormalization", ["c", *normalisation(4)], ["b"])
     again = node("BatchNormalization", ["r", "r2.scale", "r2.shift", "mean", "variance"], ["r2"])
@@ -298,7 +298,7 @@ def test_what_need_not_be_computed_is_not(name: str, left: list[str]) -> None:
 
 
 def unread() -> Case:
-    """A branch with an unknown operation, of which nothing depends."""
+    """A branch with an unknown operation on which nothing depends."""
     return Case([node("Hardmax", ["faces"], ["unread"]), node("Relu", ["faces"], ["y"])])
 
 
@@ -309,19 +309,19 @@ def test_what_nothing_reads_may_be_unknown() -> None:
 REFUSED = {
     "unknown operation": unary("Hardmax"),
     "elsewhere": unary("Relu", domain="elsewhere"),
-    "not one a channel": constant("PRelu", normal(12)),
+    "not one per channel": constant("PRelu", normal(12)),
     "the last": unary("Softmax", 11, axis=2),
     "rounded up": unary("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
     "padded on one side": unary("AveragePool", kernel_shape=[2, 2], pads=[0, 0, 1, 1]),
     "mode reflect": constant("Pad", integers(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect"),
-    "no numbers": constant("Clip", np.zeros(1, np.float32)),
-    "differs each time": Case([node("RandomNormalLike", ["faces"], ["y"])]),
+    "not constant numbers": constant("Clip", np.zeros(1, np.float32)),
+    "its result is random": Case([node("RandomNormalLike", ["faces"], ["y"])]),
     "along all axes": unary("ReduceMean"),
     "training mode": Case(
         [node("BatchNormalization", ["faces", *normalisation(3)], ["y", "m", "v"], training_mode=1)], normalisation(3)
     ),
     "takes no keyword arguments": Case([node("Add", ["faces", "faces"], ["y"], broadcast=1)], opset=6),
-    "by a table of places": constant("Gather", integers(1, 0, 2, 2).reshape(2, 2), axis=2),
+    "by a table of indices": constant("Gather", integers(1, 0, 2, 2).reshape(2, 2), axis=2),
     r"weights of shape \[3, 12, 12\]": Case(
         [node("BatchNormalization", ["faces", *normalisation(3)], ["y"], spatial=0)],
         {name: np.abs(normal(3, 12, 12)) for name in normalisation(3)},

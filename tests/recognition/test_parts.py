@@ -1,4 +1,4 @@
-"""What a kill may leave of the parts of `ftlgan embed`, and what the next run takes of it."""
+"""The parts that a killed `ftlgan embed` may leave, and which of them the next run uses."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_a_kill_while_they_are_removed_leaves_none(folder: Path, deleted: int, m
 def test_what_others_wrote_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "part-00000.parquet").write_bytes(b"theirs")
     with (
-        pytest.raises(DataError, match="holds files that `ftlgan embed` did not write"),
+        pytest.raises(DataError, match="has files that `ftlgan embed` did not write"),
         open_parts(tmp_path, ORIGIN),
     ):
         pass

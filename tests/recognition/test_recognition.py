@@ -90,7 +90,7 @@ def test_what_is_not_asked_for_is_not_imported() -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_extraction_starts_without_torch(name: str) -> None:
-    """Which takes seconds to import."""
+    """Importing it takes seconds."""
     load = f"from ftlgan.recognition import recognizers; recognizers.load({name!r})"
     script = f"import sys; {load}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -101,7 +101,7 @@ def test_without_a_network_one_line_says_what_to_download_and_where_to_put_it(
     message = str(error.value)
     place = tmp_path / "ftlgan/weights/GFPGANv1.4.pth"
     assert re.match(r"https://github\.com/TencentARC/GFPGAN/releases/.*GFPGANv1\.4\.pth: can't be downloaded", message)
-    assert f"put it at {place} by hand (its SHA-256 is {weights.sha256}); or take gfpgan out of methods" in message
+    assert f"put it at {place} by hand (its SHA-256 is {weights.sha256}); or remove gfpgan from methods" in message
     assert "\n" not in message
 
 

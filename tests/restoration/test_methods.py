@@ -1,4 +1,4 @@
-"""What it takes to add a method: one file, one name."""
+"""Adding a method takes one file and one name."""
 
 import importlib
 from pathlib import Path

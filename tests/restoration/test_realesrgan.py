@@ -49,7 +49,7 @@ def test_whatever_the_resolution_a_face_of_112_that_resembles_the_photo(hr: np.n
 
 
 def test_what_is_four_times_as_large_and_not_112_is_resized_bicubically(hr: np.ndarray) -> None:
-    """The network's place is taken by one that repeats pixels."""
+    """A network that repeats pixels replaces the real one."""
     restorer = RealEsrgan(lambda lr: lr.repeat(4, 1).repeat(4, 2), faces_per_call=1)
     for res in (14, 28, 56):
         lr = small(hr, res)

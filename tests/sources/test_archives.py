@@ -147,16 +147,16 @@ def spoilt(name: str, offsets: dict[int, int], files: dict[str, bytes]) -> Damag
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("no rec", "has no train.rec; source recordio reads train.rec and train.idx of one folder"),
+        ("no rec", "has no train.rec; source recordio needs train.rec and train.idx in one folder"),
         ("no idx", "has no train.idx"),
-        ("half", r"train.idx: record \d+ begins at byte [\d,]+, but train.rec ends at [\d,]+: it is not whole"),
-        ("another", r"train.idx: does not match train.rec: at byte [\d,]+ no record \d+ begins"),
-        ("longer", "train.idx: does not match train.rec, which goes on after the last record"),
-        ("text", r"train.idx: is no index, a number and an offset a line \(.*one"),
-        ("negative", "train.idx: is no index"),
-        ("empty", "train.idx: is no index"),
+        ("half", r"train.idx: record \d+ begins at byte [\d,]+, but train.rec ends at [\d,]+: it is truncated"),
+        ("another", r"train.idx: does not match train.rec: record \d+ does not begin at byte [\d,]+"),
+        ("longer", "train.idx: does not match train.rec, which has more data after the last"),
+        ("text", r"train.idx: is not an index, a number and an offset per line \(.*one"),
+        ("negative", "train.idx: is not an index"),
+        ("empty", "train.idx: is not an index"),
         ("size", r"property says '10,128,128'; expected the number of people and 112,112"),
-        ("header alone", "train.rec holds no faces"),
+        ("header alone", "train.rec has no faces"),
     ],
 )
 def test_files_that_do_not_belong_together_are_one_line(tmp_path: Path, name: str, said: str) -> None:
@@ -189,9 +189,9 @@ def test_archives_give_the_photos_of_their_samples(tmp_path: Path) -> None:
     ("files", "said"),
     [
         ({}, "has no archives"),
-        ({"a.tar": {"0.jpg": b"x"}}, r"a.tar: 0.jpg does not say whom it shows; expected 0.cls, or a folder"),
-        ({"a.tar": {"0.cls": b"x"}}, "its archives hold no photos"),
-        ({"a.tar": None}, "a.tar: is no whole tar archive"),
+        ({"a.tar": {"0.jpg": b"x"}}, r"a.tar: 0.jpg names no person; add 0.cls, or a folder"),
+        ({"a.tar": {"0.cls": b"x"}}, "its archives have no photos"),
+        ({"a.tar": None}, "a.tar: is not a complete tar archive"),
     ],
 )
 def test_archives_without_photos_are_one_line(
@@ -209,7 +209,7 @@ def test_archives_without_photos_are_one_line(
 @pytest.mark.parametrize(("source", "name"), [("recordio", "train.rec"), ("webdataset", "a.tar")])
 def test_a_folder_of_archives_names_the_source_that_reads_them(tmp_path: Path, source: str, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DataError, match=f"holds archives; set dataset.source to {source}"):
+    with pytest.raises(DataError, match=f"has archives; set dataset.source to {source}"):
         folder.people(tmp_path, None, None, 0)
 
 

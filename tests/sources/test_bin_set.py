@@ -139,7 +139,7 @@ HOSTILE = [
 def test_what_a_set_names_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "set.bin").write_bytes(hostile(kind))
-    with pytest.raises(DataError, match=r"^set\.bin: names .*, which may run anything, and was not run; get") as error:
+    with pytest.raises(DataError, match=r"^set\.bin: names .*, which may run any code and was not run; get") as error:
         read_bin_set(Path("set.bin"))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "ran").exists()
@@ -159,16 +159,16 @@ def encode(text: str, codec: str) -> Calls:
 
 
 BAD: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "is cut off, or no pickle (Ran out of input); fetch the set anew"),
-    "cut off": (FORMS["bytes, protocol 4"][:9000], "is cut off, or no pickle"),
-    "an image": (IMAGES[0].tobytes(), "is cut off, or no pickle"),
-    "text": (b"lfw.bin: 404 not found\n", "is cut off, or no pickle"),
-    "a list": (pickle.dumps([1]), "holds list, not the list of images"),
-    "three lists": (pickle.dumps((IMAGES, [1.5], GENUINE)), "holds tuple, not the list of images"),
+    "empty": (b"", "is truncated or not a pickle (Ran out of input); get the set again"),
+    "cut off": (FORMS["bytes, protocol 4"][:9000], "is truncated or not a pickle"),
+    "an image": (IMAGES[0].tobytes(), "is truncated or not a pickle"),
+    "text": (b"lfw.bin: 404 not found\n", "is truncated or not a pickle"),
+    "a list": (pickle.dumps([1]), "has list, not a list of images"),
+    "three lists": (pickle.dumps((IMAGES, [1.5], GENUINE)), "has tuple, not a list of images"),
     "no pairs": (pickle.dumps(([], [])), "lists no pairs"),
     "an image too few": (
         pickle.dumps((IMAGES[1:], GENUINE)),
-        "has 45 images and 23 pairs, and not two images for each",
+        "has 45 images and 23 pairs, not two images per",
     ),
     "a pair too many": (pickle.dumps((IMAGES, [*GENUINE, True])), "has 46 images and 24 pairs"),
     "a number for an image": (pickle.dumps(([7], [True])), "image 0 is 7; fetch"),
@@ -179,14 +179,14 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a function": (b"\x80\x02]cnumpy\ndtype\na]\x88a\x86.", "image 0 is"),
     "a name that is filled": (
         b"\x80\x02]cnumpy\ndtype\nN}U\x04nameK\x01s\x86ba]\x88a\x86.",
-        "is cut off, or no pickle",
+        "is truncated or not a pickle",
     ),
     "an array within itself": (
         b"\x80\x02]cnumpy.core.multiarray\n_reconstruct\n)Rq\x00(K\x01cnumpy\ndtype\nU\x02u1\x85R\x89h\x00tba]\x88a\x86.",
         "image 0 is an array of 'u1', not of bytes",
     ),
-    "an answer of 2": (pickle.dumps((IMAGES[:2], [2])), "pair 0 is of one person: 2, not True or False"),
-    "an answer of text": (pickle.dumps((IMAGES[:2], ["yes"])), "pair 0 is of one person: 'yes', not True or False"),
+    "an answer of 2": (pickle.dumps((IMAGES[:2], [2])), "pair 0 has the answer 2, not True or False"),
+    "an answer of text": (pickle.dumps((IMAGES[:2], ["yes"])), "pair 0 has the answer 'yes', not True or False"),
     "answers as floats": (pickle.dumps((IMAGES[:2], np.ones(1))), "of one person is an array of 'f8', not of bytes"),
 }
 
@@ -206,7 +206,7 @@ def test_wherever_a_set_is_cut_off_a_line_says_so(tmp_path: Path, end: int) -> N
     for form in ("arrays, protocol 2", "arrays of Python 2", "bytes, protocol 4"):
         content = FORMS[form]
         (tmp_path / "set.bin").write_bytes(content[: len(content) * end // 60])
-        with pytest.raises(DataError, match="is cut off, or no pickle"):
+        with pytest.raises(DataError, match="is truncated or not a pickle"):
             read_bin_set(tmp_path / "set.bin")
 
 
@@ -242,8 +242,8 @@ def test_faces_of_another_size_are_brought_to_112_and_counted(
     run("unpack", write(tmp_path / "set.bin", images, [True, False]), "-o", tmp_path / "out")
     said = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[2] for line in said[:2]] == [
-        "1 faces of 96x96 px are brought to 112x112 by antialiased bicubic",
-        "2 faces of 224x224 px are brought to 112x112 by antialiased bicubic",
+        "1 faces of 96x96 px were resized to 112x112 (antialiased bicubic)",
+        "2 faces of 224x224 px were resized to 112x112 (antialiased bicubic)",
     ]
     table = pq.read_table(tmp_path / "out" / "faces" / "part-00000.parquet")
     with Image.open(io.BytesIO(images[1].tobytes())) as image:
@@ -254,11 +254,11 @@ def test_faces_of_another_size_are_brought_to_112_and_counted(
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.frombuffer(b"no image", np.uint8), "image 1, set/00000b, is unreadable: not an image; fetch the set anew"),
+        (np.frombuffer(b"no image", np.uint8), "image 1, set/00000b, is unreadable: not an image; get the set again"),
         (IMAGES[0][:2000], "image 1, set/00000b, is unreadable: "),
         (
             cv2.imencode(".jpg", np.zeros((112, 96, 3), np.uint8))[1],
-            "image 1, set/00000b, has 96x112 px; aligned faces",
+            "image 1, set/00000b, has 96x112 px, but aligned faces",
         ),
     ],
 )
@@ -277,9 +277,7 @@ def test_nothing_is_overwritten_and_a_killed_run_is_done_again(tmp_path: Path) -
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     for name in ("full", "file"):
-        assert "is there already; remove it, or choose another folder" in refusal(
-            "unpack", source, "-o", tmp_path / name
-        )
+        assert "already exists; remove it, or choose another folder" in refusal("unpack", source, "-o", tmp_path / name)
     (tmp_path / "out").mkdir()  # empty
     half = tmp_path / ".out.ftlgan-part" / "faces"  # what a killed run leaves
     half.mkdir(parents=True)

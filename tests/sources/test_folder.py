@@ -1,4 +1,4 @@
-"""The user's own photos: what is taken, what is left, and what is said of a folder that won't do."""
+"""The user's own photos: which are used, which are left out, and the errors for unusable folders."""
 
 import os
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_a_path_that_is_no_folder_is_one_line(album: Path, name: str, said: str)
 
 @pytest.fixture
 def copy(album: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: a copy of the project `album/project`, where DVC makes it."""
+    """The working directory: a copy of the project `album/project`, in the place where DVC makes it."""
     copy = album / "project/.dvc/tmp/exps/standalone/copy"
     copy.mkdir(parents=True)
     monkeypatch.chdir(copy)
@@ -125,7 +125,7 @@ def test_nothing_is_linked_outside_the_folder_of_copies(album: Path, monkeypatch
 
 def test_a_linked_person_is_refused(album: Path) -> None:
     (album / "person 11").symlink_to(album / "person 1", target_is_directory=True)
-    with pytest.raises(DataError, match=r"person 11: is a link, whose photos DVC does not watch"):
+    with pytest.raises(DataError, match=r"person 11: is a link, and DVC does not track linked photos"):
         folder.people(album, None, None, 0)
 
 
@@ -173,7 +173,7 @@ def test_folders_within_a_persons_folder_are_taken(album: Path) -> None:
 @pytest.mark.parametrize("place", ["person 3/gone.jpg", "person 3/2020", "person 12"])
 def test_a_link_that_leads_nowhere_is_one_line(album: Path, place: str) -> None:
     (album / place).symlink_to(album / "nowhere")
-    with pytest.raises(DataError, match=f"{place}: is a link that leads nowhere"):
+    with pytest.raises(DataError, match=f"{place}: is a broken link"):
         folder.people(album, None, None, 0)
 
 
@@ -181,7 +181,7 @@ def test_a_linked_photo_is_taken_and_a_linked_folder_refused(album: Path) -> Non
     (album / "person 3/linked.jpg").symlink_to(album / "photo.jpg")
     assert len(folder.people(album, None, None, 0)["person 3"]) == 4
     (album / "person 3/all").symlink_to(album, target_is_directory=True)
-    with pytest.raises(DataError, match=r"person 3/all: is a link, whose photos DVC does not watch"):
+    with pytest.raises(DataError, match=r"person 3/all: is a link, and DVC does not track linked photos"):
         folder.people(album, None, None, 0)
 
 
@@ -200,7 +200,7 @@ def test_in_the_project_itself_nothing_is_linked(album: Path, monkeypatch: pytes
 
 @pytest.fixture
 def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three photos of nobody known; and other files."""
+    """Three unlabeled photos, and other files."""
     folder = tmp_path_factory.mktemp("unlabelled")
     for name in ("c.jpg", "a.JPG", "b.png", "LICENSE.txt", ".hidden.jpg"):
         (folder / name).write_bytes(name.encode())
@@ -233,15 +233,15 @@ def test_somebody_called_as_photos_of_nobody_known_is_refused(album: Path, unlab
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("nowhere", "nowhere does not exist; it should be a folder of photos of nobody known"),
+        ("nowhere", "nowhere does not exist; it should be a folder of unlabeled photos"),
         ("photo.jpg", "photo.jpg is a file; it should be a folder"),
         ("people", "people is the same folder as .*/people, which is dataset.path; give each a folder of its own"),
         ("people/person 1", "person 1 lies in .*/people, which is dataset.path"),
         ("", "holds .*/people, which is dataset.path"),
-        ("none", r"none has no photos \(.jpg, .*\) in it; put some there"),
+        ("none", r"none has no photos \(.jpg, .*\); put some there"),
         (
             "nested",
-            "nested holds the folder 00000, .* move those photos up into .*nested, or if its folders are people",
+            "nested has the folder 00000, .* move them up into .*nested, or if its folders are people",
         ),
     ],
 )
@@ -264,5 +264,5 @@ def test_the_folder_that_stands_for_none_is_empty(album: Path, monkeypatch: pyte
     folder.make_unread("dataset.unlabelled", NO_UNLABELLED, "Nothing is read here.")
     assert fetch(dataset(album), 0)[0] == 28
     (album / NO_UNLABELLED / "a.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"^data/no-unlabelled-photos: nothing is read .* set dataset.unlabelled to"):
+    with pytest.raises(DataError, match=r"^data/no-unlabelled-photos: is not read; .* set dataset.unlabelled to"):
         fetch(dataset(album), 0)

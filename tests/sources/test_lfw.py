@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild, from a server of our own: whatever goes wrong, the photos are whole or not there."""
+"""Labeled Faces in the Wild from a local server: after any fault, the photos are complete or missing."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ PAIRS = [remote.name for remote in lfw.PAIR_LISTS]
 
 
 def noise() -> dict[str, bytes]:
-    """Photos of nobody, by path in the archive."""
+    """Made-up photos by path in the archive."""
     rng = np.random.default_rng(0)
     photos: dict[str, bytes] = {}
     for person in range(PEOPLE):
@@ -56,7 +56,7 @@ ARCHIVE = packed(PHOTO_FILES)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the archive and the lists of pairs, as badly as it is told to."""
+    """Serves the archive and the lists of pairs, with the faults that a test sets."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -189,7 +189,7 @@ def test_wrong_bytes_are_one_line_and_are_not_unpacked(server: Server) -> None:
     with pytest.raises(DataError) as error:
         lfw.download()
     message = str(error.value)
-    assert re.search(r"lfw\.tgz: has SHA-256 [0-9a-f]{64}, where [0-9a-f]{64} is expected .* delete it", message)
+    assert re.search(r"lfw\.tgz: has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64} .* delete it", message)
     assert "\n" not in message
     assert not (cache_folder("lfw") / "lfw").exists()
 

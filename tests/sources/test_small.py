@@ -35,11 +35,11 @@ def test_people_whom_the_data_set_left_out_are_left_out_and_counted(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_small_photos(folder, PEOPLE, ["d", "e"], [])
-    assert "1 people left out, whom dataset.people does not choose" in capsys.readouterr().err
+    assert "1 people left out, because dataset.people excludes them" in capsys.readouterr().err
 
 
 def test_somebody_unknown_is_named(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"dataset.small: .*/d: there is nobody of this name .* rename the folder"):
+    with pytest.raises(DataError, match=r"dataset.small: .*/d: .* no person of this name.* rename or remove"):
         open_small_photos(folder, PEOPLE, [], [])
 
 

@@ -68,7 +68,7 @@ def dataset(album: Path, **others: object) -> Dataset:
 
 
 def splits_of_the_album(dataset: Dataset) -> dict[str, str]:
-    """Who of those who exist is in which split. They come first, so nobody is drawn."""
+    """Return the split of each real person. They come first, so no synthetic person is drawn."""
     rows = itertools.islice(fetch(dataset, seed=0)[1], 2 * (dataset.people or 40))
     return {row["identity"]: row["split"] for row in rows}
 
@@ -103,7 +103,7 @@ def test_people_who_are_all_to_be_tested_do_not_train_with_one_photo_either(albu
 
 
 def test_of_a_list_of_people_nobody_else_is_taken(album: Path, tmp_path: Path) -> None:
-    """Whoever has a larger album gets the split of the smaller one."""
+    """A larger album keeps the splits of a smaller one."""
     named = [f"person {i}" for i in range(0, 40, 2)]
     smaller = tmp_path / "smaller"
     for name in named:
@@ -124,7 +124,7 @@ def test_of_a_list_of_people_nobody_else_is_taken(album: Path, tmp_path: Path) -
             b"person 1\nperson 99\nnobody\n",
             "person 99 has no photos in .* \\(2 of 3 names have none\\); correct the name",
         ),
-        (b"# nobody\n \n", "names nobody; write a name on each line"),
+        (b"# nobody\n \n", "has no names; write one name per line"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
     ],
 )
@@ -193,14 +193,14 @@ def test_a_list_of_other_photos_is_one_line(numbered_album: Path, tmp_path: Path
 
 
 def test_too_few_people_are_named(album: Path) -> None:
-    said = r"6 people .* leave 1 to train on beside 2 for val and 3 for test, .* add people"
+    said = r"6 people .* give 1 for train, 2 for val and 3 for test, .* add people"
     with pytest.raises(DataError, match=said):
         fetch(dataset(album, people=6, test=0.5), seed=0)
 
 
 def test_too_few_synthetic_people_are_named(album: Path) -> None:
     with pytest.raises(
-        DataError, match=r"9 people .* leave 1 to train on beside 2 for val and 6 for test, .* add .*synthetic_people"
+        DataError, match=r"9 people .* give 1 for train, 2 for val and 6 for test, .* add .*synthetic_people"
     ):
         fetch(dataset(album, people=6, synthetic_people=3, test=1), seed=0)
 
@@ -209,7 +209,7 @@ def test_people_with_one_photo_are_not_enough(tmp_path: Path) -> None:
     for person in range(8):
         (tmp_path / str(person)).mkdir()
         (tmp_path / str(person) / "a.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"^dataset: 0 people with 2 photos or more leave 0 .* add people, photos"):
+    with pytest.raises(DataError, match=r"^dataset: 0 people with 2 or more photos give 0 .* add people, photos"):
         fetch(dataset(tmp_path), seed=0)
 
 

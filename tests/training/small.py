@@ -55,7 +55,7 @@ def losing(config: Training = CONFIG, /, **weights: Any) -> Training:
 
 
 def still(config: Training = CONFIG) -> Training:
-    """Return a config by which no face is degraded anew."""
+    """Return a config without degradation in each step."""
     return changed(config, augmentation=STILL)
 
 
@@ -80,7 +80,7 @@ class Colours(nn.Module):
 
 @dataclass
 class Trained:
-    """What a training left."""
+    """The results of a training."""
 
     generator: Generator
     best: float
@@ -120,7 +120,7 @@ ATTENTION: Size = {"trunk": "attention", "features": 32, "blocks": 1, "growth": 
 
 
 def small_generator(size: Size = DENSE) -> Generator:
-    """Return a network that learns in no time."""
+    """Return a network that trains very fast."""
     return Generator(14, **size)
 
 

@@ -78,7 +78,7 @@ def test_a_share_of_the_faces_gets_the_realistic_chain(faces: np.ndarray) -> Non
 
 
 def where(face: np.ndarray, moved: np.ndarray, most: int) -> tuple[int, int]:
-    """By how much the inner part of a face was moved."""
+    """Return the shift of the inner part of a face."""
     inner = moved[most:-most, most:-most]
     size = len(inner)
     for y in range(2 * most + 1):

@@ -1,4 +1,4 @@
-"""What each step learns from is a matter of seed and step, and ready when the step asks."""
+"""A batch depends only on seed and step, and is ready when the step needs it."""
 
 import threading
 import time

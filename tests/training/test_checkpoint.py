@@ -1,4 +1,4 @@
-"""A checkpoint is what was written, or it is not used and a line says why."""
+"""A checkpoint is read as it was written, or a line says why it is not used."""
 
 import os
 import threading
@@ -64,8 +64,8 @@ def test_random_bytes_are_removed_and_a_line_says_so(
     checkpoint.path.write_bytes(content)
     assert checkpoint.read() is None
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{checkpoint.path}: is no whole checkpoint (")
-    assert line.endswith("): removed, training starts anew")
+    assert line.startswith(f"{checkpoint.path}: is not a complete checkpoint (")
+    assert line.endswith("); removed, training starts again")
     assert not checkpoint.path.exists()
 
 
@@ -85,7 +85,7 @@ def test_a_flipped_bit_is_noticed(checkpoint: Checkpoint, where: str, capsys: py
     broken[-1 if where == "a tensor" else broken.index(b"7}")] ^= 1
     checkpoint.path.write_bytes(broken)
     assert checkpoint.read() is None
-    assert "its content is not what was written" in capsys.readouterr().err
+    assert "its digest does not match its content" in capsys.readouterr().err
 
 
 def test_only_the_first_of_several_processes_speaks(checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,16 +151,16 @@ def test_on_another_platform_a_training_goes_on_and_says_what_differs(
     other(checkpoint, platform={"threads": "8"}).write(TENSORS, {"step": 7})
     assert checkpoint.read()
     (line,) = capsys.readouterr().err.splitlines()
-    assert "another platform (threads 8, now 2); training goes on from it" in line
+    assert "another platform (threads 8, now 2); training resumes from it" in line
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"params": {"res": 14, "train.seed": 1}}, "train.seed was 1, is 0; set it back to go on from it"),
-        ({"params": {"res": 28, "train.seed": 1}}, "res was 28, is 14 (and 1 more); set it back to go on from it"),
-        ({"files": {CODE: "1a", DATA: "9f"}}, f"{DATA} has changed since; bring it back to go on from it"),
-        ({"files": {CODE: "9f", DATA: "2b"}}, f"{CODE} has changed since; check out c0ffee1 to go on from it"),
+        ({"params": {"res": 14, "train.seed": 1}}, "train.seed was 1, is 0; set it back to resume from it"),
+        ({"params": {"res": 28, "train.seed": 1}}, "res was 28, is 14 (and 1 more); set it back to resume from it"),
+        ({"files": {CODE: "1a", DATA: "9f"}}, f"{DATA} has changed since; restore it to resume from it"),
+        ({"files": {CODE: "9f", DATA: "2b"}}, f"{CODE} has changed since; check out c0ffee1 to resume from it"),
     ],
 )
 def test_a_checkpoint_that_can_be_used_again_is_kept_and_a_line_says_how(
@@ -187,15 +187,15 @@ def test_a_checkpoint_that_can_never_be_used_again_is_removed_and_a_line_says_so
     if kind == "random bytes":
         path.write_bytes(os.urandom(500))
     (line,) = said(checkpoint, capsys)
-    assert line.startswith(f"{path}: is not used: it is no whole checkpoint of this version (")
-    assert line.endswith("): removed")
+    assert line.startswith(f"{path}: is not used: it is not a complete checkpoint of this version (")
+    assert line.endswith("); removed")
     assert list(checkpoint.folder.iterdir()) == []
 
 
 def test_a_checkpoint_of_code_that_was_never_committed_goes_when_the_training_is_done(
     checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Until then the code can be brought back."""
+    """Until then, the user can restore the code."""
     earlier = other(checkpoint, files={CODE: "9f", DATA: "2b"}, commit=None)
     earlier.write(TENSORS, {"step": 7})
     with pytest.raises(KeyboardInterrupt), checkpoint.in_use():
@@ -205,7 +205,7 @@ def test_a_checkpoint_of_code_that_was_never_committed_goes_when_the_training_is
     capsys.readouterr()
     with checkpoint.in_use():
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith(f"{earlier.path}: is not used: {CODE} has changed since, and that was never committed")
+        assert line.startswith(f"{earlier.path}: is not used: {CODE} has changed since, and the old code was not")
         checkpoint.remove()
     assert list(checkpoint.folder.iterdir()) == []
 
@@ -225,7 +225,7 @@ def test_a_second_training_of_the_same_waits_and_says_so(
         assert not began.wait(0.5)
     thread.join(30)
     assert began.is_set()
-    assert "the same training is under way in another process; this one waits" in capfd.readouterr().err
+    assert "the same training runs in another process; this one waits" in capfd.readouterr().err
 
 
 def test_the_checkpoint_of_a_training_under_way_is_left_alone(

@@ -1,4 +1,4 @@
-"""What a training reads, and what it says when something is not there."""
+"""The data of a training, and the errors if something is missing."""
 
 import shutil
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def test_no_twin_is_read_where_none_is_needed(tables: Path) -> None:
 )
 def test_a_face_without_a_twin_names_the_param_that_needs_it(tables: Path, config: Training, key: str) -> None:
     remove_faces(tables, "aligned", ["3"])
-    with pytest.raises(DataError, match=rf"1 of the 16 train faces .* first is 3\), which {key} need: set") as error:
+    with pytest.raises(DataError, match=rf"1 of the 16 train faces .* first is 3\), but {key} need twins") as error:
         read(tables, config)
     assert "\n" not in str(error.value)
 
@@ -133,7 +133,7 @@ def test_a_triplet_of_a_face_that_is_not_there_is_named(role: str) -> None:
 
 def test_teacher_embeddings_of_other_val_faces_are_refused(tables: Path) -> None:
     remove_faces(tables, "targets/sface", ["23"])
-    with pytest.raises(DataError, match="targets/sface: does not hold the val faces"):
+    with pytest.raises(DataError, match="targets/sface: does not have the val faces"):
         read(tables)
 
 
@@ -142,13 +142,13 @@ def test_teachers_that_have_not_seen_the_same_faces_are_refused(tables: Path) ->
     shutil.copytree(tables / "targets/sface", tables / "targets/other")
     assert [references.table.name for references in read(tables, both).references] == ["sface", "other"]
     remove_faces(tables, "targets/other", ["3"])
-    with pytest.raises(DataError, match=r"targets/other: does not hold the train faces of .*targets/sface"):
+    with pytest.raises(DataError, match=r"targets/other: does not have the train faces of .*targets/sface"):
         read(tables, both)
 
 
 @pytest.fixture
 def with_native(tables: Path) -> Path:
-    """The same, and a native face of each of two training people, each the anchor of a triplet."""
+    """The same tables with a native face of two training people, each the anchor of a triplet."""
     degraded = read_faces(tables / "degraded")
     rows = degraded.to_pylist()
     own = [row | {"face_id": f"small/{row['face_id']}", "native": True} for row in (rows[0], rows[4])]
@@ -186,7 +186,7 @@ def test_native_faces_alone_are_the_anchors_where_train_faces_says_so(with_nativ
 
 
 def test_where_no_face_is_native_a_line_says_so(tables: Path) -> None:
-    with pytest.raises(DataError, match=r"_triplets: no anchor is native, as train.faces asks; set it to all"):
+    with pytest.raises(DataError, match=r"_triplets: has no native anchors, which train.faces needs; set it to all"):
         read(tables, changed(TRIPLET, train={"faces": "native"}))
 
 

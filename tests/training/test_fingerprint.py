@@ -66,10 +66,10 @@ def test_params_or_data_that_change_while_it_trains_are_refused(project: Path) -
     begun = take_fingerprint(PARAMS, "ftlgan")
     (project / "src/loop.py").write_text("a comment more")
     check_unchanged(begun, PARAMS.model_copy(update={"seed": 7}), "ftlgan")
-    with pytest.raises(DataError, match="while it ran, something else changed what it is of: res was 14, is 28; put"):
+    with pytest.raises(DataError, match="its params or data changed while it ran: res was 14, is 28; change"):
         check_unchanged(begun, PARAMS.model_copy(update={"res": 28}), "ftlgan")
     (project / "data/degraded/part-00001.parquet").write_text("of another res")
-    with pytest.raises(DataError, match="data/degraded is another; put that back and run again"):
+    with pytest.raises(DataError, match="data/degraded has changed; change them back and run again"):
         check_unchanged(begun, PARAMS, "ftlgan")
 
 
@@ -87,7 +87,7 @@ def test_two_params_that_differ_are_named_with_both_values() -> None:
 
 @pytest.mark.parametrize("content", ["", "stages: {}", "stages: [a]", "stages:"])
 def test_a_dvc_yaml_without_the_stage_is_one_line(project: Path, content: str) -> None:
-    """Else all trainings would be the same."""
+    """Otherwise, all trainings would have the same fingerprint."""
     (project / "dvc.yaml").write_text(content)
     with pytest.raises(DataError, match=r"^dvc\.yaml: has no params or no deps of the stage train"):
         take_fingerprint(PARAMS, "ftlgan")

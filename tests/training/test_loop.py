@@ -1,4 +1,4 @@
-"""The loop: it learns, repeats, keeps the best, stops when it cannot go on, and goes on after a kill."""
+"""The loop learns, is repeatable, keeps the best weights, stops on errors, and resumes after a kill."""
 
 import os
 import shutil
@@ -63,7 +63,7 @@ def test_every_step_is_logged_and_validated_when_due(data: TrainingSet) -> None:
 
 
 def test_the_best_state_is_kept(data: TrainingSet) -> None:
-    """At this rate training does harm from the start: the first average is the best, and bicubic is none of them."""
+    """With this learning rate, the d' only falls: the first average is the best, and bicubic is never selected."""
     config = faster(losing(triplet=1.0, pixel=1.0), steps=3, learning_rate=0.1, warmup=0)
     best, last = (train(data, faster(config, validate_every=every)) for every in (1, 3))
     untrained, *averages = best.values("val_d_prime")

@@ -37,9 +37,9 @@ def test_the_weights_are_those_of_the_file(trained: tuple[Generator, WeightsFile
 @pytest.mark.parametrize(
     ("generator", "res", "said"),
     [
-        ({**DENSE, "features": 16}, 14, "is of another network than the one in generator; give the generator"),
-        ({**DENSE, "positions": True}, 14, "is of another network"),
-        (ATTENTION, 14, "is of another network"),
+        ({**DENSE, "features": 16}, 14, "is for another network than the params of generator; set generator"),
+        ({**DENSE, "positions": True}, 14, "is for another network"),
+        (ATTENTION, 14, "is for another network"),
         (DENSE, 28, r"^train\.start: .*restores faces of 14 px, but res is 28.*; or set train\.start to null$"),
     ],
 )

@@ -1,4 +1,4 @@
-"""One step, beside the same step written down naively: every term reaches the weights, by the right faces."""
+"""One step, compared with a naive one: every term reaches the weights, through the right faces."""
 
 import copy
 from dataclasses import replace
@@ -142,7 +142,7 @@ def minimise(network: nn.Module, loss: Tensor, rate: float, clip: float) -> None
 def test_a_step_is_what_it_is_naively(
     data: TrainingSet, config: Training, discriminator: dict[str, object], settings: dict[str, object], every: int
 ) -> None:
-    """Where `every` is 2, each second face is native."""
+    """If `every` is 2, every second face is native."""
     if every:
         assert data.train.hr is not None
         native = np.arange(len(data.train.lr)) % every == 0

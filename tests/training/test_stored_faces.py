@@ -1,4 +1,4 @@
-"""Faces that stay on disk: each is found where it lies, whatever Parquet makes of the table, in any order."""
+"""Faces on disk: each is found in its file, for any layout of the Parquet file and in any order."""
 
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def test_a_face_that_is_there_twice_is_found_twice(tmp_path: Path) -> None:
 
 
 def test_a_table_of_large_pages_is_found(tmp_path: Path) -> None:
-    """Beyond a megabyte Parquet gives the dictionary up, and begins new pages."""
+    """Beyond a megabyte, Parquet stops using the dictionary and starts new pages."""
     large = np.random.default_rng(0).integers(0, 256, (60, 160, 160, 3), np.uint8)
     write_faces(tmp_path, FACES, rows(large))
     _, stored = find_faces(tmp_path, "val")
@@ -88,5 +88,5 @@ def test_a_split_without_faces_is_one_line(folder: Path) -> None:
 def test_a_file_that_changes_meanwhile_is_one_line(folder: Path) -> None:
     _, stored = find_faces(folder, "train")
     (folder / "part-00001.parquet").write_bytes(b"another")
-    with pytest.raises(DataError, match=r"part-00001.parquet: has changed while it was in use"):
+    with pytest.raises(DataError, match=r"part-00001.parquet: changed while it was in use"):
         stored[:]

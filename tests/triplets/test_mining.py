@@ -1,4 +1,4 @@
-"""Mining: every row is a triplet, semi-hard where it can be, and the same for the same seed."""
+"""Mining: every row is a triplet, semi-hard if possible, and the same for the same seed."""
 
 import runpy
 import shutil
@@ -37,7 +37,7 @@ def faces() -> Faces:
 
 @pytest.fixture
 def more_faces(faces: Faces) -> Faces:
-    """The same, and 12 faces of whom nobody knows who it is: 6 are of the first six people, 3 of one more, 3 alike."""
+    """The same space and 12 unknown faces: 6 of the first six people, 3 of one more person, 3 alike."""
     ids, identities, embeddings = faces
     rng = np.random.default_rng(1)
     own = rng.normal(size=(4, 8)) / np.sqrt(8)
@@ -63,7 +63,7 @@ def test_every_row_is_a_triplet_with_its_true_distances(more_faces: Faces) -> No
 
 
 def test_negatives_are_those_of_a_naive_search(faces: Faces) -> None:
-    """With `negatives` = `hardest`, nothing is left to chance: the nearest semi-hard ones, in a plain loop."""
+    """With `negatives` = `hardest` nothing is random: a plain loop finds the nearest semi-hard faces."""
     ids, identities, embeddings = faces
     config = Triplets(positives=1, negatives=4, hardest=4, margin=0.5, among=None)
     table = mined(faces, config).to_pandas()
@@ -140,7 +140,7 @@ def test_the_triplets_are_those_of_a_naive_search_however_many_anchors_are_compa
 
 
 def many_faces(count: int = 5000, people: int = 500) -> Faces:
-    """So many faces that no block of the search holds all, a tenth of nobody known, some of them twice the same."""
+    """Too many faces for one block of the search; a tenth of them is unknown, and some are duplicates."""
     rng = np.random.default_rng(0)
     who = rng.integers(0, people, count)
     vectors = rng.normal(size=(people, 16))[who] + 0.8 * rng.normal(size=(count, 16))
@@ -189,7 +189,7 @@ def test_the_limit_is_taken_from_no_more_than_so_many_pairs(monkeypatch: pytest.
 
 
 def test_who_may_be_the_same_person_is_not_negative(more_faces: Faces) -> None:
-    """Whoever nobody knows: not where 95 of 100 pairs of one person are nearer to each other than that."""
+    """An unknown face is no negative within the distance of 95% of the pairs of one person."""
     ids, identities, embeddings = more_faces
     genuine = [
         np.linalg.norm(embeddings[i] - embeddings[j])
@@ -217,7 +217,7 @@ def test_the_seed_decides(faces: Faces) -> None:
 
 @pytest.mark.parametrize("identities", [["a", "a"], ["a", "b"], ["a", None], [None, None]])
 def test_people_without_a_triplet_are_one_line(identities: list[str]) -> None:
-    with pytest.raises(DataError, match=r"2 training faces of \d known people hold no triplet"):
+    with pytest.raises(DataError, match=r"2 training faces of \d known people give no triplet"):
         mined((np.array(["1", "2"]), np.array(identities), np.eye(2, dtype=np.float32)))
 
 
@@ -254,5 +254,5 @@ def test_people_of_whom_there_is_no_triplet_are_one_line_of_the_stage(
     write_faces(tmp_path / "data/small", ALIGNED, [])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["triplets.py", "sface"])
-    with pytest.raises(SystemExit, match="4 training faces of 4 known people hold no triplet"):
+    with pytest.raises(SystemExit, match="4 training faces of 4 known people give no triplet"):
         runpy.run_path(str(root / "stages/triplets.py"), run_name="__main__")

@@ -1,4 +1,4 @@
-"""The table of triplets: written in shards, read back, and refused where it is none."""
+"""The table of triplets: written in shards, read back, and refused if invalid."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ftlgan.triplets.table import TRIPLETS, read_triplets, write_triplets
 
 
 def some(count: int) -> pa.Table:
-    """So many triplets."""
+    """Return a table of `count` triplets."""
     numbers = np.arange(count)
     ids = [pa.array([f"{role}{i}" for i in numbers]) for role in "apn"]
     people = [pa.array([None if i % 3 == 0 else f"{role}{i}" for i in numbers]) for role in "pq"]
@@ -45,7 +45,7 @@ def test_a_table_that_gets_smaller_leaves_no_shard_behind(tmp_path: Path, monkey
 
 def test_a_table_of_another_schema_is_one_line(tmp_path: Path) -> None:
     write_table(tmp_path / "part-00000.parquet", pa.table({"anchor": ["a"]}))
-    with pytest.raises(DataError, match=r"part-00000\.parquet: its columns are anchor"):
+    with pytest.raises(DataError, match=r"part-00000\.parquet: has the columns anchor"):
         list(read_triplets(tmp_path))
 
 
@@ -59,11 +59,11 @@ def test_a_table_of_another_schema_is_one_line(tmp_path: Path) -> None:
 )
 def test_a_row_that_is_no_triplet_is_named(tmp_path: Path, row: tuple[object, ...], said: str) -> None:
     write_table(tmp_path / "part-00000.parquet", pa.table([[value] for value in row], schema=TRIPLETS))
-    with pytest.raises(DataError, match=f"{said} .* is no triplet"):
+    with pytest.raises(DataError, match=f"{said} .* is not a triplet"):
         list(read_triplets(tmp_path))
 
 
 def test_an_empty_table_is_one_line(tmp_path: Path) -> None:
     write_table(tmp_path / "part-00000.parquet", TRIPLETS.empty_table())
-    with pytest.raises(DataError, match="holds no triplets"):
+    with pytest.raises(DataError, match="has no triplets"):
         list(read_triplets(tmp_path))

@@ -1,4 +1,4 @@
-"""Files of others' weights: the right one is loaded, anything else is one line, and none runs code."""
+"""Pretrained weights: the right file loads, any other gives a one-line error, and no code in it runs."""
 
 import pickle
 import subprocess
@@ -52,10 +52,10 @@ def test_a_pickle_with_code_in_it_does_not_run(save: Save, tmp_path: Path) -> No
         def __reduce__(self) -> tuple[Callable[[str], str], tuple[str]]:
             return subprocess.getoutput, (f"touch {tmp_path}/it-ran",)
 
-    assert "holds code, which was not run" in refusal(save({"params_ema": network().state_dict(), "more": Code()}))
+    assert "contains code, which was not run" in refusal(save({"params_ema": network().state_dict(), "more": Code()}))
     (tmp_path / "net.pth").write_bytes(pickle.dumps(Code(), protocol=2))
     weights = PretrainedWeights(file=str(tmp_path / "net.pth"), sha256=sha256_of(tmp_path / "net.pth"))
-    assert "holds code, which was not run" in refusal(weights)
+    assert "contains code, which was not run" in refusal(weights)
     assert not (tmp_path / "it-ran").exists()
 
 
@@ -81,10 +81,10 @@ def test_a_file_that_is_not_there_is_named_with_its_key_and_digest(save: Save) -
     ("content", "said"),
     [
         (network(scale=2).state_dict(), "holds ESRGAN x2, but realesrgan needs ESRGAN x4"),
-        (torch.nn.Linear(2, 2).state_dict(), "holds no network that spandrel knows, but realesrgan needs ESRGAN"),
-        ({}, "holds no network that spandrel knows"),
-        ([1, 2], "holds no network that spandrel knows"),
-        (torch.zeros(3), "holds no network that spandrel knows"),
+        (torch.nn.Linear(2, 2).state_dict(), "has no network that spandrel knows, but realesrgan needs ESRGAN"),
+        ({}, "has no network that spandrel knows"),
+        ([1, 2], "has no network that spandrel knows"),
+        (torch.zeros(3), "has no network that spandrel knows"),
     ],
 )
 def test_another_network_is_one_line(save: Save, content: object, said: str) -> None:

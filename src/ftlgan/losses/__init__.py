@@ -1,7 +1,7 @@
-"""The terms of the generator's loss, one module each, summed by weight.
+"""The generator's loss: a weighted sum of terms, one module per term.
 
-The weights are params (`losses.*`); 0 switches a term off. The paper (Pulgar and Mery) states the triplet; that
-the others stand beside it, and their weights, are our choice.
+The weights are params (`losses.*`); 0 switches a term off. The paper (Pulgar and Mery) states the triplet loss; the
+other terms and all weights are our choice.
 """
 
 from collections.abc import Sequence
@@ -22,33 +22,33 @@ TERMS = ("pixel", "identity", "triplet", "perceptual", "adversarial")
 
 @dataclass(frozen=True)
 class Embedded:
-    """The faces of a batch as one teacher sees them, by embeddings of unit length."""
+    """The unit embeddings of a batch by one teacher."""
 
     anchor: Tensor
-    """(N, D), of the restored faces: gradients pass through."""
+    """(N, D), the restored faces: gradients pass through."""
     positive: Tensor
-    """(N, D), of another photo of the same person."""
+    """(N, D), other photos of the same people."""
     negative: Tensor
-    """(N, D), of somebody else."""
+    """(N, D), photos of other people."""
     twin: Tensor | None = None
-    """(N, D), of the anchors' high-resolution twins."""
+    """(N, D), the anchors' high-resolution twins."""
 
 
 @dataclass(frozen=True)
 class LossInputs:
-    """What the terms compare, as far as terms in use need it; images are RGB in [0, 1]."""
+    """The inputs of the terms. Those that no term in use needs may be missing. Images are RGB in [0, 1]."""
 
     restored: Tensor
     """(N, 3, 112, 112), the generator's output."""
     embedded: Sequence[Embedded]
-    """The same faces by each teacher."""
+    """The embeddings by each teacher."""
     hr: Tensor | None = None
     """(N, 3, 112, 112), the anchors' high-resolution twins."""
     features: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]] = ()
-    """Each network of the perceptual term gives its features of `restored`, a (N, C, H, W) a layer, through which
-    gradients pass, and those of `hr`."""
+    """For each network of the perceptual term, the features of `restored`, through which gradients pass, and those of
+    `hr`: one (N, C, H, W) per layer."""
     logits: Tensor | None = None
-    """(N, 1, 112, 112), the discriminator's answer to `restored`: gradients pass through."""
+    """(N, 1, 112, 112), the discriminator's output for `restored`: gradients pass through."""
 
 
 def total_loss(
@@ -56,13 +56,13 @@ def total_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum, and each term before weighting. A term of weight 0 is not computed.
 
-    A term for which there are several networks is the mean over them.
+    A term with several networks is the mean over them.
 
     Args:
-        inputs: what the terms compare.
-        weights: of the terms, `losses.MODEL` in params.yaml.
-        margin: of the triplet term.
-        form: of the adversarial term.
+        inputs: embeddings, images and features to compare.
+        weights: weights of the terms, `losses.MODEL` in params.yaml.
+        margin: margin of the triplet term.
+        form: form of the adversarial term.
     """
     terms: dict[str, Tensor] = {}
     if weights.pixel:

@@ -25,7 +25,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, form: AdversarialForm) -> Ten
     Args:
         real: logits of real photos, any shape.
         fake: logits of restored faces.
-        form: as in `generator_loss`, and so is the source.
+        form: see `generator_loss`, also for the source.
     """
     if form == "hinge":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
@@ -33,11 +33,11 @@ def discriminator_loss(real: Tensor, fake: Tensor, form: AdversarialForm) -> Ten
 
 
 def r1_penalty(real: Tensor, logits: Tensor) -> Tensor:
-    """Return R1: half the squared norm of the gradient of each photo's mean logit by its pixels, averaged over photos.
+    """Return the R1 penalty: half the squared norm of the gradient of a photo's mean logit, averaged over photos.
 
     Args:
         real: real photos, (N, 3, H, W), that require a gradient.
-        logits: the discriminator's answer to them, (N, 1, H, W).
+        logits: the discriminator's output for them, (N, 1, H, W).
 
     Source: Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?" (2018), eq. 9.
     """

@@ -1,4 +1,4 @@
-"""Identity loss: the restored face should be recognised as its own high-resolution twin."""
+"""Identity loss: the restored face should be recognized as its own high-resolution twin."""
 
 from torch import Tensor
 

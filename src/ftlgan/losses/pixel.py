@@ -1,4 +1,4 @@
-"""Pixel loss: keeps colours and pose where recognition does not care."""
+"""Pixel loss: keeps colors and pose, to which recognition is insensitive."""
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Triplet loss: the paper's claim. It needs no pixel of the anchor's high-resolution twin."""
+"""Triplet loss, as in the paper. It does not need the anchor's high-resolution twin."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -7,7 +7,7 @@ from torch import Tensor
 from ftlgan.params import Distance
 
 EPSILON = 1e-12
-"""Under the root: the gradient of a distance of exactly 0 is finite."""
+"""Added under the square root, so that the gradient is finite at a distance of 0."""
 
 
 def triplet_loss(
@@ -15,17 +15,17 @@ def triplet_loss(
 ) -> Tensor:
     """Return the mean of max(0, D(A, P) - D(A, N) + margin).
 
-    It is torch's margin ranking loss of the two distances, which adds in the order of the formula. Torch's
-    `triplet_margin_with_distance_loss` adds the margin first: the two differ by rounding.
+    It is torch's margin ranking loss of the two distances, which adds in the order of the formula.
+    `triplet_margin_with_distance_loss` adds the margin first, which rounds differently.
 
     Args:
         anchor: unit embeddings of restored faces, (N, D).
         positive: unit embeddings of other photos of the same people, (N, D).
         negative: unit embeddings of photos of other people, (N, D).
-        margin: > 0; unit embeddings are at most 2 apart, by either distance.
+        margin: > 0. Both distances of unit embeddings are at most 2.
         distance: D, `euclidean` or `cosine` (1 - cos, half the square of the former).
 
-    Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), where D is the square.
+    Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015), which uses the squared distance.
     """
     measure = euclidean_distance if distance == "euclidean" else cosine_distance
     positive_distance, negative_distance = measure(anchor, positive), measure(anchor, negative)
@@ -34,10 +34,10 @@ def triplet_loss(
 
 
 def euclidean_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return the distance of each two rows, (N, D) and (N, D) to (N,)."""
+    """Return the row-by-row Euclidean distance, (N, D) and (N, D) to (N,)."""
     return ((a - b).square().sum(dim=1) + EPSILON).sqrt()
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return 1 - cos of each two rows of unit length, (N, D) and (N, D) to (N,)."""
+    """Return 1 - cos row by row, for rows of unit length, (N, D) and (N, D) to (N,)."""
     return 1 - (a * b).sum(dim=1)

@@ -1,4 +1,4 @@
-"""VGG19's features for the perceptual term, where torchvision's weights have been put.
+"""VGG19's features for the perceptual term, with torchvision's weights.
 
 Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015); the layers
 are ESRGAN's and Real-ESRGAN's, before activation.
@@ -20,7 +20,7 @@ class Vgg19(nn.Module):
     """Frozen features of the layers `TAPS`.
 
     Raises:
-        WeightsError: if the weights are not where torchvision keeps them, or are others.
+        WeightsError: if the weights are not where torchvision keeps them, or have another digest.
     """
 
     mean: Tensor
@@ -38,11 +38,11 @@ class Vgg19(nn.Module):
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, faces: Tensor) -> list[Tensor]:
-        """Features of faces, RGB in [0, 1], (N, 3, H, W): a (N, C, h, w) a layer."""
+        """Return the features of faces, RGB in [0, 1], (N, 3, H, W): one (N, C, h, w) per layer."""
         x, kept = (faces - self.mean) / self.std, list[Tensor]()
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in TAPS:
                 kept.append(x)
-                x = x.clone()  # the activation that follows works in place
+                x = x.clone()  # the next layer, an activation, works in place
         return kept

@@ -1,4 +1,4 @@
-"""Where networks run, and that they run the same twice."""
+"""The device and precision of networks, and settings that make their results repeatable."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ Result = TypeVar("Result", Tensor, tuple[Tensor, list[Tensor]])
 
 
 def prepare_device(device: str, seed: int, devices: int = 1, precision: Precision = "float32") -> None:
-    """Seed torch, set the precision, and make torch refuse what would not repeat.
+    """Seed torch, set the precision, and make torch refuse nondeterministic operations.
 
     Raises:
-        ParamsError: if there are not so many GPUs, or the packages of requirements-gpu.lock are missing.
+        ParamsError: if there are fewer GPUs than `devices`, or the packages of requirements-gpu.lock are missing.
     """
     found = torch.cuda.device_count()
     if device == "cuda" and found < devices:
@@ -36,35 +36,37 @@ def prepare_device(device: str, seed: int, devices: int = 1, precision: Precisio
             "train.device: 'cuda', but torch's packages for a GPU are missing; install them with "
             "`uv pip install --no-deps --require-hashes -r requirements-gpu.lock`, or set it to cpu"
         )
-    # Matrix products and convolutions of 10-bit mantissas, or of 23: never whatever the library's default is.
+    # TF32 has 10-bit mantissas instead of 23. Set it explicitly: the libraries' defaults differ.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, CUDA's matrix products don't repeat
-    torch.backends.cudnn.benchmark = False  # it would choose algorithms by the clock
-    torch.set_deterministic_debug_mode("error")  # what it does not set for the compiler is in `prepare_compiler`
-    # Else torch fills every new tensor before it is written to, in case that it is not.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # otherwise CUDA's matrix products don't repeat
+    torch.backends.cudnn.benchmark = False  # it would choose algorithms by timing them
+    torch.set_deterministic_debug_mode("error")  # `prepare_compiler` sets the rest for the compiler
+    # By default, torch then fills every uninitialized tensor, which costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.manual_seed(seed)
 
 
 def prepare_compiler() -> None:
-    """Make `torch.compile` choose what repeats, and look for the C++ compiler that it needs.
+    """Make `torch.compile` deterministic, and check for the C++ compiler that it needs.
 
     Raises:
-        ParamsError: if there is none.
+        ParamsError: if there is no C++ compiler.
     """
     named = os.environ.get("CXX")
     if not any(map(shutil.which, [named] if named else ["g++", "clang++", "c++"])):
         raise ParamsError(
-            f"train.compile: true needs a C++ compiler and {named or 'g++'} is not here; install it or set it to false"
+            f"train.compile: true needs a C++ compiler, but {named or 'g++'} is missing; install it, or set it to false"
         )
-    torch.use_deterministic_algorithms(True)  # takes seconds: it imports the compiler
+    torch.use_deterministic_algorithms(True)  # takes seconds, because it imports the compiler
 
 
 def autocast(device: str, precision: Precision, *, cached: bool = True) -> AbstractContextManager[object]:
-    """Compute in bfloat16 what bears it, where that is the precision.
+    """Return a context that runs suitable operations in bfloat16 if that is the precision, and else changes nothing.
 
     Args:
-        cached: keep the weights that were converted until the block ends.
+        device: the device, e.g. `cpu` or `cuda:0`.
+        precision: the precision of the training.
+        cached: keep converted weights until the block ends.
     """
     enabled = precision == "bfloat16"
     return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=enabled, cache_enabled=cached)
@@ -73,22 +75,22 @@ def autocast(device: str, precision: Precision, *, cached: bool = True) -> Abstr
 def cuda_graphed(
     function: Callable[[Tensor], Result], like: Tensor, precision: Precision
 ) -> Callable[[Tensor], Result]:
-    """Let a GPU replay as one what a function starts on it kernel by kernel, forward and backward.
+    """Record a function's kernels, forward and backward, as CUDA graphs that the GPU replays with one launch.
 
-    Small faces are small work: one by one, the kernels of a deep network take longer to start than to run.
+    On small faces, the kernels of a deep network take longer to launch one by one than to run.
 
     Args:
         function: a network, whose weights get their gradients, or any other function; not differentiable twice.
-        like: what it will be called with, (N, 3, H, W) on the GPU, as to shape and whether a gradient is wanted for
-            it. The shape is not checked.
-        precision: of its arithmetic, whatever it is called in.
+        like: an example input, (N, 3, H, W) on the GPU, with `requires_grad` as in later calls. Calls must have the
+            same shape, which is not checked.
+        precision: precision of its arithmetic, in any context.
 
     Returns:
-        The same function, for training on the GPU. What it returns is overwritten by its next call.
+        The same function, for training on the GPU. Its next call overwrites its result.
     """
-    # The recording replaces the `forward` of a module. Here it is a module around the network, which stays as it is.
+    # Recording replaces the `forward` of a module. Wrap the network, so that its own `forward` stays.
     recorded = nn.Sequential(function) if isinstance(function, nn.Module) else function
-    # Gradients come from the stream of the recording: torch waits for it, and would warn of that.
+    # Gradients come from the recording's stream. torch waits for it, and would log a warning.
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     with autocast("cuda", precision, cached=False):
         return torch.cuda.make_graphed_callables(recorded, (like,))  # pyright: ignore[reportReturnType]
@@ -96,10 +98,10 @@ def cuda_graphed(
 
 @contextmanager
 def enough_memory() -> Generator[None]:
-    """Say in one line that the memory of the GPU is full.
+    """Turn torch's error about full GPU memory into one line.
 
     Raises:
-        DataError: in place of torch's error.
+        DataError: instead of torch's error.
     """
     try:
         yield

@@ -1,8 +1,9 @@
-"""The discriminator: a U-Net that says of every pixel whether it is of a real photo.
+"""The discriminator: a U-Net that classifies each pixel as real or restored.
 
 Source: Wang et al., "Real-ESRGAN" (2021), after Schoenfeld, Schiele and Khoreva, "A U-Net based discriminator for
-generative adversarial networks" (2020): its answer a pixel tells the generator where, and spectral normalisation
-(Miyato et al., 2018) keeps it smooth. No batch normalisation: its answer to a face depends on no other.
+generative adversarial networks" (2020). An output per pixel shows the generator where it fails, and spectral
+normalization (Miyato et al., 2018) keeps the discriminator smooth. It has no batch normalization, so that its output
+for a face does not depend on the other faces of the batch.
 """
 
 import itertools
@@ -13,7 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class Discriminator(nn.Module):
-    """Face -> a logit a pixel.
+    """Face -> one logit per pixel.
 
     Args:
         features: channels at full resolution; they double at each of the three halvings.
@@ -30,7 +31,7 @@ class Discriminator(nn.Module):
         self.logit = nn.Conv2d(features, 1, 3, padding=1)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Say of each pixel whether it is of a real photo.
+        """Classify each pixel as real or restored.
 
         Args:
             faces: RGB in [0, 1], (N, 3, H, W), H and W divisible by 8.
@@ -44,7 +45,7 @@ class Discriminator(nn.Module):
             skips.append(x)
             x = _activate(down(x))
         for up in self.up:
-            # Nearest neighbour: on a GPU, the gradient of bilinear upsampling does not repeat to the bit.
+            # Nearest neighbor, because the gradient of bilinear upsampling is nondeterministic on a GPU.
             x = _activate(up(F.interpolate(x, scale_factor=2, mode="nearest"))) + skips.pop()
         return self.logit(_activate(self.tail(x)))
 

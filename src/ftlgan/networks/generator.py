@@ -1,15 +1,15 @@
 """The generator: a trunk at a low resolution, then sub-pixel upsampling to 112x112.
 
-Two trunks. The dense one is of convolutions: residual-in-residual dense blocks. The attention one looks at the whole
-face on a grid of 14x14 places, whatever the resolution of the input, and knows where each place is: aligned faces have
-their eyes, nose and mouth always in the same places, which a convolution can't know.
+There are two trunks. The dense trunk has convolutions: residual-in-residual dense blocks. The attention trunk sees the
+whole face on a grid of 14x14 positions at any input resolution. It can learn the positions, because aligned faces have
+eyes, nose and mouth in fixed positions, which convolutions can't use.
 
 Sources: Wang et al., "ESRGAN" (2018) for RRDB and residual scaling; Shi et al., "Real-time single image and video
 super-resolution using an efficient sub-pixel convolutional neural network" (2016); Vaswani et al., "Attention is all
 you need" (2017), and Dosovitskiy et al., "An image is worth 16x16 words" (2021) for learned positions; Guo et al.,
-"CMT" (2022) for the depthwise convolution between attention and MLP. The paper (Pulgar and Mery) leaves the
-network open: these, and the bicubic skip, are our choice. The skip makes an untrained network equal bicubic
-interpolation, so that training starts from the baseline that it has to beat.
+"CMT" (2022) for the depthwise convolution between attention and MLP. The paper (Pulgar and Mery) does not specify the
+network: the trunks and the bicubic skip are our choice. With the skip, an untrained network equals bicubic
+interpolation, so that training starts from the baseline.
 """
 
 import math
@@ -25,17 +25,17 @@ from ftlgan.faces import HR
 from ftlgan.params import Trunk
 
 RESIDUAL_SCALE = 0.2
-"""ESRGAN: residuals are scaled down before they are added, which keeps deep trunks stable."""
+"""The factor on residuals before they are added, as in ESRGAN. It keeps deep trunks stable."""
 GRID = 14
-"""Width and height of the grid of places on which attention looks at a face."""
+"""Width and height of the attention trunk's grid of positions."""
 CHANNELS_PER_HEAD = 32
-"""A head of attention has so many; those of larger vision transformers have 64."""
+"""Channels of an attention head; larger vision transformers use 64."""
 MLP_RATIO = 3
-"""The hidden layer of an MLP is so many times as wide as its input."""
+"""The width of an MLP's hidden layer relative to its input."""
 
 
 class Size(TypedDict):
-    """The arguments of `Generator`, beside the resolution."""
+    """The arguments of `Generator`, except the resolution."""
 
     trunk: Trunk
     features: int
@@ -54,15 +54,15 @@ trunk, 17 million weights, for a GPU."""
 
 
 def generator_size(config: params.Generator) -> Size:
-    """Return the arguments of `Generator`: the preset's, unless the config gives a value of its own.
+    """Return the arguments of `Generator`: those of the preset, overridden by values in the config.
 
     Raises:
-        ParamsError: if the values don't go together.
+        ParamsError: if the values are inconsistent.
     """
     own = config.model_dump(exclude={"preset"}, exclude_none=True)
     size = cast("Size", {**PRESETS[config.preset], **own})
     if size["trunk"] == "dense" and not size["growth"]:
-        raise ParamsError("generator.growth: the dense trunk needs it; give it, e.g. 24")
+        raise ParamsError("generator.growth: the dense trunk needs it; set it, e.g. to 24")
     if size["trunk"] == "attention" and config.growth is not None:
         raise ParamsError(f"generator.growth: {config.growth} has no effect on the attention trunk; set it to null")
     if size["trunk"] == "attention" and size["features"] % CHANNELS_PER_HEAD:
@@ -73,7 +73,7 @@ def generator_size(config: params.Generator) -> Size:
 
 
 class DenseBlock(nn.Module):
-    """Five 3x3 convolutions, each of which sees the input and all earlier results."""
+    """Five 3x3 convolutions. Each takes the input and all earlier outputs."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class DenseBlock(nn.Module):
 
 
 class RRDB(nn.Module):
-    """Residual in residual dense block: three dense blocks around one more skip."""
+    """Residual-in-residual dense block: three dense blocks with one more skip around them."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class RRDB(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each place looks at all others: self-attention with several heads over the tokens of a face."""
+    """Multi-head self-attention over all positions of a face."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -109,9 +109,9 @@ class Attention(nn.Module):
         self.proj = nn.Linear(features, features)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, places, features) -> the same shape.
+        """(N, positions, features) -> the same shape.
 
-        Written out, because the gradient of torch's fused attention does not repeat on a GPU.
+        This does not use torch's fused attention, whose gradient is nondeterministic on a GPU.
         """
         faces, places, features = tokens.shape
         split = self.qkv(tokens).view(faces, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -121,7 +121,7 @@ class Attention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Attention over all places, a depthwise convolution among neighbours, and an MLP, each with a skip."""
+    """Attention over all positions, a depthwise convolution over neighbors, and an MLP, each with a skip."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -149,11 +149,11 @@ class Generator(nn.Module):
 
     Args:
         res: width and height of the input, pixels; 112 / res is a power of two.
-        trunk: `dense`, of convolutions at the resolution of the input, or `attention`, on a grid of 14x14 places.
+        trunk: `dense`, convolutions at the resolution of the input, or `attention`, on a grid of 14x14 positions.
         features: channels of the trunk; for attention a multiple of 32.
-        blocks: number of RRDBs or of attention blocks.
-        growth: channels that each dense layer adds; of no use for attention.
-        positions: learn what is particular to each place of an aligned face.
+        blocks: number of RRDBs or attention blocks.
+        growth: channels that each dense layer adds; attention ignores it.
+        positions: learn an embedding of each position of an aligned face.
     """
 
     def __init__(self, res: int, *, trunk: Trunk, features: int, blocks: int, growth: int, positions: bool) -> None:
@@ -178,7 +178,7 @@ class Generator(nn.Module):
             lr: RGB in [0, 1], (N, 3, res, res).
 
         Returns:
-            RGB, (N, 3, 112, 112), about [0, 1]: not clamped, so that gradients reach every pixel.
+            RGB, (N, 3, 112, 112), roughly in [0, 1]. It is not clamped, so that gradients reach every pixel.
         """
         shallow = self.head(lr)  # (N, features, grid, grid)
         if self.positions is not None:
@@ -187,19 +187,19 @@ class Generator(nn.Module):
         for double in self.upsample:
             x = double(x)
             if self.detail is not None and x.shape[-1] == lr.shape[-1]:
-                x = x + self.detail(lr)  # what a grid of places is too coarse for
+                x = x + self.detail(lr)  # detail that the coarser grid loses
         return bicubic(lr) + self.tail(x)
 
 
 def bicubic(lr: Tensor) -> Tensor:
-    """Bicubic interpolation to 112x112; `antialias` makes it the same kernel (a = -0.5) as Pillow's."""
+    """Interpolate to 112x112; `antialias` selects the same kernel as Pillow's (a = -0.5)."""
     return F.interpolate(lr, size=(HR, HR), mode="bicubic", antialias=True)
 
 
 def _double(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice the width and height, by a sub-pixel convolution.
+    """Return a sub-pixel convolution that doubles width and height.
 
-    The four pixels that come of one begin alike, so that no checkerboard stands at the start (ICNR: Aitken et al.,
+    The four pixels made from one start equal, so that training does not start from a checkerboard (ICNR: Aitken et al.,
     "Checkerboard artifact free sub-pixel convolution", 2017).
     """
     conv = _conv(inputs, 4 * outputs)
@@ -213,10 +213,10 @@ def _activate(x: Tensor) -> Tensor:
 
 
 def _conv(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
-    """3x3, He initialisation times `gain`."""
+    """Return a 3x3 convolution with He initialization times `gain`."""
     conv = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.kaiming_normal_(conv.weight, a=0.2)
     with torch.no_grad():
         conv.weight.mul_(gain)
-    nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType] - bias=True, so it is there
+    nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType] - not None, because bias=True
     return conv

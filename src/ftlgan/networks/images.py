@@ -1,4 +1,4 @@
-"""Between images as stored (uint8, channels last) and as networks see them (float, channels first)."""
+"""Conversion between stored images (uint8, channels last) and network inputs (float, channels first)."""
 
 import numpy as np
 import torch
@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def to_tensor(faces: np.ndarray, device: str = "cpu") -> Tensor:
-    """uint8 RGB (N, H, W, 3) -> float32 RGB in [0, 1], (N, 3, H, W)."""
+    """Convert uint8 RGB (N, H, W, 3) to float32 RGB in [0, 1], (N, 3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(faces)).to(device).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 def to_faces(images: Tensor) -> np.ndarray:
-    """RGB about [0, 1], (N, 3, H, W) -> uint8 RGB (N, H, W, 3), clamped and rounded."""
+    """Convert float RGB, (N, 3, H, W), to uint8 RGB (N, H, W, 3): round, and clamp to [0, 1]."""
     return (images.detach() * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()

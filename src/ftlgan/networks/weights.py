@@ -1,4 +1,4 @@
-"""The generator's weights as safetensors: nothing is unpickled, and the file says what it is."""
+"""The generator's weights as safetensors: loading unpickles nothing, and the metadata describes the network."""
 
 import json
 from pathlib import Path
@@ -12,17 +12,17 @@ from ftlgan.errors import WeightsError, writing
 from ftlgan.networks.generator import Generator, Size
 
 KEY = "ftlgan"
-"""One key that holds all as JSON: safetensors writes several in no fixed order, and the bytes must repeat."""
+"""The only metadata key, which holds JSON: safetensors writes several keys in no fixed order, but bytes must repeat."""
 
 
 def save_generator(path: Path, generator: Generator, description: dict[str, Any]) -> None:
     """Write the weights of a generator.
 
     Args:
-        path: the file.
-        generator: whose weights to keep.
-        description: what `load_generator` builds the network from (`res` and a `Size`) and whatever else identifies
-            the training, e.g. the teacher's name and SHA-256.
+        path: the file to write.
+        generator: the network.
+        description: the arguments from which `load_generator` builds the network (`res` and a `Size`), and anything
+            else that identifies the training, e.g. the teacher's name and SHA-256.
 
     Raises:
         DataError: if the file can't be written, e.g. because the disk is full.
@@ -40,7 +40,7 @@ def load_generator(path: Path, res: int, device: str = "cpu") -> Generator:
     """Build the generator that a file describes, ready for inference.
 
     Raises:
-        WeightsError: if the file is missing, is not one of ours, or restores another resolution than `res`.
+        WeightsError: if the file is missing, is not an FTLGAN generator, or restores another resolution than `res`.
     """
     try:
         with safe_open(path, "pt", device=device) as file:

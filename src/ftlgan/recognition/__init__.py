@@ -1,7 +1,7 @@
-"""Face recognition: aligned faces in, unit embeddings out. A recognizer is a module, imported when it is asked for.
+"""Face recognition: aligned faces in, unit embeddings out. A recognizer's module is imported on first use.
 
-A recognizer in a loss is a *teacher*; one that scores a result is a *judge*. A judge that was never in a loss is the
-fairer one, because it cannot have been fooled by what the loss has learnt.
+A recognizer in a loss is a *teacher*; one that scores a result is a *judge*. A judge that is in no loss is fairer,
+because the generator can't have learned to deceive it.
 """
 
 from typing import Protocol
@@ -12,19 +12,19 @@ from ftlgan.errors import DataError
 
 
 class Recognizer(Protocol):
-    """Turns aligned faces into embeddings: the closer two of them, the more likely the same person."""
+    """Turns aligned faces into embeddings: the closer two are, the more likely they show the same person."""
 
     name: str
-    """As params.yaml names it."""
+    """Its name in params.yaml."""
     dimension: int
     """D, the length of an embedding."""
     sha256: str
-    """Digest of the file with the weights: embeddings of two digests cannot be compared."""
+    """Digest of the file with the weights. Embeddings by different digests can't be compared."""
     settings: str | None
-    """What else embeddings depend on, if params.yaml decides it, such as the preprocessing of a file; else None."""
+    """Other settings in params.yaml on which embeddings depend, such as the preprocessing of a file; else None."""
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
-        """Embed each face by itself: the result depends neither on its neighbours nor on their number.
+        """Embed faces. The embedding of a face does not depend on the other faces.
 
         Args:
             faces: RGB aligned to the ArcFace template, uint8, shape (N, 112, 112, 3), N >= 0.
@@ -39,7 +39,7 @@ class Recognizer(Protocol):
 
 
 def check_faces(faces: np.ndarray) -> None:
-    """Refuse what `Recognizer.embed` does not take.
+    """Refuse input that `Recognizer.embed` does not take.
 
     Raises:
         DataError: if `faces` is not uint8 of shape (N, 112, 112, 3).

@@ -1,4 +1,4 @@
-"""`ftlgan embed`: photos or aligned faces to a table of embeddings, as `ftlgan verify` takes it."""
+"""`ftlgan embed`: photos or aligned faces to a table of embeddings for `ftlgan verify`."""
 
 import csv
 import io
@@ -25,9 +25,9 @@ from ftlgan.verification.parts import described
 
 PARAMS = Path("params.yaml")
 ALIGN = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False)
-"""What is used outside a project: the defaults of params.yaml."""
+"""The settings outside a project: the defaults of params.yaml."""
 FACES_PER_PART = 64
-"""Faces that a kill costs at most, beside those of a call."""
+"""The largest number of faces, in addition to those of one call, that a killed run loses."""
 REJECTS = ["face_id", "identity", "reason"]
 """The header of the list of rejects."""
 
@@ -35,20 +35,20 @@ REJECTS = ["face_id", "identity", "reason"]
 def embed(source: Path, recognizer: str, output: Path, aligned: bool) -> None:
     """Embed the faces of a folder of photos, or of a table, and write a Parquet file that `ftlgan verify` takes.
 
-    A run that was killed goes on where it stopped, and ends in the same bytes; what it has done is in OUTPUT.parts
-    until the end. Photos without a usable face are listed in OUTPUT.rejects.csv.
+    A killed run can be resumed, and gives the same bytes. Until the end, its work is in OUTPUT.parts. Photos without a
+    usable face are listed in OUTPUT.rejects.csv.
 
     Args:
-        source: a folder with a folder of photos for each person; or a folder of photos, whose output has no column
-            identity; or a table of aligned faces: a Parquet file or a folder of them, with the columns image, face_id
-            and if there are, identity and split.
-        recognizer: a name in `recognizers` of ./params.yaml, or one that is built in.
+        source: a folder with one folder of photos per person; or a folder of photos, whose output has no column
+            identity; or a table of aligned faces: a Parquet file or a folder of them, with the columns image and
+            face_id and, optionally, identity and split.
+        recognizer: a name in `recognizers` of ./params.yaml, or of a built-in recognizer.
         output: the file to write; its name ends in .parquet.
-        aligned: photos are aligned faces and are taken as they are, as by `align.aligned`.
+        aligned: photos are already aligned faces, as with `align.aligned`.
 
     Raises:
-        ParamsError: if the recognizer is not known, or the output has another suffix.
-        DataError: if the source holds no faces, or the output is something else or can't be written.
+        ParamsError: if the recognizer is unknown, or the output has another suffix.
+        DataError: if the source has no faces, or the output is another file or can't be written.
         WeightsError: if the recognizer's weights are missing or corrupted.
     """
     file, align = _settings(recognizer, aligned)
@@ -69,14 +69,14 @@ def embed(source: Path, recognizer: str, output: Path, aligned: bool) -> None:
         rejects = _write_rejects(_rejects_file(output), found)
         if rejects == faces.count:
             parts.remove()
-            raise DataError(f"{source}: none of {rejects} gives an embedding; {_rejects_file(output)} says why")
+            raise DataError(f"{source}: none of {rejects} gives an embedding; {_rejects_file(output)} has the reasons")
         write_table(output, _embeddings(found, schema))
         parts.remove()
     print(f"{output}: {faces.count - rejects} embeddings by {recognizer}; {_counted(found, output)}")
 
 
 def _settings(recognizer: str, aligned: bool) -> tuple[RecognizerFile | None, Align]:
-    """Look up the recognizer's file, None if it is built in, and how faces are aligned."""
+    """Look up the recognizer's file (None if it is built in) and the settings of alignment."""
     known: dict[str, RecognizerFile | None] = dict.fromkeys(BUILT_IN)
     align = ALIGN
     if PARAMS.exists():
@@ -91,11 +91,11 @@ def _settings(recognizer: str, aligned: bool) -> tuple[RecognizerFile | None, Al
 
 def _check_output(output: Path, source: Path) -> None:
     if output.suffix != ".parquet":
-        raise ParamsError(f"--output {output}: is a Parquet file; give it a name that ends in .parquet")
+        raise ParamsError(f"--output {output}: must end in .parquet")
     if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
-        raise ParamsError(f"--output {output}: lies in the folder that is read; choose a place outside of {source}")
+        raise ParamsError(f"--output {output}: is inside the input folder; choose a place outside {source}")
     if source.resolve() == output.resolve():
-        raise ParamsError(f"--output {output}: is the table that is read; choose another name")
+        raise ParamsError(f"--output {output}: is the input table; choose another name")
     rejects = _rejects_file(output)
     if rejects.exists() and not rejects.read_bytes().startswith(",".join(REJECTS).encode()):
         raise DataError(f"{rejects}: `ftlgan embed` did not write it; rename it, or choose another output")
@@ -106,10 +106,10 @@ def _rejects_file(output: Path) -> Path:
 
 
 def _refuse_to_overwrite(output: Path, schema: pa.Schema) -> None:
-    """Refuse an output that exists and is not an embedding by the same recognizer.
+    """Refuse to overwrite anything but embeddings by the same recognizer.
 
     Raises:
-        DataError: if it is something else.
+        DataError: if the output exists and is something else.
     """
     if not output.exists():
         return
@@ -120,21 +120,21 @@ def _refuse_to_overwrite(output: Path, schema: pa.Schema) -> None:
     except (pa.ArrowException, OSError):
         by, embeddings = {}, False
     if not embeddings or "recognizer" not in by:
-        raise DataError(f"{output}: exists, and `ftlgan embed` did not write it; remove it, or choose another output")
+        raise DataError(f"{output}: exists, but `ftlgan embed` did not write it; remove it, or choose another output")
     if any(by.get(key.decode()) != value.decode() for key, value in (schema.metadata or {}).items()):
         raise DataError(
-            f"{output}: holds embeddings by {described(by)}, another recognizer; remove it, or choose another output"
+            f"{output}: has embeddings by another recognizer, {described(by)}; remove it, or choose another output"
         )
 
 
 def _schema(network: Recognizer, faces: Input) -> pa.Schema:
-    """The schema of the pipeline's embeddings, without the names that are not known."""
+    """Return the schema of the pipeline's embeddings, without the columns that the input lacks."""
     every = embeddings_schema(network.dimension, network.name, network.sha256, network.settings)
     return pa.schema([field for field in every if field.name in (*faces.columns, "embedding")], every.metadata)
 
 
 def _embed_rest(network: Recognizer, faces: Input, parts: Parts) -> None:
-    """Embed what is not among the parts yet."""
+    """Embed the faces that are not in the parts yet."""
     done = parts.read().num_rows
     verb = f"embed by {network.name}"
     rows = chain.from_iterable(_embedded(network, group) for group in groups(faces.faces(done), FACES_PER_CALL))
@@ -144,7 +144,7 @@ def _embed_rest(network: Recognizer, faces: Input, parts: Parts) -> None:
 
 
 def _embedded(network: Recognizer, faces: Sequence[Face]) -> list[dict[str, Any]]:
-    """Rows of `ftlgan.recognition.parts.SCHEMA`, in the order of the faces."""
+    """Return rows of `ftlgan.recognition.parts.SCHEMA`, in the order of the faces."""
     images = [face.image for face in faces if isinstance(face.image, np.ndarray)]
     embeddings = iter(network.embed(np.stack(images) if images else np.empty((0, HR, HR, 3), np.uint8)))
     rows: list[dict[str, Any]] = []
@@ -159,7 +159,7 @@ def _embedded(network: Recognizer, faces: Sequence[Face]) -> list[dict[str, Any]
 
 
 def _embeddings(found: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The rows with an embedding, in the form of the output."""
+    """Return the rows with an embedding, in the schema of the output."""
     rows = found.filter(found.column("reason").is_null())
     numbers = pa.concat_arrays([chunk.flatten() for chunk in rows.column("embedding").chunks])
     size = schema.field("embedding").type.list_size
@@ -168,7 +168,7 @@ def _embeddings(found: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _write_rejects(path: Path, found: pa.Table) -> int:
-    """Write the list of rejects, of a header alone if there are none, and return their number."""
+    """Write the list of rejects (only a header if there are none), and return their number."""
     rows = found.filter(found.column("reason").is_valid()).select(REJECTS).to_pylist()
     text = io.StringIO()
     table = csv.DictWriter(text, REJECTS, lineterminator="\n")
@@ -183,7 +183,7 @@ def _write_rejects(path: Path, found: pa.Table) -> int:
 
 
 def _counted(found: pa.Table, output: Path) -> str:
-    """How many were rejected, by reason."""
+    """Return the numbers of rejects by reason, as text."""
     count = Counter(reason.split(":")[0] for reason in found.column("reason").to_pylist() if reason)
     if not count:
         return "0 rejects"

@@ -1,8 +1,8 @@
-"""dlib's ResNet, the default black-box judge: weights in the public domain, no gradient, 0.08 s a face on one core.
+"""dlib's ResNet, the default black-box judge: public-domain weights, no gradient, 0.08 s per face on one core.
 
-The network: a ResNet of 29 convolutions, trained on 3 million faces (King, "High quality face recognition with deep
-metric learning", blog.dlib.net, 2017). It takes chips of 150 px, which dlib cuts by five landmarks of its own; faces
-aligned to the 112 px ArcFace template become such chips by one similarity, the same for every face.
+The network has 29 convolutions and was trained on 3 million faces (King, "High quality face recognition with deep
+metric learning", blog.dlib.net, 2017). It takes chips of 150 px, which dlib cuts by its own five landmarks. Here, one
+fixed similarity turns a face on the 112 px ArcFace template into such a chip.
 """
 
 import functools
@@ -38,25 +38,25 @@ CHIP_LANDMARKS = np.array(
         (0.4901123135679, 0.6277975316475),
     ]
 )
-"""Outer and inner corner of the eye on the right of the image, of the eye on the left, and base of the nose, in a chip
+"""The outer and inner corners of the right eye in the image, then of the left eye, and the base of the nose, in a chip
 of side 1 without padding. Source: `get_face_chip_details` in dlib/image_transforms/interpolation.h."""
 FACE_LANDMARKS = np.array([(79.5, 53.4), (65.8, 53.8), (30.9, 53.7), (44.6, 54.0), (55.4, 80.4)])
-"""The same points in a face aligned to the ArcFace template, in pixels. Our measurement: the mean of what dlib's
-shape_predictor_5_face_landmarks finds in 3,034 photos of 1,200 people of LFW, aligned by YuNet's landmarks; standard
-deviation 2 to 4 px."""
+"""The same points in a face on the ArcFace template, in pixels. We measured them as the mean positions that dlib's
+shape_predictor_5_face_landmarks finds in 3,034 photos of 1,200 people of LFW, aligned by YuNet's landmarks. The
+standard deviation is 2 to 4 px."""
 
 CHUNK = 4
-"""Faces that a process takes at a time. The embeddings are the same bits in any chunk."""
+"""The number of faces that a process takes at a time. It does not affect the embeddings."""
 FEWEST_FOR_PROCESSES = 32
-"""Below, starting the processes takes longer than the faces."""
+"""The smallest number of faces for which it pays to start processes."""
 
 
 class Dlib:
-    """dlib's ResNet as a `Recognizer`, on as many cores as there are.
+    """dlib's ResNet as a `Recognizer`, on all cores.
 
-    dlib holds Python's global lock while it computes, so cores need processes, not threads. They start at the first
-    large `embed`, each loads the weights once, and they end with this object or with the program, however it ends.
-    They import the program's main module anew: a script that embeds must do so under `if __name__ == "__main__"`.
+    dlib holds Python's global lock while it computes, so it needs processes, not threads. They start at the first large
+    `embed`, load the weights once each, and end with this object or with the program, even if it is killed. They import
+    the program's main module again, so a script must embed under `if __name__ == "__main__"`.
     """
 
     name = "dlib"
@@ -68,7 +68,7 @@ class Dlib:
         """Find the weights.
 
         Args:
-            processes: how many to embed with, at least 1; None for one a core. The result does not depend on it.
+            processes: number of processes, at least 1; None for one per core. The result does not depend on it.
 
         Raises:
             WeightsError: if the weights are missing or corrupted.
@@ -85,24 +85,24 @@ class Dlib:
         try:
             return unit_length(np.concatenate([np.empty((0, DIMENSION)), *described]))
         except BrokenProcessPool:
-            raise DataError("dlib: a process that embeds died, for want of memory perhaps; run again") from None
+            raise DataError("dlib: a worker process died, perhaps for lack of memory; run again") from None
 
     @functools.cached_property
     def _pool(self) -> ProcessPoolExecutor:
         pool = worker_pool(self._processes)
-        weakref.finalize(self, pool.shutdown)  # and waits; else the program may end while the pool does, and complain
+        weakref.finalize(self, pool.shutdown)  # waits; otherwise the pool may fail at exit
         return pool
 
 
 def _describe(weights: Path, faces: np.ndarray) -> np.ndarray:
-    """Compute dlib's descriptors: faces, uint8 of shape (N, 112, 112, 3), to float64 of shape (N, 128)."""
-    chips = [cv2.warpAffine(face, face_to_chip(), (CHIP_SIZE, CHIP_SIZE)) for face in faces]  # black beyond, as in dlib
+    """Compute dlib's descriptors, float64 (N, 128), of faces, uint8 (N, 112, 112, 3)."""
+    chips = [cv2.warpAffine(face, face_to_chip(), (CHIP_SIZE, CHIP_SIZE)) for face in faces]  # black outside, like dlib
     return np.array([list(descriptor) for descriptor in _network(weights).compute_face_descriptor(chips)])
 
 
 @functools.cache
 def _network(weights: Path) -> Any:
-    """Load the network, once a process."""
+    """Load the network, once per process."""
     return dlib.face_recognition_model_v1(str(weights))  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -110,7 +110,7 @@ def _network(weights: Path) -> Any:
 def face_to_chip() -> np.ndarray:
     """Fit the similarity from an aligned face to dlib's chip, shape (2, 3), by least squares over the five landmarks.
 
-    With points as complex numbers a similarity is z -> a z + b, and the fit is a linear regression.
+    For points as complex numbers, a similarity is z -> a z + b, so the fit is a linear regression.
     """
     face = FACE_LANDMARKS @ (1, 1j)
     chip = (CHIP_LANDMARKS + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE @ (1, 1j)

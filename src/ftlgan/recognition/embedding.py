@@ -1,4 +1,4 @@
-"""A face table -> a table of embeddings."""
+"""Embedding of face tables and of faces in memory."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -14,20 +14,20 @@ from ftlgan.progress import progress
 from ftlgan.recognition import Recognizer
 
 FACES_PER_CALL = 16 * available_cores()
-"""Enough to keep every core busy, and few enough for a progress bar that moves: a large ResNet takes 3 s."""
+"""Enough to keep every core busy, and few enough that the progress bar moves: a large ResNet takes 3 s."""
 
 
 def embed_faces(recognizer: Recognizer, faces: Path, embeddings: Path, splits: Sequence[str] = SPLITS) -> None:
-    """Embed the faces of some splits, in their order.
+    """Embed the faces of some splits, in order.
 
     Args:
-        recognizer: what embeds.
+        recognizer: the recognizer.
         faces: folder of a face table with images of 112x112.
         embeddings: folder to write.
-        splits: whose faces.
+        splits: splits of the faces to embed.
 
     Raises:
-        DataError: if a face gets an embedding that is not finite.
+        DataError: if an embedding is not finite.
     """
     schema = embeddings_schema(recognizer.dimension, recognizer.name, recognizer.sha256, recognizer.settings)
     rows = progress(
@@ -40,7 +40,7 @@ def embed_images(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
     """Embed faces in memory, with a progress bar.
 
     Args:
-        recognizer: what embeds.
+        recognizer: the recognizer.
         images: uint8 RGB, (N, 112, 112, 3), N >= 1.
 
     Returns:
@@ -57,7 +57,7 @@ def _embedded_rows(recognizer: Recognizer, faces: Path, splits: Sequence[str]) -
         for row, embedding in zip(batch.select(["face_id", "identity", "split"]).to_pylist(), embeddings, strict=True):
             if not np.isfinite(embedding).all():
                 raise DataError(
-                    f"{faces}: {row['face_id']}: {recognizer.name} gives no finite embedding; take the photo "
-                    "out, or use another recognizer"
+                    f"{faces}: {row['face_id']}: {recognizer.name} gives no finite embedding; remove the photo, "
+                    "or use another recognizer"
                 )
             yield {**row, "embedding": embedding}

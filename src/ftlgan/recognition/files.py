@@ -1,4 +1,4 @@
-"""A recognizer's ONNX file, found as params.yaml names it, and checked before anything computes with it."""
+"""Finds a recognizer's ONNX file by its entry in params.yaml, and checks it before use."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ from ftlgan.weights.lookup import find_weights
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file that has the form of a recognizer: one input of faces, and an output of embeddings."""
+    """A checked recognizer file: it has one input for faces and an output with embeddings."""
 
     path: Path
     sha256: str
@@ -30,30 +30,30 @@ class FoundFile:
     """The name of the output with the embeddings."""
     model: onnx.ModelProto
     label: str
-    """What messages call it."""
+    """Its name in messages."""
     settings: str | None = None
     """See `Recognizer.settings`."""
 
 
 def find(name: str, file: RecognizerFile) -> FoundFile:
-    """Find a recognizer's file, downloaded once a user where it is an address or a pack of insightface.
+    """Find a recognizer's file. A URL or a pack of insightface is downloaded once per user.
 
     Args:
-        name: as params.yaml names it.
-        file: its entry there.
+        name: its name in params.yaml.
+        file: its entry in `recognizers` of params.yaml.
 
     Raises:
         DataError: if it can't be downloaded.
-        ParamsError: if no pack can have the given name.
-        WeightsError: if it is missing, has another digest, or is no recognizer.
+        ParamsError: if the name of the pack is invalid.
+        WeightsError: if it is missing, has another digest, or is not a recognizer.
     """
     key = f"recognizers.{name}"
     if file.pack is not None:
         path = find_in_pack(key, file.pack, file.sha256)
         say_license(file.pack, f"{key}.license: {file.license}")
     else:
-        seen = file.seen_from(os.environ.get("DVC_ROOT", ""))  # from a copy of the project, too (exp run --temp)
-        path = find_weights(key, seen.file, file.sha256, _cached(file.file), f"take {name} out of recognition")
+        seen = file.seen_from(os.environ.get("DVC_ROOT", ""))  # also from a copy of the project (exp run --temp)
+        path = find_weights(key, seen.file, file.sha256, _cached(file.file), f"remove {name} from recognition")
     label = f"{key}: {path}"
     model = _read(path, label)
     preprocessing = arcface_preprocessing(model) if file.pack is not None else _preprocessing(file)
@@ -64,29 +64,29 @@ def find(name: str, file: RecognizerFile) -> FoundFile:
 
 
 def _cached(url: str) -> Path:
-    """Say where the download of an address goes: many files are called model.onnx, so that its digest tells them apart.
+    """Return the path of the download from a URL. It includes a digest, because many files are called model.onnx.
 
-    The digest is the address's, not the file's: when the user corrects `sha256`, nothing is downloaded again.
+    The digest is of the URL, not of the file, so that nothing is downloaded again when the user corrects `sha256`.
     """
     name = urlsplit(url).path.rpartition("/")[2]
     return cache_folder("recognizers") / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
 
 
 def _read(path: Path, label: str) -> onnx.ModelProto:
-    """Read a model whose weights are all in its own file, so that its digest is theirs."""
+    """Read a model with all its weights in one file, so that the file's digest covers them."""
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError:
         model = onnx.ModelProto()
     if not model.graph.node:
-        raise WeightsError(f"{label}: is no ONNX file; get the right one")
+        raise WeightsError(f"{label}: is not an ONNX file; get the right one")
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise WeightsError(f"{label}: has its weights in another file; save it with onnx.save as one file")
     return model
 
 
 def _drop_unread_inputs(model: onnx.ModelProto, faces: str) -> None:
-    """Leave a model the input of faces; onnxruntime would ask for the others. Old files list their weights there."""
+    """Remove the inputs that onnxruntime would require but no node reads. Old files list their weights as inputs."""
     kept = {faces, *(tensor.name for tensor in model.graph.initializer)}
     inputs = [value for value in model.graph.input if value.name in kept]
     del model.graph.input[:]
@@ -94,7 +94,7 @@ def _drop_unread_inputs(model: onnx.ModelProto, faces: str) -> None:
 
 
 def _preprocessing(file: RecognizerFile) -> Preprocessing:
-    """Read an entry; what it does not give is as in InsightFace."""
+    """Return the preprocessing of an entry. Missing values are those of InsightFace."""
     default = Preprocessing()
     return Preprocessing(
         size=file.size or default.size,
@@ -110,9 +110,9 @@ def _channels(numbers: Sequence[float]) -> Channels:
 
 
 def _output(model: onnx.ModelProto, label: str, wanted: str | None) -> str:
-    """Return the name of the output with the embeddings: the one that is asked for, or the only one of two dimensions.
+    """Return the name of the output with the embeddings: `wanted`, or the only one with two dimensions.
 
-    A file need not say how many dimensions an output has.
+    Outputs of unknown rank are also candidates: a file need not declare ranks.
     """
     ranks = {
         value.name: len(shape_of(value.type)) if value.type.tensor_type.HasField("shape") else None
@@ -124,7 +124,7 @@ def _output(model: onnx.ModelProto, label: str, wanted: str | None) -> str:
     candidates = [name for name, rank in ranks.items() if rank in (2, None) and wanted in (name, None)]
     if not candidates:
         raise WeightsError(
-            f"{label}: {wanted or names} has not two dimensions, (N, D), as embeddings have; use another"
+            f"{label}: {wanted or names} does not have the two dimensions (N, D) of embeddings; use another"
         )
     if len(candidates) > 1:
         raise WeightsError(f"{label}: several outputs may be embeddings; set output to one of {', '.join(candidates)}")

@@ -1,7 +1,7 @@
-"""Constants of an ONNX file: what does not depend on the pixels of a face is computed once.
+"""Constant folding of an ONNX file: everything that does not depend on the pixels of a face is computed once.
 
-Files hold weights that are quantised, reshaped or transposed before they are used, and shapes that are put together
-number by number. The shapes of a single face are known, so that all of this is constant.
+Files contain weights that are quantized, reshaped or transposed before use, and shapes that are computed number by
+number. For a single face all shapes are known, so all of this is constant.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,29 +18,29 @@ from onnx.shape_inference import infer_node_outputs
 from ftlgan.errors import WeightsError
 
 OWN_DOMAIN = "ai.onnx"
-"""ONNX's own domain, which most files write as an empty name."""
+"""ONNX's own domain. Most files write it as an empty name."""
 
 
 @dataclass(frozen=True)
 class Folded:
-    """A model for a single face, without what is constant."""
+    """A model for a single face, with its constants folded."""
 
     input: str
     nodes: tuple[onnx.NodeProto, ...]
-    """What depends on the pixels, in an order in which it can be computed."""
+    """The nodes that depend on the pixels, in topological order."""
     constants: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
-    """Every value that depends on the pixels has its shape here."""
+    """The shapes of all values that depend on the pixels."""
     opset: int
     """The version of ONNX's own operations."""
 
 
 @contextmanager
 def supported(file: str, operation: str, name: str) -> Generator[None]:
-    """Name the node at which something fails, in one line.
+    """Turn any error in the block into a one-line error that names the node.
 
     Raises:
-        WeightsError: in place of any other error.
+        WeightsError: instead of any other error.
     """
     try:
         yield
@@ -55,12 +55,12 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
     """Compute everything that does not depend on the pixels of a face.
 
     Args:
-        model: one with one input that is no constant, for faces of shape (N, 3, size, size).
-        file: where it comes from, for messages.
-        size: height and width of a face in pixels.
+        model: a model with one non-constant input, for faces of shape (N, 3, size, size).
+        file: its file, for messages.
+        size: height and width of a face, pixels.
 
     Raises:
-        WeightsError: if the input is another one, or ONNX does not know a node.
+        WeightsError: if the input is different, or ONNX does not know a node.
     """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     faces = faces_input(model, file, size).name
@@ -72,7 +72,7 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
             node.domain = ""
         with supported(file, node.op_type, node.name or node.output[0]):
             if node.op_type.startswith("Random"):
-                raise NotImplementedError("what is drawn differs each time")
+                raise NotImplementedError("its result is random")
             known = constants
             if node.op_type == "Shape":
                 known = constants | {
@@ -89,23 +89,21 @@ def fold_constants(model: onnx.ModelProto, file: str, size: int = 112) -> Folded
 
 
 def faces_input(model: onnx.ModelProto, file: str, size: int) -> onnx.ValueInfoProto:
-    """Return the input, which takes RGB or BGR of the given size.
+    """Return the input for faces, RGB or BGR of the given size.
 
     Raises:
-        WeightsError: if there is none, more than one, or it takes something else.
+        WeightsError: if there is not exactly one input, or it has another shape or type.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     read = {name for node in model.graph.node for name in node.input}  # a file may list inputs that nothing reads
     inputs = [value for value in model.graph.input if value.name in read - constants]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
-        raise WeightsError(f"{file}: a recognizer has one input, and this file's are {names}; use another file")
+        raise WeightsError(f"{file}: a recognizer has one input, but this file has {names}; use another file")
     (faces,) = inputs
     found = shape_of(faces.type)
     if not found:
-        raise WeightsError(
-            f"{file}: does not say which shape it takes; export it with an input of (N, 3, {size}, {size})"
-        )
+        raise WeightsError(f"{file}: its input has no shape; export it with an input of (N, 3, {size}, {size})")
     if len(found) == 4 and found[1] != 3 and found[3] == 3:
         raise WeightsError(f"{file}: takes {list(found)}, with the channels last; export it with the channels first")
     if len(found) != 4 or any(a > 0 and a != b for a, b in zip(found[1:], (3, size, size), strict=True)):
@@ -121,7 +119,7 @@ def faces_input(model: onnx.ModelProto, file: str, size: int) -> onnx.ValueInfoP
 def _evaluate(
     node: onnx.NodeProto, values: dict[str, np.ndarray], opsets: dict[str, int]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Compute a node, as its version defines it, by ONNX's reference implementation."""
+    """Compute a node by ONNX's reference implementation of its version."""
     inputs = [helper.make_value_info(name, _type(values[name])) for name in values]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
     model = helper.make_model(helper.make_graph([node], "constant", inputs, outputs), opset_imports=_imports(opsets))
@@ -137,7 +135,7 @@ def _evaluate(
 def _infer(
     node: onnx.NodeProto, constants: dict[str, np.ndarray], types: dict[str, onnx.TypeProto], opsets: dict[str, int]
 ) -> dict[str, onnx.TypeProto]:
-    """Infer the types and shapes of what a node returns."""
+    """Infer the types and shapes of a node's outputs."""
     arrays = {name: constants[name] for name in node.input if name in constants}
     tensors = {name: numpy_helper.from_array(array, name) for name, array in arrays.items()}
     inputs = {name: types[name] for name in node.input if name in types}
@@ -155,5 +153,5 @@ def _type(array: np.ndarray) -> onnx.TypeProto:
 
 
 def shape_of(value: onnx.TypeProto) -> tuple[int, ...]:
-    """Return a shape; 0 stands for a size that is free. Some files write -1 for it."""
+    """Return a shape, with 0 for a free size. Some files write -1 for it."""
     return tuple(max(0, size.dim_value) for size in value.tensor_type.shape.dim)

@@ -1,7 +1,7 @@
-"""The graph of an ONNX file, simplified: as few operations as there can be, for any number of faces.
+"""The graph of an ONNX file, simplified to few operations, for any number of faces.
 
-A recognizer's file comes from somebody's training framework. Constants are folded, and so are batch normalisations,
-into the layers before them; what works in training alone is left out. Many files take a batch of 1: here it is free.
+A recognizer's file comes from some training framework. This module folds constants, folds batch normalizations into the
+layers before them, and removes operations that only act in training. Many files take a batch of 1; here it is free.
 """
 
 from collections import Counter
@@ -18,15 +18,15 @@ from ftlgan.errors import WeightsError
 from ftlgan.recognition.folding import fold_constants, supported
 
 SCALE_SHIFT = "ScaleShift"
-"""An operation of our own, to which a batch normalisation comes down: x * scale + shift, one of each a channel."""
+"""Our own operation for a frozen batch normalization: x * scale + shift, one of each per channel."""
 NOTHING_AT_WORK = ("Identity", "Dropout")
-"""Operations that do something in training alone."""
+"""Operations that do nothing in inference."""
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
-"""Types of numbers between which nothing need be cast: all is computed in one of them."""
+"""Types between which casts are dropped, because everything is computed in one type."""
 ONE_OUTPUT = ("BatchNormalization", "LayerNormalization", "MaxPool")
-"""Operations of which recognizers use the first output alone."""
+"""Operations with several outputs, of which recognizers use only the first."""
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
-"""Operations that change a shape alone. Which it becomes is known, so that one operation does for all."""
+"""Operations that only change the shape. The result's shape is known, so `Reshape` can replace all of them."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class Node:
     """One operation of a graph."""
 
     operation: str
-    """ONNX's name of it, or `SCALE_SHIFT`."""
+    """Its ONNX name, or `SCALE_SHIFT`."""
     name: str
     inputs: tuple[str, ...]
-    """Names of values; an empty name is an optional input that is not given."""
+    """Names of values. An empty name is an optional input that is not given."""
     outputs: tuple[str, ...]
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Operations from one input to one output, in an order in which they can be computed."""
+    """Operations from one input to one output, in topological order."""
 
     input: str
     output: str
@@ -57,16 +57,16 @@ class Graph:
 def read_graph(model: onnx.ModelProto, file: str, size: int, output: str | None = None) -> Graph:
     """Simplify a model.
 
-    The first axis of whatever is reshaped takes what is left over: that is the batch, wherever the batch comes first.
+    The first axis of a reshaped value is left free. It is the batch, if the batch always comes first.
 
     Args:
-        model: one with one input that is no constant, for faces of shape (N, 3, size, size).
-        file: where it comes from, for messages.
-        size: height and width of a face in pixels.
-        output: the name of the output that is wanted; None for the only one.
+        model: a model with one non-constant input, for faces of shape (N, 3, size, size).
+        file: its file, for messages.
+        size: height and width of a face, pixels.
+        output: name of the output to compute; None for the only one.
 
     Raises:
-        WeightsError: if input or output are others, or a node has a form that is not supported.
+        WeightsError: if the input or output is different, or a node is not supported.
     """
     folded = fold_constants(model, file, size)
     constants = folded.constants
@@ -95,7 +95,7 @@ def _output(model: onnx.ModelProto, file: str, output: str | None) -> str:
 
 
 def _plain(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], opset: int) -> Node:
-    """Read a node. What changes a shape alone becomes a `Reshape` to that shape, for any number of faces."""
+    """Read a node. An operation that only changes the shape becomes a `Reshape` for any number of faces."""
     name, outputs = node.name or node.output[0], tuple(node.output[: 1 if node.op_type in ONE_OUTPUT else None])
     if node.op_type in RESHAPES:
         return Node("Reshape", name, (node.input[0],), outputs, {"shape": (-1, *shapes[outputs[0]][1:])})
@@ -103,7 +103,7 @@ def _plain(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], opset: i
     if node.op_type == "Cast" and attributes["to"] in FLOATS:
         return Node("Identity", name, tuple(node.input), outputs)
     if node.op_type == "BatchNormalization" and any(node.output[1:]):
-        attributes["training_mode"] = 1  # before version 14, further outputs say so
+        attributes["training_mode"] = 1  # before version 14, more outputs mean training mode
     if node.op_type == "Softmax":
         attributes.setdefault("axis", -1 if opset >= 13 else 1)
     if node.op_type == "Split" and len(node.input) == 1 and "split" not in attributes:
@@ -112,7 +112,7 @@ def _plain(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]], opset: i
 
 
 def _leave_out(nodes: Sequence[Node], operations: Sequence[str], output: str) -> tuple[list[Node], str]:
-    """Leave out nodes whose first output is their first input; return the others, and the new name of the output."""
+    """Remove nodes whose first output is their first input; return the others, and the new name of the output."""
     renamed: dict[str, str] = {}
     kept: list[Node] = []
     for node in nodes:
@@ -137,7 +137,7 @@ def _needed(nodes: Sequence[Node], output: str) -> list[Node]:
 def _fold_batch_normalisation(
     nodes: Sequence[Node], constants: dict[str, np.ndarray], output: str, file: str
 ) -> list[Node]:
-    """Turn each batch normalisation into the weights of what is before it, or into a `SCALE_SHIFT`."""
+    """Fold each batch normalization into the layer before it, or turn it into a `SCALE_SHIFT`."""
     readers = Counter([output, *(name for node in nodes for name in node.inputs)])
     taken = {*constants, *(name for node in nodes for name in (*node.inputs, *node.outputs))}
     kept: dict[str, Node] = {}
@@ -167,19 +167,19 @@ def _fold_batch_normalisation(
 
 
 def _unused(name: str, taken: Collection[str]) -> str:
-    """Return a name that the file has not given to anything."""
+    """Return a name that the file does not use."""
     while name in taken:
         name += "'"
     return name
 
 
 def _scale_and_shift(node: Node, constants: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Write a frozen batch normalisation as x * scale + shift, both float64 of shape (C,)."""
+    """Return the scale and shift that equal a frozen batch normalization, both float64 of shape (C,)."""
     if node.attributes.get("training_mode"):
         raise NotImplementedError("it is in training mode")
     gamma, beta, mean, variance = (constants[name].astype(np.float64) for name in node.inputs[1:])
     if gamma.ndim != 1:
-        raise NotImplementedError(f"it has weights of shape {list(gamma.shape)}, not one a channel")
+        raise NotImplementedError(f"it has weights of shape {list(gamma.shape)}, not one per channel")
     scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
     return scale, beta - mean * scale
 
@@ -187,7 +187,7 @@ def _scale_and_shift(node: Node, constants: Mapping[str, np.ndarray]) -> tuple[n
 def _folded(
     node: Node, scale: np.ndarray, shift: np.ndarray, constants: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return weight and bias of a layer that also does x * scale + shift on what it returns; None where it can't."""
+    """Return the weight and bias of a layer followed by x * scale + shift; None if it can't be folded."""
     plain = node.attributes.get("alpha", 1) == node.attributes.get("beta", 1) == 1
     if (
         node.operation not in ("Conv", "Gemm")
@@ -202,17 +202,17 @@ def _folded(
 
 
 def find_taps(nodes: Sequence[Node], input: str, output: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
-    """Find the values that a perceptual loss compares: what the layers before each halving made of a face.
+    """Find the values that a perceptual loss compares: the last features before each halving of the resolution.
 
-    Of each resolution that is halved, it is the last value through which everything goes: where a network has
-    branches, such as a residual block, the value before or behind them. There is none before the first convolution,
-    and none at all in a network that halves nothing, such as a vision transformer.
+    For each resolution that is halved, this is the last value on which all later ones depend. If the network has
+    branches, such as a residual block, it is a value before or after them. Values before the first convolution do not
+    count. A network that halves no resolution, such as a vision transformer, has none.
 
     Args:
-        nodes: of a graph, from its input to its output.
-        input: name of what the nodes begin with.
-        output: name of what they end with.
-        shapes: of the values, for one face.
+        nodes: the nodes of a graph, from its input to its output.
+        input: name of the graph's input.
+        output: name of the graph's output.
+        shapes: shapes of the values for one face.
     """
     last_use = {name: index for index, node in enumerate(nodes) for name in node.inputs} | {output: len(nodes)}
     alive, last_of_side, convolved = {input}, dict[int, str](), False

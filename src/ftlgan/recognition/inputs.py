@@ -1,4 +1,4 @@
-"""What `ftlgan embed` reads: a folder of photos, or a table of aligned faces. A resumed run skips the first faces."""
+"""Inputs of `ftlgan embed`: a folder of photos, or a table of aligned faces. A resumed run skips the first faces."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from ftlgan.sources import folder as album_folder
 Item = TypeVar("Item")
 
 NAMES = ("face_id", "identity", "split")
-"""Columns of names; only the first has to be in a table."""
+"""Columns that name a face. Only the first is required in a table."""
 ROWS_PER_READ = 256
 
 
@@ -34,7 +34,7 @@ class Face:
     """A face to embed, or the reason why there is none."""
 
     names: dict[str, str | None]
-    """What `Input.columns` names; an identity is None where nobody knows it."""
+    """The values of `Input.columns`. An unknown identity is None."""
     image: np.ndarray | str
     """uint8 RGB, (112, 112, 3), aligned to the ArcFace template; or the reason."""
 
@@ -43,13 +43,13 @@ class Input(Protocol):
     """Faces in a fixed order."""
 
     columns: tuple[str, ...]
-    """Those of `NAMES` that are known of each face."""
+    """The columns of `NAMES` that the input has."""
     unit: str
-    """What is counted: `photo` or `face`."""
+    """The unit of `count`: `photo` or `face`."""
     count: int
-    """How many faces or photos there are."""
+    """The number of faces or photos."""
     state: str
-    """A digest of which files these are, and of the size and time of each: it changes when a file does."""
+    """A digest of the files' names, sizes and times. It changes when a file does."""
 
     def faces(self, skip: int) -> Iterator[Face]:
         """Yield all but the first `skip` faces."""
@@ -61,17 +61,17 @@ def open_input(source: Path, align: Align) -> Input:
 
     Args:
         source: the file or folder.
-        align: how faces are found in photos, or that photos are aligned faces. A table holds aligned faces anyway.
+        align: how faces are found in photos, or that photos are already aligned. A table always has aligned faces.
 
     Raises:
-        DataError: if there is no such file or folder, or it holds neither faces nor photos.
+        DataError: if there is no such file or folder, or it has neither faces nor photos.
     """
     files = table_files(source)
     return Table(source, files) if files else Photos(source, align)
 
 
 def table_files(source: Path) -> list[Path]:
-    """Return the files of a table, in order: a file itself, or the Parquet files in a folder; none: it is of photos.
+    """Return the files of a table, in order: the file itself, or the Parquet files in a folder. A folder may have none.
 
     Raises:
         DataError: if there is no such file or folder.
@@ -84,14 +84,14 @@ def table_files(source: Path) -> list[Path]:
 
 
 def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield items in lists of `size`, the last of which may be shorter."""
+    """Yield items in lists of `size`. The last list may be shorter."""
     remaining = iter(items)
     while group := list(islice(remaining, size)):
         yield group
 
 
 class Photos:
-    """A folder of photos: a folder for each person, or photos of nobody knows whom."""
+    """A folder with one folder of photos per person, or with unlabeled photos."""
 
     unit = "photo"
 
@@ -99,11 +99,11 @@ class Photos:
         """List the photos.
 
         Args:
-            folder: holds folders of photos, one for each person, whose name is the identity; or photos alone.
+            folder: has one folder of photos per person, named by the identity; or only photos.
             align: see `open_input`.
 
         Raises:
-            DataError: if there are no photos, or some are in folders and some are not.
+            DataError: if there are no photos, or if some are in folders and some are not.
         """
         self._folder, self._align = folder, align
         self.columns: tuple[str, ...] = NAMES[:1]
@@ -111,8 +111,8 @@ class Photos:
         if album_folder.has_photos_outside_folders(folder):
             if people:
                 raise DataError(
-                    f"{folder}: has photos beside the folder {min(people)}; put each into the folder of its person, or "
-                    "all into one folder if nobody knows who is on them"
+                    f"{folder}: has photos next to the folder {min(people)}; put each into the folder of its person, "
+                    "or all photos into one folder if they are unlabeled"
                 )
             self._rows: list[Row] = [{"face_id": self._name(path)} for path in album_folder.photos(folder)]
         elif people:
@@ -141,7 +141,7 @@ class Photos:
 
 
 class Table:
-    """A table of aligned faces: the columns `image` and `face_id`, and if there are, `identity` and `split`."""
+    """A table of aligned faces, with the columns `image` and `face_id` and, optionally, `identity` and `split`."""
 
     unit = "face"
 
@@ -149,11 +149,11 @@ class Table:
         """Check the columns.
 
         Args:
-            path: as the user names the table.
+            path: the table's path as the user gives it.
             files: its Parquet files, in order.
 
         Raises:
-            DataError: if a file is not Parquet or lacks a column, or a face has no name, or a face_id comes twice.
+            DataError: if a file is not Parquet or lacks a column, a face has no name, or a face_id repeats.
         """
         self._files = files
         self.columns = tuple(name for name in NAMES if name in _columns(files[0]))
@@ -163,7 +163,7 @@ class Table:
         for file in files:
             if lacking := {"image", "face_id", *self.columns} - _columns(file):
                 raise DataError(
-                    f"{file}: has no column {min(lacking)}; a table of faces has image and face_id, and identity and "
+                    f"{file}: has no column {min(lacking)}; a table of faces needs image and face_id, and identity and "
                     "split in all of its files or in none"
                 )
             if not _is_binary(pq.read_schema(file).field("image").type):
@@ -174,21 +174,21 @@ class Table:
             if "identity" in self.columns:
                 known += table.num_rows - table.column("identity").null_count
         self.count = len(names)
-        if not known:  # as of a folder of photos of nobody knows whom
+        if not known:  # as for a folder of unlabeled photos
             self.columns = tuple(name for name in self.columns if name != "identity")
         if not names:
             raise DataError(f"{path}: has no faces")
         found, counts = np.unique(names, return_counts=True)
         if (counts > 1).any():
             twice = found[np.argmax(counts > 1)]
-            raise DataError(f"{path}: has {twice} {counts.max()} times; face_id is to name each face once")
+            raise DataError(f"{path}: has {twice} {counts.max()} times; face_id must be unique")
         self.state = _state(path if path.is_dir() else path.parent, files)
 
     def faces(self, skip: int) -> Iterator[Face]:
         """Decode the images on all cores; see `Input.faces`.
 
         Raises:
-            DataError: if an image is not of 112x112 pixels.
+            DataError: if an image is not 112x112 pixels.
         """
         threads = available_cores()
         with ThreadPoolExecutor(threads) as pool:
@@ -210,7 +210,7 @@ class Table:
                 yield from file.iter_batches(ROWS_PER_READ, columns=["image", *self.columns])
         except (pa.ArrowException, OSError) as error:
             said = " ".join(str(error).split())[:200]
-            raise DataError(f"{path}: is damaged ({said}); write it anew") from None
+            raise DataError(f"{path}: is damaged ({said}); write it again") from None
 
     def _decode(self, item: tuple[Path, Row]) -> Face:
         path, row = item
@@ -222,7 +222,7 @@ class Table:
         height, width = image.shape[:2]
         if (height, width) != (HR, HR):
             raise DataError(
-                f"{path}: {row['face_id']} has {width}x{height} px; a table holds aligned faces of {HR}x{HR}: give a "
+                f"{path}: {row['face_id']} has {width}x{height} px, not {HR}x{HR} as aligned faces in a table; give a "
                 "folder of photos instead, or restore low-resolution faces first"
             )
         return Face(row, image)
@@ -232,13 +232,13 @@ def _columns(file: Path) -> set[str]:
     """Return the names of a Parquet file's columns.
 
     Raises:
-        DataError: if it is not a Parquet file, or two columns have one name.
+        DataError: if it is not a Parquet file, or two columns have the same name.
     """
     try:
         names = pq.read_schema(file).names
     except (pa.ArrowException, OSError) as error:
         said = " ".join(str(error).split())[:200]
-        raise DataError(f"{file}: is not a table in Parquet ({said}); give one, or a folder of photos") from None
+        raise DataError(f"{file}: is not a Parquet table ({said}); give one, or a folder of photos") from None
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{file}: has the column {twice[0]} {names.count(twice[0])} times; give each its own name")
     return set(names)
@@ -252,7 +252,7 @@ def _as_text(file: Path, table: pa.Table) -> pa.Table:
     """Turn the columns of names into strings.
 
     Raises:
-        DataError: if one is no text, or a row has none, except the identity, which nobody may know.
+        DataError: if a column is not text, or a value other than an identity is missing.
     """
     for name in NAMES:
         if name not in table.column_names:
@@ -263,12 +263,12 @@ def _as_text(file: Path, table: pa.Table) -> pa.Table:
         try:
             table = table.set_column(table.column_names.index(name), name, column.cast(pa.string()))
         except pa.ArrowException:
-            raise DataError(f"{file}: {name} is {column.type}, and not text; write it as text") from None
+            raise DataError(f"{file}: {name} is {column.type}, not text; write it as text") from None
     return table
 
 
 def _state(folder: Path, files: Iterable[Path]) -> str:
-    """Return a digest of names, sizes and times of files, as seen from their folder."""
+    """Return a digest of the names (relative to a folder), sizes and times of files."""
     digest = hashlib.sha256()
     for file in files:
         found = file.stat()

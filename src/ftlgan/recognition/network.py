@@ -1,4 +1,4 @@
-"""A recognizer's ONNX file as a frozen torch module, through which a gradient reaches the faces."""
+"""A recognizer's ONNX file as a frozen torch module that passes gradients to the faces."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from ftlgan.recognition.preprocessing import Preprocessing
 
 
 class RecognizerNetwork(nn.Module):
-    """The operations of a file, one after another.
+    """The operations of a file, in sequence.
 
-    Nothing here has a mode: `train()` on a parent changes no output. The weights are buffers, not parameters, so that
-    no optimiser and no `requires_grad_()` on a parent can move them, and they stay out of its `state_dict`: they
-    belong to the file.
+    No operation has a training mode, so `train()` on a parent changes no output. The weights are buffers, not
+    parameters, so that no optimizer or `requires_grad_()` of a parent can change them. They are not in its
+    `state_dict`, because they belong to the file.
     """
 
     scale: Tensor
@@ -33,25 +33,25 @@ class RecognizerNetwork(nn.Module):
     def __init__(
         self, model: onnx.ModelProto, preprocessing: Preprocessing, file: str, output: str | None = None
     ) -> None:
-        """Build the network, and try it on two faces.
+        """Build the network, and test it on two faces.
 
         Args:
-            model: what the file holds. It takes faces of shape (N, 3, size, size) and gives embeddings of shape (N, D);
-                N may be fixed at 1, and is free here all the same.
-            preprocessing: what it expects of faces.
+            model: the file's model. It takes faces of shape (N, 3, size, size) and gives embeddings of shape (N, D).
+                If N is fixed at 1 in the file, it is free here.
+            preprocessing: the preprocessing that it expects.
             file: its name, for messages.
-            output: the name of the output with the embeddings; None for the only one.
+            output: name of the output with the embeddings; None for the only one.
 
         Raises:
-            WeightsError: if an operation is not known, or not in this form, or the file is no recognizer.
+            WeightsError: if an operation or its form is not supported, or the file is not a recognizer.
         """
         super().__init__()
         graph = read_graph(model, file, preprocessing.size, output)
         self._input, self._output, self._taps, self._color = graph.input, graph.output, graph.taps, preprocessing.color
         self._numbers: dict[str, Any] = {"": None}
-        """Numbers and lists of integers, as Python's; an optional input that is not given has no name."""
+        """Constant numbers and lists of integers, as Python objects. The empty name is an optional input not given."""
         self._weights: list[str] = []
-        """Names of the other constants, in the order of the buffers."""
+        """The names of the other constants, in the order of the buffers."""
         for name, constant in graph.constants.items():
             if constant.ndim == 0 or np.issubdtype(constant.dtype, np.integer):
                 self._numbers[name] = constant.tolist()
@@ -68,7 +68,7 @@ class RecognizerNetwork(nn.Module):
 
     @property
     def layers(self) -> int:
-        """The number of layers whose features `features` gives."""
+        """The number of layers whose features `features` returns."""
         return len(self._taps)
 
     def forward(self, faces: Tensor) -> Tensor:
@@ -83,20 +83,20 @@ class RecognizerNetwork(nn.Module):
         return _unit_length(self._compute(faces, [self._output])[0])
 
     def features(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Embed faces, and keep what the layers before each halving of the resolution made of them.
+        """Embed faces, and return also the features before each halving of the resolution.
 
         Args:
             faces: see `forward`.
 
         Returns:
-            Embeddings of unit length, float32 (N, D), and features, a (N, C, S, S) a layer; none for a network that
-            halves no resolution, such as a vision transformer.
+            Embeddings of unit length, float32 (N, D), and features, one (N, C, S, S) per layer. A network that halves
+            no resolution, such as a vision transformer, has no features.
         """
         *features, embeddings = self._compute(faces, [*self._taps, self._output])
         return _unit_length(embeddings), features
 
     def _compute(self, faces: Tensor, wanted: Sequence[str]) -> list[Tensor]:
-        """Return some values of the graph, in their order; the others are forgotten as soon as nobody reads them."""
+        """Return some values of the graph, in the order of `wanted`. Others are freed after their last use."""
         values, found = self._values(faces), dict[str, Tensor]()
         for step in self._steps:
             step.compute(values)
@@ -106,12 +106,12 @@ class RecognizerNetwork(nn.Module):
         return [found[name] for name in wanted]
 
     def _values(self, faces: Tensor) -> dict[str, Any]:
-        """Return the values that there are before the first step."""
+        """Return the values before the first step: constants and the prepared faces."""
         weights = {name: self.get_buffer(f"weight{number}") for number, name in enumerate(self._weights)}
         return self._numbers | weights | {self._input: self._prepare(faces)}
 
     def _prepare(self, faces: Tensor) -> Tensor:
-        """Turn faces, RGB in [0, 1], into what the file takes."""
+        """Preprocess faces, RGB in [0, 1], for the file."""
         if self.resize is not None:
             with without_autocast(faces.device.type):
                 faces = self.resize @ faces.to(self.resize.dtype) @ self.resize.T
@@ -119,10 +119,10 @@ class RecognizerNetwork(nn.Module):
 
     @torch.no_grad()
     def _try_out(self, file: str) -> None:
-        """See to it that every operation works, and that each face is embedded by itself.
+        """Check that every operation works, and that the embedding of a face does not depend on other faces.
 
         Raises:
-            WeightsError: otherwise.
+            WeightsError: if an operation fails, or the output is not an embedding.
         """
         faces = torch.linspace(0, 1, 2 * 3 * HR * HR).view(2, 3, HR, HR)
         values = self._values(faces)
@@ -135,11 +135,11 @@ class RecognizerNetwork(nn.Module):
                 f"{file}: gives {list(together.shape)} for two faces, not (2, D), D > 1; name another output"
             )
         if not together.isfinite().all():
-            raise WeightsError(f"{file}: gives numbers that are not finite; get the file anew, or use another")
+            raise WeightsError(f"{file}: gives numbers that are not finite; get the file again, or use another")
         if len(together) != 2 or not torch.allclose(_unit_length(together)[1:], self(faces[1:]), atol=1e-4):
             raise WeightsError(
-                f"{file}: it mixes faces, or the batch does not stay the first axis of what it reshapes, which is not "
-                "supported in a loss; use it as a judge"
+                f"{file}: mixes faces, or reshapes a value whose first axis is not the batch, which is not supported "
+                "in a loss; use it as a judge"
             )
 
 
@@ -150,7 +150,7 @@ class _Step:
     node: Node
     function: Callable[..., Tensor | Sequence[Tensor]]
     last_read: tuple[str, ...]
-    """Values that no later step reads."""
+    """The values that no later step reads."""
 
     def compute(self, values: dict[str, Any]) -> None:
         """Add the node's outputs to the values."""
@@ -159,10 +159,10 @@ class _Step:
 
 
 def _compile(graph: Graph, file: str) -> list[_Step]:
-    """Look up what computes each node.
+    """Look up the function of each node.
 
     Raises:
-        WeightsError: if an operation is not known.
+        WeightsError: if an operation is not supported.
     """
     last_use = {name: index for index, node in enumerate(graph.nodes) for name in (*node.outputs, *node.inputs)}
     steps: list[_Step] = []
@@ -182,7 +182,7 @@ def _float32(values: np.ndarray) -> Tensor:
 def _interpolation(size: int, to: int) -> Tensor:
     """Return the matrix, (to, size), that resizes a column as OpenCV's INTER_LINEAR does.
 
-    A matrix, because the gradient of torch's interpolation does not repeat on a GPU.
+    A matrix is used because the gradient of torch's interpolation is nondeterministic on a GPU.
     """
     return functional.interpolate(torch.eye(size)[None], to, mode="linear", align_corners=False)[0].T
 

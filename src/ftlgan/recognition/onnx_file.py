@@ -1,4 +1,4 @@
-"""A recognizer's ONNX file by onnxruntime, for extraction; inside a loss it is a `RecognizerNetwork`."""
+"""Runs a recognizer's ONNX file by onnxruntime, for extraction. In a loss it is a `RecognizerNetwork`."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,41 +17,40 @@ from ftlgan.recognition.folding import faces_input
 from ftlgan.recognition.preprocessing import Preprocessing
 
 BATCH = 16
-"""The fastest on a core."""
+"""The fastest batch size on one core."""
 MOST_DIFFERENCE = 1e-4
-"""By which the embedding of a face may differ beside another one; more, and the file mixes faces."""
+"""The largest relative change of an embedding when another face is in the batch. Beyond it, the file mixes faces."""
 
 Provider = str | tuple[str, dict[str, Any]]
 CPU: Sequence[Provider] = ("CPUExecutionProvider",)
 CUDA: Provider = ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
-"""Without a search for the fastest algorithm, which does not find the same each time, and in float32."""
+"""In float32, and without the search for the fastest algorithm, whose result varies."""
 
 
 def fastest_providers() -> Sequence[Provider]:
-    """Return what onnxruntime is to compute with: a GPU where it has one, and else the CPU."""
+    """Return onnxruntime's providers: the GPU, if there is one, then the CPU."""
     return (CUDA, *CPU) if CUDA[0] in onnxruntime.get_available_providers() else CPU
 
 
 class OnnxRecognizer:
-    """A file as a `Recognizer`, on as many cores as there are.
+    """A file as a `Recognizer`, on all cores.
 
-    Each core has its own batch. Cores that share a batch wait for the slowest at every layer, by spinning: where
-    another program ran on one of two cores, SFace embedded 8 faces a second in that way, and 29 in this one (measured).
+    Each core has its own batch. Cores that share a batch spin at every layer until the slowest is done. When another
+    program ran on one of two cores, SFace embedded 8 faces per second with a shared batch, and 29 in this way.
 
-    It takes faces in batches. Where its batch is fixed at 1, or its faces would be mixed in a larger one, it takes them
-    one by one.
+    Faces are embedded one by one if the file's batch is fixed at 1, or if the file mixes the faces of a batch.
     """
 
     def __init__(self, name: str, found: FoundFile, providers: Sequence[Provider] = CPU) -> None:
-        """Load the file, and try it on two faces.
+        """Load the file, and test it on two faces.
 
         Args:
-            name: as params.yaml names it.
+            name: its name in params.yaml.
             found: the file.
-            providers: what onnxruntime computes with, best first.
+            providers: onnxruntime's providers, best first.
 
         Raises:
-            WeightsError: if onnxruntime can't run it, or what it gives is no embedding.
+            WeightsError: if onnxruntime can't run it, or its output is not an embedding.
         """
         self.name, self.sha256, self.settings = name, found.sha256, found.settings
         self._preprocessing, self._output, self._label = found.preprocessing, found.output, found.label
@@ -81,18 +80,18 @@ class OnnxRecognizer:
         options.intra_op_num_threads = 1
         try:
             return onnxruntime.InferenceSession(found.model.SerializeToString(), options, providers=list(providers))
-        except Exception as error:  # onnxruntime's have no other base
+        except Exception as error:  # onnxruntime's errors have no other base class
             raise self._cannot_run(error) from None
 
     def _run(self, faces: np.ndarray) -> np.ndarray:
         """Run the network on uint8 of shape (N, 112, 112, 3)."""
         pixels = prepare(faces, self._preprocessing)
         quiet = onnxruntime.RunOptions()
-        quiet.log_severity_level = 4  # what fails is an exception already
+        quiet.log_severity_level = 4  # a failure already raises an exception
         return np.asarray(self._session.run([self._output], {self._input: pixels}, quiet)[0])
 
     def _embedding_size(self) -> int:
-        """Try a face twice, and another one, and return the length of an embedding."""
+        """Test one face twice, and another face, and return the length of an embedding."""
         try:
             one, again, other = (self._run(trial_faces()[[index]]) for index in (0, 0, 1))
         except Exception as error:
@@ -104,9 +103,9 @@ class OnnxRecognizer:
                 "to that of the embeddings, or use another file"
             )
         if not (np.isfinite(one).all() and np.isfinite(other).all()):
-            raise WeightsError(f"{self._label}: gives numbers that are not finite; get the file anew, or use another")
+            raise WeightsError(f"{self._label}: gives numbers that are not finite; get the file again, or use another")
         if not np.allclose(one, again, rtol=MOST_DIFFERENCE, atol=MOST_DIFFERENCE * np.abs(one).max()):
-            raise WeightsError(f"{self._label}: gives a face another embedding each time; use another file")
+            raise WeightsError(f"{self._label}: gives the same face a different embedding each time; use another file")
         if np.array_equal(one, other):
             raise WeightsError(
                 f"{self._label}: gives every face the same embedding; set output to another, or use another file"
@@ -114,12 +113,12 @@ class OnnxRecognizer:
         return shape[1]
 
     def _largest_batch(self) -> int:
-        """Return how many faces the network takes at once: one if it can't take two, or does not keep them apart."""
+        """Return the batch size: 1 if the network can't take two faces or mixes them, else `BATCH`."""
         faces = trial_faces()
         alone = np.concatenate([self._run(face[None]) for face in faces])
         try:
             together = self._run(faces)
-        except Exception:  # the file says any number, and yet reshapes to one
+        except Exception:  # the file declares any batch size, but reshapes to 1
             return 1
         if together.shape != alone.shape:
             return 1
@@ -127,14 +126,13 @@ class OnnxRecognizer:
 
     def _cannot_run(self, error: Exception) -> WeightsError:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return WeightsError(f"{self._label}: onnxruntime can't run it ({reason}); export it anew, or use another file")
+        return WeightsError(f"{self._label}: onnxruntime can't run it ({reason}); export it again, or use another file")
 
 
 def prepare(faces: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Turn faces, uint8 RGB of shape (N, 112, 112, 3), into what a file takes: float32 of shape (N, 3, S, S).
+    """Preprocess faces, uint8 RGB of shape (N, 112, 112, 3), for a file: float32 of shape (N, 3, S, S).
 
-    The arithmetic is that of OpenCV's blobFromImages, which insightface uses, except that a resized pixel is not
-    rounded.
+    The arithmetic is that of OpenCV's blobFromImages, which insightface uses, but resized pixels are not rounded.
     """
     size, pixels = preprocessing.size, faces.astype(np.float32)
     if size != HR:
@@ -146,5 +144,5 @@ def prepare(faces: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def trial_faces() -> np.ndarray:
-    """Return two images that differ, uint8 of shape (2, 112, 112, 3)."""
+    """Return two different images, uint8 of shape (2, 112, 112, 3)."""
     return np.linspace(0, 255, 2 * HR * HR * 3).reshape(2, HR, HR, 3).astype(np.uint8)

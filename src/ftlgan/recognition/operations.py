@@ -1,7 +1,7 @@
-"""ONNX's operations in torch: a function each, whose keywords are the operation's attributes.
+"""The ONNX operations that recognizers need, in torch: one function each, whose keywords are the ONNX attributes.
 
-Those that recognizers need, as versions 11 and later define them (github.com/onnx/onnx, docs/Operators.md). A constant
-that is a number or holds integers, such as axes, is a Python number or list: no operation waits for a GPU.
+They follow versions 11 and later (github.com/onnx/onnx, docs/Operators.md). A constant that is a number or contains
+integers, such as axes, is a Python number or list, so that no operation waits for a GPU.
 """
 
 import math
@@ -19,7 +19,7 @@ from torch.nn import functional
 from ftlgan.recognition.graph import SCALE_SHIFT
 
 Operation = Callable[..., Tensor | Sequence[Tensor]]
-"""Inputs by place, None for an optional one that is not given, and attributes by name -> one output or several."""
+"""Inputs by position (None for an optional input not given) and attributes by name -> one output or several."""
 
 
 def convolution(
@@ -51,7 +51,7 @@ def padding(
     dilations: Sequence[int] = (1, 1),
     auto_pad: bytes = b"NOTSET",
 ) -> tuple[int, int, int, int]:
-    """Return the pixels that are added above, left, below and right before a window slides over `x`."""
+    """Return the padding of `x` above, left, below and right."""
     if auto_pad == b"VALID":
         return 0, 0, 0, 0
     if auto_pad == b"NOTSET":
@@ -68,7 +68,7 @@ def padding(
 
 
 def without_autocast(device: str) -> AbstractContextManager[object]:
-    """Switch autocast off, where there is any."""
+    """Return a context that switches autocast off, if the device has it."""
     available = torch.amp.autocast_mode.is_autocast_available(device)
     return torch.autocast(device, enabled=False) if available else nullcontext()
 
@@ -83,26 +83,26 @@ def prelu(x: Tensor, slope: Tensor | float) -> Tensor:
         return leaky_relu(x, alpha=slope)
     shape = (*(1,) * (x.ndim - slope.ndim), *slope.shape)
     if slope.numel() not in (1, shape[1]):
-        raise NotImplementedError(f"slopes of shape {list(slope.shape)} for {list(x.shape)}, not one a channel")
+        raise NotImplementedError(f"slopes of shape {list(slope.shape)} for {list(x.shape)}, not one per channel")
     return FrozenPReLU.apply(x, slope.flatten().expand(x.shape[1]))  # pyright: ignore[reportReturnType] - untyped
 
 
 class FrozenPReLU(torch.autograd.Function):
-    """PReLU whose slopes get no gradient: torch's own computes one all the same, and takes five times as long.
+    """PReLU without a gradient for its slopes. torch's PReLU always computes one, and takes five times as long.
 
     The slope is 1 above 0 and `slope` below, so a gradient g becomes slope * g + (1 - slope) * relu'(x) * g.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, slope: Tensor) -> Tensor:
-        """(N, C, ...) and slopes (C,) -> (N, C, ...)."""
+        """Apply slopes (C,) to (N, C, ...)."""
         slope = slope.to(x.dtype)
         ctx.save_for_backward(x, slope)
         return functional.prelu(x, slope)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """The gradient for the input; none for the slopes."""
+        """Return the gradient of the input, and None for the slopes."""
         (gradient,), (x, slope) = gradients, ctx.saved_tensors
         slope = slope.view(-1, *(1,) * (x.ndim - 2))
         positive_part = torch.ops.aten.threshold_backward(gradient, x, 0)
@@ -134,7 +134,7 @@ def transpose(x: Tensor, *, perm: Sequence[int] | None = None) -> Tensor:
 
 
 def concat(*tensors: Tensor, axis: int) -> Tensor:
-    """Concatenate. A batch of 1 among larger ones, such as a token that is the same for each face, is repeated."""
+    """Concatenate. A batch of 1, such as a token that all faces share, is repeated to match the others."""
     (batch,) = torch.broadcast_shapes(*(x.shape[:1] for x in tensors))
     return torch.cat([x.expand(batch, *x.shape[1:]) for x in tensors], axis)
 
@@ -160,11 +160,11 @@ def slice_(
 
 
 def gather(x: Tensor, index: int | list[Any], *, axis: int = 0) -> Tensor:
-    """Take one place along an axis, or several: one by one, because the gradient of torch's own does not repeat."""
+    """Take one or several positions along an axis. torch's own indexing has a nondeterministic gradient."""
     if isinstance(index, int):
         return x.select(axis, index)
     if not all(isinstance(place, int) for place in index):
-        raise NotImplementedError("by a table of places")
+        raise NotImplementedError("by a table of indices")
     return torch.stack([x.select(axis, place) for place in index], axis)
 
 
@@ -173,7 +173,7 @@ def expand(x: Tensor, shape: list[int]) -> Tensor:
 
 
 def reduction(function: Callable[..., Tensor]) -> Operation:
-    """Reduce along axes, an input in later versions and an attribute in earlier ones."""
+    """Return a reduction along axes, which are an input in later versions and an attribute in earlier ones."""
 
     def reduced(
         x: Tensor,
@@ -202,7 +202,7 @@ def max_pool(
     ceil_mode: int = 0,
     storage_order: int = 0,
 ) -> Tensor:
-    """Pool by a maximum over shifted images, whose gradient repeats on a GPU, where that of torch's own need not."""
+    """Pool by a maximum over shifted images. Its gradient is deterministic on a GPU, unlike that of torch's pooling."""
     if max(kernel_shape) == 1 and not any(pads):
         return x[:, :, :: strides[0], :: strides[1]]
     if max(dilations) > 1 or ceil_mode:
@@ -254,10 +254,10 @@ def clip(
     min: float | None = None,
     max: float | None = None,
 ) -> Tensor:
-    """Bounds are inputs in later versions and attributes in earlier ones; one that is not given is no bound."""
+    """Clip to bounds, which are inputs in later versions and attributes in earlier ones. Both are optional."""
     low, high = min if low is None else low, max if high is None else high
     if isinstance(low, Tensor) or isinstance(high, Tensor):
-        raise NotImplementedError("bounds that are no numbers")
+        raise NotImplementedError("bounds that are not constant numbers")
     return x if low is None and high is None else x.clamp(low, high)
 
 
@@ -282,7 +282,7 @@ def lp_normalization(x: Tensor, *, axis: int = -1, p: int = 2) -> Tensor:
 
 
 def softmax(x: Tensor, *, axis: int) -> Tensor:
-    if axis not in (-1, x.ndim - 1):  # before version 13 it was along all axes from this one on
+    if axis not in (-1, x.ndim - 1):  # before version 13, it ran over all axes from this one on
         raise NotImplementedError(f"axis {axis} of {x.ndim}, not the last")
     return x.softmax(-1)
 
@@ -337,4 +337,4 @@ OPERATIONS: dict[str, Operation] = {
     "Tanh": torch.tanh,
     "Transpose": transpose,
 }
-"""By ONNX's name."""
+"""The functions by ONNX name."""

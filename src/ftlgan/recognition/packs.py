@@ -1,7 +1,7 @@
-"""InsightFace's packs of models, by insightface's own loader and in its folder, ~/.insightface/models.
+"""InsightFace's packs of models, downloaded by insightface itself into its folder, ~/.insightface/models.
 
-Their weights are for non-commercial research only (github.com/deepinsight/insightface, License). You are told so when
-one is first used.
+Their weights are for non-commercial research only (github.com/deepinsight/insightface, License). A message says so on
+first use.
 """
 
 import re
@@ -25,33 +25,33 @@ RECOGNIZERS = {
     "buffalo_s": ("w600k_mbf.onnx", "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f"),
     "antelopev2": ("glintr100.onnx", "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf"),
 }
-"""The recognizer of each pack that we know, and its SHA-256."""
+"""The recognizer file of each known pack, and its SHA-256."""
 SCALING = (("Sub", "_minus"), ("Mul", "_mul"))
-"""How the names of nodes begin that subtract, and of those that multiply."""
+"""The prefixes of the names of nodes that subtract, and of nodes that multiply."""
 
 
 def find_in_pack(key: str, pack: str, sha256: str) -> Path:
-    """Find the recognizer in a pack, which insightface downloads if it is not there.
+    """Find the recognizer in a pack, which insightface downloads if it is missing.
 
-    FaceAnalysis takes the first of a pack's files that looks like a recognizer. Here the digest says which it is.
+    FaceAnalysis takes the first file of a pack that looks like a recognizer. Here the digest identifies it.
 
     Args:
         key: the entry of params.yaml that names the pack, for messages.
-        pack: its name.
-        sha256: the digest of the recognizer in it.
+        pack: name of the pack.
+        sha256: digest of the recognizer in it.
 
     Raises:
         DataError: if it can't be downloaded.
-        ParamsError: if no pack can have this name.
+        ParamsError: if the name of the pack is invalid.
         WeightsError: if no file in it has the digest.
     """
     if not re.fullmatch(r"\w[\w.-]*", pack):
-        raise ParamsError(f"{key}.file: {pack!r} is no name of a pack; name one, such as {', '.join(RECOGNIZERS)}")
+        raise ParamsError(f"{key}.file: {pack!r} is not the name of a pack; give one, e.g. {', '.join(RECOGNIZERS)}")
     folder = Path.home() / ".insightface" / "models" / pack
     with locked(cache_folder("recognizers")):
         if not folder.exists():
             _download(key, pack, folder, sha256)
-    files = sorted(folder.rglob("*.onnx"))  # the ZIP file of antelopev2 has a folder of its own inside
+    files = sorted(folder.rglob("*.onnx"))  # the ZIP file of antelopev2 contains another folder
     for file in files:
         if sha256_of(file) == sha256:
             return file
@@ -62,33 +62,33 @@ def find_in_pack(key: str, pack: str, sha256: str) -> Path:
         remedy = f"{recognizer}, the recognizer of {pack}, has {known}; set {key}.sha256 to it"
     else:
         found = ", ".join(f"{file.name} with {sha256_of(file)}" for file in files) or "nothing"
-        remedy = f"it holds {found}; set {key}.sha256 to that of the recognizer, or delete the folder and run again"
+        remedy = f"it has {found}; set {key}.sha256 to that of the recognizer, or delete the folder and run again"
     raise WeightsError(f"{folder}: no file there has SHA-256 {sha256}; {remedy}")
 
 
 def _download(key: str, pack: str, folder: Path, sha256: str) -> None:
-    """Let insightface download and unpack a pack elsewhere, and move it here when it is whole.
+    """Let insightface download and unpack a pack into a hidden folder, and move it when it is complete.
 
-    Left to itself, it takes what an interrupted run has unpacked for a whole pack.
+    Without this, insightface would use the incomplete pack of an interrupted run.
     """
     from insightface.utils import storage
 
     url = storage.model_zoo_download_url(f"{pack}.zip")
     aside = folder.with_name(f".{pack}.ftlgan")
     with writing(aside):
-        shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(aside, ignore_errors=True)  # from a killed run
         aside.mkdir(parents=True)
         try:
             with redirect_stdout(sys.stderr):
                 unpacked = storage.ensure_available("models", pack, root=str(aside))
             Path(unpacked).rename(folder)
         except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # of the disk; requests' have no number
+            if isinstance(error, OSError) and error.errno is not None:  # a disk error; those of requests have no number
                 raise
             reason = "the server refuses" if isinstance(error, RuntimeError) else type(error).__name__
             raise DataError(
-                f"{url}: can't be downloaded ({reason}); run again with a network, or unpack it by hand into {folder}, "
-                f"where the recognizer is the file with SHA-256 {sha256}; or take {key.rpartition('.')[2]} out of "
+                f"{url}: can't be downloaded ({reason}); run again with a network, or unpack it by hand into {folder} "
+                f"(the recognizer is the file with SHA-256 {sha256}), or remove {key.rpartition('.')[2]} from "
                 "recognition"
             ) from None
         finally:
@@ -99,11 +99,11 @@ def say_license(pack: str, params: str) -> None:
     """Tell each user once that the weights of a pack are for non-commercial research only.
 
     Args:
-        pack: its name.
-        params: what params.yaml says about its license.
+        pack: name of the pack.
+        params: the license in params.yaml, for the message.
 
     Raises:
-        DataError: if it can't be noted that it was said.
+        DataError: if the file that marks the message as shown can't be written.
     """
     said = cache_folder("recognizers") / f"{pack}.license-said"
     if not said.exists():
@@ -116,9 +116,9 @@ def say_license(pack: str, params: str) -> None:
 
 
 def arcface_preprocessing(model: onnx.ModelProto) -> Preprocessing:
-    """Return what insightface gives a recognizer, by the rule of `ArcFaceONNX` in model_zoo/arcface_onnx.py.
+    """Return insightface's preprocessing for a recognizer, by the rule of `ArcFaceONNX` in model_zoo/arcface_onnx.py.
 
-    A file that begins with a subtraction and a multiplication, as those converted from MXNet do, scales pixels itself.
+    A file that starts with a subtraction and a multiplication scales the pixels itself. Files from MXNet do this.
     """
     first = [node.name for node in model.graph.node[:8]]
     subtracts, multiplies = (any(name.startswith(prefixes) for name in first) for prefixes in SCALING)

@@ -1,6 +1,6 @@
-"""What an embedding that was killed has done: embedded faces and rejects, part by part, in a folder beside the output.
+"""The unfinished work of `ftlgan embed`: embedded faces and rejects, in parts, in a folder next to the output.
 
-A part is whole or not there. A file says what the parts were made of; where that is something else now, they go.
+Parts are written atomically. A file records the inputs of the parts. If the inputs have changed, the parts are deleted.
 """
 
 import json
@@ -18,7 +18,7 @@ from ftlgan.locking import alone
 
 ORIGIN = "origin.json"
 REMOVED = ".removed.json"
-"""What `ORIGIN` is called while the parts are removed, so that a kill then leaves nothing that looks whole."""
+"""The name of `ORIGIN` while the parts are removed, so that a run killed then leaves nothing that looks complete."""
 
 SCHEMA = pa.schema(
     [
@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
     ]
 )
-"""Rows of a part: a face with an embedding, or with the reason why there is none."""
+"""The rows of a part: faces with an embedding, or with the reason why there is none."""
 
 
 class Parts:
@@ -42,11 +42,11 @@ class Parts:
         while self._is_whole(self._path(self._count)):
             self._count += 1
         kept = {self._path(number) for number in range(self._count)}
-        for path in set(folder.glob("*part-*.parquet")) - kept:  # also what a kill left aside
+        for path in set(folder.glob("*part-*.parquet")) - kept:  # also hidden files of a killed run
             path.unlink()
 
     def read(self) -> pa.Table:
-        """Return the rows of all parts, in their order."""
+        """Return the rows of all parts, in order."""
         paths = map(self._path, range(self._count))
         return pa.concat_tables([SCHEMA.empty_table(), *(read_table(path) for path in paths)])
 
@@ -60,7 +60,7 @@ class Parts:
         self._count += 1
 
     def remove(self) -> None:
-        """Delete the parts, and the file that says what they were made of."""
+        """Delete the parts, and the file that records their inputs."""
         origin, removed = self.folder / ORIGIN, self.folder / REMOVED
         if origin.exists():
             origin.replace(removed)
@@ -81,24 +81,24 @@ class Parts:
 
 @contextmanager
 def open_parts(folder: Path, origin: dict[str, str]) -> Generator[Parts]:
-    """Open the folder of parts, keep other runs out of it, and remove it at the end unless there was an error.
+    """Open the folder of parts, keep other runs out of it, and remove it at the end if it is empty.
 
     Args:
-        folder: where they are, or will be.
-        origin: what the embeddings depend on, by the words that tell the user what has changed.
+        folder: the folder of the parts; it need not exist.
+        origin: the inputs of the embeddings, by the name that messages give them.
 
     Raises:
-        DataError: if it is not a folder of parts, can't be made, or another run works in it.
+        DataError: if it is not a folder of parts, can't be made, or another run uses it.
     """
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file, and parts are written into a folder of this name; remove or rename it")
+        raise DataError(f"{folder}: is a file, but parts need a folder of this name; remove or rename it")
     others = {path.name for path in folder.glob("*") if not path.name.startswith(".")}
     if others and ORIGIN not in others and not (folder / REMOVED).exists():
-        raise DataError(f"{folder}: holds files that `ftlgan embed` did not write; remove it, or choose another output")
+        raise DataError(f"{folder}: has files that `ftlgan embed` did not write; remove it, or choose another output")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
-        with alone(folder / ".lock", f"{folder}: another `ftlgan embed` is at work in it; let it end"):
+        with alone(folder / ".lock", f"{folder}: is in use by another `ftlgan embed`; wait for it to end"):
             yield _parts(folder, origin)
     finally:
         if not any(folder.iterdir()):
@@ -113,7 +113,7 @@ def _parts(folder: Path, origin: dict[str, str]) -> Parts:
         changed = _changes(file, origin)
         if not changed:
             return parts
-        print(f"{folder}: is of another run, with other {' and '.join(changed)}; starting anew", file=sys.stderr)
+        print(f"{folder}: is from another run, with other {' and '.join(changed)}; starting again", file=sys.stderr)
         parts.remove()
     with writing(file):
         aside = file.with_name(f".{file.name}")

@@ -1,8 +1,8 @@
-"""SFace, the default teacher: its weights, for onnxruntime and for a `RecognizerNetwork`.
+"""SFace, the default teacher: its weights for onnxruntime and for a `RecognizerNetwork`.
 
 Network: MobileNet (Howard et al., arXiv 1704.04861) with PReLU and a fully connected embedding. Training: Zhong et al.,
 "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition", IEEE Transactions on Image Processing 30
-(2021). Weights: OpenCV Zoo, Apache-2.0, quantised to 8-bit integers in blocks; here they become float32 again.
+(2021). Weights: OpenCV Zoo, Apache-2.0, quantized to 8-bit integers in blocks; here they become float32 again.
 """
 
 import onnx
@@ -19,7 +19,7 @@ FILE = "models/face_recognition_sface_2021dec_int8bq.onnx"
 SHA256 = BUILT_IN["sface"]
 DIMENSION = 128
 PREPROCESSING = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
-"""Pixels as they are: the network scales them itself."""
+"""None: the network scales the pixels itself."""
 
 
 def found() -> FoundFile:
@@ -33,11 +33,11 @@ def found() -> FoundFile:
 
 
 def float_model() -> onnx.ModelProto:
-    """Read the packaged network and undo its quantisation.
+    """Read the packaged network and undo its quantization.
 
     Returns:
         A model with float32 weights, input `data` (RGB in 0..255, float32, shape (N, 3, 112, 112)) and output `fc1`
-        (features before they are scaled to unit length, float32, shape (N, 128)).
+        (embeddings before normalization, float32, shape (N, 128)).
 
     Raises:
         WeightsError: if the weights are missing or corrupted.
@@ -56,7 +56,7 @@ def float_model() -> onnx.ModelProto:
 
 
 def packaged_model() -> onnx.ModelProto:
-    """Read the network as it is packaged, with weights of 8 bits; it takes one face.
+    """Read the network as packaged, with 8-bit weights and a batch of 1.
 
     Raises:
         WeightsError: if the weights are missing or corrupted.

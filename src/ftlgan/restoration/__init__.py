@@ -1,9 +1,9 @@
-"""Methods that restore low-resolution faces: a module here is a method, called by its name in `methods` of params.yaml.
+"""Methods that restore low-resolution faces. Each module here is a method, named in `methods` of params.yaml.
 
-A method's module has a function `load(weights, device)` that returns a `Restorer`. Beside `methods`, its name stands in
-`weights` of params.yaml, with null for a method without weights. If it imports a module of ours, `python
-tests/pipeline/code_deps.py` enters that into dvc.yaml. `trained`, which restores by a model of ours, and `command`,
-`ftlgan degrade`, are no methods.
+A method's module has a function `load(weights, device)` that returns a `Restorer`. `weights` of params.yaml also has an
+entry for each method, null for a method without weights. If the module imports other modules of ftlgan, `python
+tests/pipeline/code_deps.py` adds them to dvc.yaml. Two modules are not methods: `trained` restores by a trained model,
+and `command` is `ftlgan degrade`.
 """
 
 import importlib
@@ -24,7 +24,7 @@ class Restorer(Protocol):
     """Turns low-resolution faces into faces of 112x112."""
 
     faces_per_call: int
-    """How many faces to give it at once: as many as it restores in about a second, for the progress bar moves then."""
+    """The number of faces per call: about as many as it restores in a second, so that the progress bar moves."""
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """Restore faces.
@@ -42,8 +42,8 @@ def load(method: str, weights: PretrainedWeights | None = None, device: str = "c
     """Load the restorer of a method.
 
     Args:
-        method: its name.
-        weights: its entry in `weights` of params.yaml, for a method that has one.
+        method: name of the method.
+        weights: its entry in `weights` of params.yaml, if it has one.
         device: `cpu` or `cuda`.
 
     Raises:
@@ -57,14 +57,14 @@ def load(method: str, weights: PretrainedWeights | None = None, device: str = "c
 
 
 def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path, schema: pa.Schema = FACES) -> None:
-    """Restore the faces of a table, in their order.
+    """Restore the faces of a table, in order.
 
     Args:
-        name: of the method, for the progress bar.
-        restorer: what restores.
+        name: name of the method, for the progress bar.
+        restorer: the restorer.
         degraded: folder of a table of low-resolution faces.
         restored: folder to write.
-        schema: of the table to write.
+        schema: schema of the table to write.
     """
     faces = progress(_restored_rows(restorer, degraded), f"restore by {name}", count_faces(degraded))
     write_faces(restored, schema, faces)

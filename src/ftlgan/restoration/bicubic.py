@@ -18,5 +18,5 @@ class Bicubic:
 
 
 def load(weights: PretrainedWeights | None, device: str) -> Bicubic:
-    """See `ftlgan.restoration.load`; it has no weights."""
+    """See `ftlgan.restoration.load`. There are no weights."""
     return Bicubic()

@@ -1,4 +1,4 @@
-"""`ftlgan degrade`: aligned faces made small and restored by a method, for `ftlgan embed` and `ftlgan verify`."""
+"""`ftlgan degrade`: shrinks aligned faces and restores them by a method, for `ftlgan embed` and `ftlgan verify`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,26 +21,26 @@ PARAMS = Path("params.yaml")
 
 
 def degrade(source: Path, output: Path, res: int, condition: Condition, method: str, seed: int) -> None:
-    """Make aligned faces small, restore them to 112x112 and write them as a table: what is left to be recognised.
+    """Shrink aligned faces, restore them to 112x112 and write them as a table.
 
     Args:
-        source: a table of aligned faces of 112x112 pixels: a Parquet file or a folder of them, with the columns image,
-            face_id and if there are, identity and split, which are kept.
+        source: a table of aligned faces of 112x112 pixels: a Parquet file or a folder of them, with the columns image
+            and face_id and, optionally, identity and split, which are kept.
         output: a new or empty folder for the table.
         res: width and height of the small faces, pixels: 14, 28 or 56.
-        condition: how they came to be small; not `detected` nor `native`, which need the photos.
-        method: what restores them: a name in `ftlgan.params.METHODS`, by the weights of ./params.yaml if there is one;
-            or the path of a generator.safetensors that was trained for `res`.
-        seed: of the conditions that draw.
+        condition: how the faces are shrunk; not `detected` or `native`, which need the photos.
+        method: the restorer: a name in `ftlgan.params.METHODS`, with the weights of ./params.yaml if that exists; or
+            the path of a generator.safetensors that was trained for `res`.
+        seed: seed of conditions with random numbers.
 
     Raises:
         ParamsError: if there is no such method.
-        DataError: if the source is no table of aligned faces, or the output is not empty or can't be written.
+        DataError: if the source is not a table of aligned faces, or the output is not empty or can't be written.
         WeightsError: if the weights are missing, corrupted or of another resolution.
     """
     files = table_files(source)
     if not files:
-        raise DataError(f"{source}: has no .parquet file in it; give a table of aligned faces")
+        raise DataError(f"{source}: has no .parquet files; give a table of aligned faces")
     faces = Table(source, files)
     with new_folder(output) as aside:
         restorer = _load(method, res)
@@ -61,8 +61,8 @@ def _load(method: str, res: int) -> Restorer:
 
     if method not in METHODS and not Path(method).is_file():
         raise ParamsError(
-            f"--method {method}: is neither one of {', '.join(METHODS)} nor a file; name one of them, or give the path "
-            "of a generator.safetensors"
+            f"--method {method}: is neither a method nor a file; use one of {', '.join(METHODS)}, or give the path of "
+            "a generator.safetensors"
         )
     prepare_device(device, seed=0)  # nothing is random, so any seed will do
     return restoration.load(method, weights, device) if method in METHODS else Trained(Path(method), res, device)
@@ -75,7 +75,7 @@ def _rows(
         small: list[np.ndarray] = []
         for face in group:
             if isinstance(face.image, str):
-                raise DataError(f"{source}: {face.names['face_id']} is {face.image}; write the table anew")
+                raise DataError(f"{source}: {face.names['face_id']} is {face.image}; write the table again")
             small.append(shrink(face.image, str(face.names["face_id"]), res, condition, seed))
         for face, restored in zip(group, restorer.restore(np.stack(small)), strict=True):
             yield {**face.names, "image": encode_png(restored)}

@@ -1,11 +1,11 @@
-"""GFPGAN v1.4: a restorer of faces that has StyleGAN2 as its prior, with its authors' weights, to be downloaded.
+"""GFPGAN v1.4: a face restorer with StyleGAN2 as its prior, and with its authors' weights, which are downloaded.
 
-Its authors put it under Apache-2.0, but for parts that they name: StyleGAN2's terms (NVIDIA) are non-commercial.
+Its license is Apache-2.0, except for parts that its authors name: StyleGAN2's terms (NVIDIA) are non-commercial.
 
-It expects a face at its place on the FFHQ template, 512x512, so ours goes there: enlarged bicubically to 381x381, which
-lays the five points of the ArcFace template on those of FFHQ by least squares, on the grey that the authors' own code
-puts around a face at the edge of a photo. What comes back is cut out and reduced. Enlarging and reducing are ours to
-choose; so is that the noise is that of the weights, where the authors draw it anew: the same face, the same bytes.
+It expects a face in its position on the FFHQ template, 512x512. So our face is enlarged bicubically to 381x381, which
+maps the five points of the ArcFace template to those of FFHQ by least squares. Around it is the gray that the authors'
+code puts around a face at the edge of a photo. The result is cropped and reduced. Our choices are the resampling, and
+the noise: it is that of the weights, where the authors draw new noise, so that the same face gives the same bytes.
 
 Source: Wang, Li, Zhang and Shan, "Towards real-world blind face restoration with generative facial prior" (2021).
 """
@@ -24,17 +24,17 @@ from ftlgan.weights.pretrained import load_pretrained
 SIZE = 512
 """Width and height of a face on the FFHQ template, pixels."""
 SIDE, LEFT, TOP = 381, 66, 63
-"""Where ours lies in it."""
+"""The size and position of our face on the FFHQ template, pixels."""
 GREY = (132, 133, 135)
-"""RGB."""
+"""The RGB color around the face."""
 
 
 class Gfpgan:
     """GFPGAN.
 
     Args:
-        network: RGB in [-1, 1], (N, 3, 512, 512) -> a tuple that begins with the same, restored.
-        device: `cpu` or `cuda`, where the network is.
+        network: RGB in [-1, 1], (N, 3, 512, 512) -> a tuple whose first item is restored RGB of the same shape.
+        device: the network's device, `cpu` or `cuda`.
     """
 
     faces_per_call = 1
@@ -56,12 +56,12 @@ class Gfpgan:
 def load(weights: PretrainedWeights | None, device: str) -> Gfpgan:
     """See `ftlgan.restoration.load`."""
     if weights is None:
-        raise ParamsError("weights.gfpgan: is missing; say where the weights are: file and sha256")
+        raise ParamsError("weights.gfpgan: is missing; give the file and sha256 of the weights")
     return Gfpgan(load_pretrained("gfpgan", weights, "GFPGAN", 1, device), device)
 
 
 def place_on_template(face: np.ndarray) -> np.ndarray:
-    """A face on the ArcFace template, uint8 RGB (res, res, 3) -> on the FFHQ template, (512, 512, 3)."""
+    """Move a face from the ArcFace template, uint8 RGB (res, res, 3), to the FFHQ template, (512, 512, 3)."""
     canvas = np.full((SIZE, SIZE, 3), GREY, np.uint8)
     enlarged = Image.fromarray(face).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     canvas[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = np.asarray(enlarged)
@@ -69,6 +69,6 @@ def place_on_template(face: np.ndarray) -> np.ndarray:
 
 
 def cut_out(face: np.ndarray) -> np.ndarray:
-    """A face on the FFHQ template, uint8 RGB (512, 512, 3) -> on the ArcFace template, (112, 112, 3)."""
+    """Move a face from the FFHQ template, uint8 RGB (512, 512, 3), to the ArcFace template, (112, 112, 3)."""
     region = (LEFT, TOP, LEFT + SIDE, TOP + SIDE)
     return np.asarray(Image.fromarray(face).resize((HR, HR), Image.Resampling.BICUBIC, box=region))

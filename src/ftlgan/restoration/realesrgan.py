@@ -1,10 +1,10 @@
 """Real-ESRGAN x4plus: the general network for real photographs, with its authors' weights (BSD-3).
 
-It enlarges four times, whatever is asked for. What is not 112x112 then is resized by antialiased bicubic interpolation,
-which is our choice: 14 -> 56 -> 112; 28 -> 112 as it comes; 56 -> 224 -> 112.
+It always enlarges four times. A result that is not 112x112 is resized by antialiased bicubic interpolation, which is
+our choice: 14 -> 56 -> 112; 28 -> 112; 56 -> 224 -> 112.
 
-The weights come inside a package, as the authors converted them for ncnn (half precision), which runs them on the CPU
-in single precision; or as the official .pth, which torch runs on CPU or GPU. With the same weights both give the same
+There are two forms of the weights. A package contains the authors' weights for ncnn (half precision), which runs them
+on the CPU in single precision. The official .pth runs in torch on CPU or GPU. With the same weights, both give the same
 image to 1e-5 before rounding.
 
 Source: Wang, Xie, Dong and Shan, "Real-ESRGAN: training real-world blind super-resolution with pure synthetic data"
@@ -12,7 +12,7 @@ Source: Wang, Xie, Dong and Shan, "Real-ESRGAN: training real-world blind super-
 """
 
 # pyright: reportAttributeAccessIssue=false
-# What ncnn holds is compiled, without types.
+# ncnn is compiled, and has no types.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ PARAM_SHA256 = "c8a066c12541a1ef01ba90fddd90688278bdc11536847699239be29225015bc8
 BIN_SHA256 = "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"
 
 FACES_PER_GPU_CALL = 8
-"""A face of 56 px takes 13 MB a layer."""
+"""A face of 56 px takes 13 MB per layer."""
 
 
 class RealEsrgan:
@@ -45,7 +45,7 @@ class RealEsrgan:
 
     Args:
         enlarge: uint8 RGB (N, res, res, 3) -> (N, 4 res, 4 res, 3).
-        faces_per_call: how many faces it takes at once.
+        faces_per_call: number of faces that it takes at once.
     """
 
     def __init__(self, enlarge: Callable[[np.ndarray], np.ndarray], faces_per_call: int) -> None:
@@ -57,7 +57,7 @@ class RealEsrgan:
 
 
 def load(weights: PretrainedWeights | None, device: str) -> RealEsrgan:
-    """See `ftlgan.restoration.load`. Weights that are `packaged` run on the CPU, whatever the device."""
+    """See `ftlgan.restoration.load`. The `packaged` weights always run on the CPU."""
     if weights is None or weights.file == PACKAGED:
         return RealEsrgan(ncnn_enlarger(), 2 * available_cores())
     from ftlgan.weights.pretrained import load_pretrained  # spandrel takes 5 s to import
@@ -69,8 +69,8 @@ def load(weights: PretrainedWeights | None, device: str) -> RealEsrgan:
 def ncnn_enlarger() -> Callable[[np.ndarray], np.ndarray]:
     """Load the packaged weights into ncnn, which enlarges one face on each core.
 
-    Cores that share a face wait for the slowest at every layer, by spinning: where another program ran on one of two
-    cores, that took 1.3 to 2.4 times as long and 1.6 times as much processor time (measured).
+    Cores that share a face spin at every layer until the slowest is done. When another program ran on one of two cores,
+    sharing took 1.3 to 2.4 times as long and 1.6 times as much processor time.
 
     Raises:
         WeightsError: if they are missing or corrupted.
@@ -81,7 +81,7 @@ def ncnn_enlarger() -> Callable[[np.ndarray], np.ndarray]:
     )
     network = ncnn.Net()
     network.opt.num_threads = 1
-    # In single precision on every processor: some would compute in half precision, and differ.
+    # Use single precision on every processor. Some would use half precision, with other results.
     network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
     if network.load_param(str(param)) or network.load_model(str(weights)):
         raise WeightsError(f"{weights}: ncnn {ncnn.__version__} can't read it")
@@ -95,7 +95,7 @@ def ncnn_enlarger() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def torch_enlarger(network: nn.Module, device: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A network of torch: RGB in [0, 1], (N, 3, H, W) -> (N, 3, 4 H, 4 W)."""
+    """Wrap a torch network that maps RGB in [0, 1], (N, 3, H, W), to (N, 3, 4 H, 4 W)."""
 
     def enlarge(lr: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -105,7 +105,7 @@ def torch_enlarger(network: nn.Module, device: str) -> Callable[[np.ndarray], np
 
 
 def _run(network: ncnn.Net, face: torch.Tensor) -> torch.Tensor:
-    """RGB in [0, 1], (3, H, W) -> (3, 4 H, 4 W)."""
+    """Enlarge a face, RGB in [0, 1], (3, H, W), to (3, 4 H, 4 W)."""
     with network.create_extractor() as extractor:
         extractor.input("data", ncnn.Mat(face.numpy()).clone())  # a Mat of an array only borrows its memory
         failed, output = extractor.extract("output")

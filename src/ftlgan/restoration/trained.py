@@ -1,4 +1,4 @@
-"""A generator that was trained here, as a `Restorer`."""
+"""A trained generator as a `Restorer`."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ class Trained:
 
     Args:
         weights: safetensors file of `ftlgan.networks.weights`.
-        res: width and height of the faces that it will be given, pixels.
+        res: width and height of the low-resolution faces, pixels.
         device: `cpu` or `cuda`.
     """
 
     faces_per_call = 8
-    """On a CPU, 64 take a third more time a face (measured)."""
+    """On a CPU, calls with 64 faces take a third more time per face."""
 
     def __init__(self, weights: Path, res: int, device: str = "cpu") -> None:
         self.generator = load_generator(weights, res, device)

@@ -1,4 +1,4 @@
-"""Where raw photos come from: a module for each `dataset.source`, `fetch`, which opens one, and the split of people."""
+"""Sources of raw photos: a module for each `dataset.source`, `fetch`, which opens a source, and the split of people."""
 
 Photo = tuple[str, str, bytes]
-"""Identity, path within the folder of that person, and the encoded image as the camera left it."""
+"""The identity, the path within the folder of that person, and the original encoded image."""

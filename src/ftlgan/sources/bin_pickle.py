@@ -1,7 +1,7 @@
-"""Reads the pickles of insightface's verification sets, and runs nothing that is in them.
+"""Reads the pickles of insightface's verification sets without running code in them.
 
-A pickle may name any function of Python and call it. Here every call is written down in place of being made, and only
-those names are let in that numpy and Python 2 need to store arrays and bytes. What was written down is understood here.
+A pickle can call any Python function. Here calls are recorded instead of made, and only the names that numpy and Python
+2 need to store arrays and bytes are admitted. This module interprets the recorded calls.
 """
 
 import pickle
@@ -22,30 +22,30 @@ ADMITTED = {
         for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
     },
 }
-"""What a pickle may name."""
+"""The names that a pickle may use."""
 NUMBERS = {"b1": np.dtype(bool), "u1": np.dtype("u1"), "i4": np.dtype("<i4"), "i8": np.dtype("<i8")}
-"""The types of arrays that are read, by numpy's name: encoded images are bytes, and answers are booleans or 1 and 0."""
+"""The supported types of arrays by numpy's name: encoded images are bytes, and answers are booleans or 1 and 0."""
 
 
 class UnreadableError(Exception):
-    """A pickle, or a part of one, is not what a verification set is made of; the message says what it is."""
+    """A pickle has content that a verification set can't have. The message names it."""
 
 
 class Call:
-    """A call that was not made."""
+    """A recorded call."""
 
     def __init__(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Write down a name of `ADMITTED` and the arguments."""
+        """Record a name of `ADMITTED` and the arguments."""
         self.name, self.arguments = name, arguments
         self.state: Any = None
 
     def __setstate__(self, state: Any) -> None:
-        """Write down what the pickle would fill the result of the call with."""
+        """Record the state that the pickle would give to the result of the call."""
         self.state = state
 
 
 class _Name:
-    """Stands for what a pickle names."""
+    """A placeholder for an admitted name."""
 
     __slots__ = ("name",)
 
@@ -59,17 +59,17 @@ class _Name:
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str) -> _Name:
         if (module_name, global_name) not in ADMITTED:
-            raise UnreadableError(f"names {module_name}.{global_name}, which may run anything, and was not run")
+            raise UnreadableError(f"names {module_name}.{global_name}, which may run any code and was not run")
         return _Name(ADMITTED[module_name, global_name])
 
 
 def load(path: Path) -> Any:
-    """Load a pickle of lists, tuples, numbers, text and bytes, with a `Call` wherever it calls something.
+    """Load a pickle of lists, tuples, numbers, text and bytes, with a `Call` for each call in it.
 
-    Strings of Python 2 are bytes.
+    Strings of Python 2 become bytes.
 
     Raises:
-        DataError: if the file is missing, is cut off or no pickle, or names what is not in `ADMITTED`.
+        DataError: if the file is missing, is truncated or not a pickle, or uses a name that is not in `ADMITTED`.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; give a verification set of insightface, such as lfw.bin")
@@ -77,16 +77,16 @@ def load(path: Path) -> Any:
         with path.open("rb") as file:
             return _Unpickler(file, encoding="bytes").load()
     except UnreadableError as error:
-        raise DataError(f"{path}: {error}; get the set from whom you trust") from None
+        raise DataError(f"{path}: {error}; get the set from a source that you trust") from None
     except OSError:
         raise
-    except Exception as error:  # a damaged pickle raises whatever its remains lead to
+    except Exception as error:  # a damaged pickle may raise any error
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path}: is cut off, or no pickle ({said}); fetch the set anew") from None
+        raise DataError(f"{path}: is truncated or not a pickle ({said}); get the set again") from None
 
 
 def bytes_of(value: Any) -> bytes:
-    """Return bytes, which may be stored as such, as a string, or as an array of numpy.
+    """Return bytes that are stored as bytes, as a string, or as a numpy array.
 
     Raises:
         UnreadableError: if the value is something else.
@@ -101,10 +101,10 @@ def bytes_of(value: Any) -> bytes:
 
 
 def array_of(value: Any) -> np.ndarray:
-    """Return a stored array or scalar of numpy, whatever its shape, as an array (N,).
+    """Return a stored numpy array (of any shape) or scalar as an array (N,).
 
     Raises:
-        UnreadableError: if the value is something else, or of a type that is not in `NUMBERS`.
+        UnreadableError: if the value is something else, or has a type that is not in `NUMBERS`.
     """
     if isinstance(value, Call):
         match value.name, value.arguments, value.state:
@@ -132,7 +132,7 @@ def _numbers(kind: Any, content: Any) -> np.ndarray:
 
 
 def _raw(value: Any) -> bytes | None:
-    """Return bytes that are no array; None: the value is something else."""
+    """Return bytes that are not stored as an array; None if the value is something else."""
     match value:
         case bytes() | bytearray():
             return bytes(value)
@@ -143,7 +143,7 @@ def _raw(value: Any) -> bytes | None:
 
 
 def _shown(value: Any) -> str:
-    """Say what a value is, in some letters."""
+    """Describe a value briefly."""
     match value:
         case Call():
             return f"a call of {value.name}"

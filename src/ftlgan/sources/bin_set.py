@@ -1,7 +1,7 @@
 """`ftlgan unpack`: a verification set of insightface (lfw.bin, cfp_fp.bin, agedb_30.bin) to faces and a list of pairs.
 
-Such a file is a pickle of two lists: the encoded images, two for each pair, and whether each pair is of one person. Its
-ten folds are blocks of pairs that follow one another, as scikit-learn's `KFold(10)` makes them.
+Such a file is a pickle of two lists: the encoded images, two per pair, and whether each pair is genuine. Its ten folds
+are consecutive blocks of pairs, as scikit-learn's `KFold(10)` makes them.
 
 Source: load_bin and calculate_roc in recognition/arcface_torch/eval/verification.py of deepinsight/insightface.
 """
@@ -34,13 +34,13 @@ class BinSet:
     """The pairs of a verification set."""
 
     images: Sequence[bytes]
-    """Encoded images: those of pair k are 2 k and 2 k + 1."""
+    """Encoded images. Pair k has the images 2 k and 2 k + 1."""
     genuine: Sequence[bool]
-    """Whether each pair is of one person."""
+    """True for each pair of photos of one person."""
 
 
 def unpack(source: Path, folder: Path) -> None:
-    """Write the faces of a verification set as a table that `ftlgan embed` takes, and its pairs for `ftlgan verify`.
+    """Write the faces of a verification set as a table for `ftlgan embed`, and its pairs for `ftlgan verify`.
 
     Args:
         source: the .bin file.
@@ -48,7 +48,7 @@ def unpack(source: Path, folder: Path) -> None:
             `pairs.csv` with the columns probe, reference, fold and genuine.
 
     Raises:
-        DataError: if the file is no verification set, an image can't be read or is not square, or the folder is not
+        DataError: if the file is not a verification set, an image can't be read or is not square, or the folder is not
             empty or can't be written.
     """
     with new_folder(folder) as aside:
@@ -61,7 +61,7 @@ def unpack(source: Path, folder: Path) -> None:
         _write_pairs(aside / "pairs.csv", names, found.genuine)
     for size, count in sorted(sizes.items()):
         if size != HR:
-            print(f"{source}: {count} faces of {size}x{size} px are brought to {HR}x{HR} by antialiased bicubic")
+            print(f"{source}: {count} faces of {size}x{size} px were resized to {HR}x{HR} (antialiased bicubic)")
     print(
         f"{folder}: {len(names)} faces in faces, {len(found.genuine)} pairs in pairs.csv, {sum(found.genuine)} of them "
         f"genuine; {min(FOLDS, len(found.genuine))} folds"
@@ -69,29 +69,29 @@ def unpack(source: Path, folder: Path) -> None:
 
 
 def read_bin_set(path: Path) -> BinSet:
-    """Read a verification set. No code that it may hold is run, see `ftlgan.sources.bin_pickle`.
+    """Read a verification set. No code in it is run, see `ftlgan.sources.bin_pickle`.
 
     Args:
-        path: the .bin file, as Python 2 or 3 wrote it; images may be bytes or arrays of them, as OpenCV gives them.
+        path: the .bin file, written by Python 2 or 3. Images are bytes, or arrays of bytes as OpenCV encodes them.
 
     Raises:
-        DataError: if it is no verification set.
+        DataError: if it is not a verification set.
     """
     match load(path):
         case (list() | tuple() as images, list() | tuple() | Call() as answers):
             pass
         case other:
             raise DataError(
-                f"{path}: holds {type(other).__name__}, not the list of images and the list of which pairs are of one "
-                "person; give a verification set of insightface, such as lfw.bin"
+                f"{path}: has {type(other).__name__}, not a list of images and a list of which pairs are genuine; give "
+                "a verification set of insightface, such as lfw.bin"
             )
     found = BinSet([_image(path, number, image) for number, image in enumerate(images)], _answers(path, answers))
     if not found.genuine:
-        raise DataError(f"{path}: lists no pairs; fetch the set anew")
+        raise DataError(f"{path}: has no pairs; get the set again")
     if len(found.images) != 2 * len(found.genuine):
         raise DataError(
-            f"{path}: has {len(found.images)} images and {len(found.genuine)} pairs, and not two images for each pair; "
-            "fetch the set anew"
+            f"{path}: has {len(found.images)} images and {len(found.genuine)} pairs, not two images per pair; get the "
+            "set again"
         )
     return found
 
@@ -100,7 +100,7 @@ def _image(path: Path, number: int, value: Any) -> bytes:
     try:
         return bytes_of(value)
     except UnreadableError as error:
-        raise DataError(f"{path}: image {number} {error}; fetch the set anew") from None
+        raise DataError(f"{path}: image {number} {error}; get the set again") from None
 
 
 def _answers(path: Path, values: Any) -> list[bool]:
@@ -108,7 +108,7 @@ def _answers(path: Path, values: Any) -> list[bool]:
         try:
             values = array_of(values).tolist()
         except UnreadableError as error:
-            raise DataError(f"{path}: the list of which pairs are of one person {error}; fetch the set anew") from None
+            raise DataError(f"{path}: the list of which pairs are genuine {error}; get the set again") from None
     return [_answer(path, number, value) for number, value in enumerate(values)]
 
 
@@ -118,7 +118,7 @@ def _answer(path: Path, number: int, value: Any) -> bool:
     except (UnreadableError, ValueError):
         answer = value
     if not isinstance(answer, int) or answer not in (0, 1):
-        raise DataError(f"{path}: pair {number} is of one person: {answer!a:.40}, not True or False; fetch it anew")
+        raise DataError(f"{path}: pair {number} has the answer {answer!a:.40}, not True or False; get the set again")
     return bool(answer)
 
 
@@ -130,12 +130,12 @@ def _faces(path: Path, images: Sequence[bytes], names: Sequence[str], sizes: Cou
         try:
             face = read_photo(image)
         except NoFaceError as reason:
-            raise DataError(f"{path}: image {number}, {names[number]}, is {reason}; fetch the set anew") from None
+            raise DataError(f"{path}: image {number}, {names[number]}, is {reason}; get the set again") from None
         height, width = face.shape[:2]
         if height != width:
             raise DataError(
-                f"{path}: image {number}, {names[number]}, has {width}x{height} px; aligned faces are square: align "
-                "the photos anew"
+                f"{path}: image {number}, {names[number]}, has {width}x{height} px, but aligned faces are square; "
+                "align the photos again"
             )
         return width, encode_png(face if width == HR else _resized(face))
 

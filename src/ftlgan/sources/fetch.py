@@ -1,7 +1,6 @@
-"""Open a source of photos, and give each person to one split.
+"""Opens a source of photos, and assigns each person to one split.
 
-
-Where a list of pairs says who is compared with whom, its people are tested, and nobody else is.
+If there is a list of pairs, its people are the test people, and nobody else is.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -22,30 +21,30 @@ from ftlgan.sources.split import require_people_in_each_split, split_people
 from ftlgan.verification.pair_list import listed_people
 
 UNLABELLED = "unlabelled"
-"""In the face_id of a photo of nobody known in place of a person."""
+"""The person in the face_id of an unlabeled photo."""
 DAMAGED = "damaged"
-"""The same of a record that can't be read."""
+"""The person in the face_id of a record that can't be read."""
 ALIGNED_SOURCES = ("recordio",)
 """The sources whose photos are aligned faces."""
 
 
 def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
-    """Open a source, and give each person, with all photos, to one split.
+    """Open a source, and assign each person, with all photos, to one split.
 
-    The people of `dataset.synthetic_people` are divided between train and val, so that all others may be in the test.
-    The shares are of the people with two photos or more, because one photo makes no genuine pair. People with one photo
-    train. Where the shares leave nobody to train on, nobody is to be trained on: then they are in the test, and the
-    stage `align` rejects the photo. The photos of `dataset.unlabelled` all train.
+    The people of `dataset.synthetic_people` are divided between train and val, so that all others may be in test. The
+    shares count only people with two or more photos, because one photo makes no genuine pair. People with one photo are
+    in train. If val and test take all people, there is no training: then they are in test, and the stage `align`
+    rejects the photo. All photos of `dataset.unlabelled` are in train.
 
-    Where there is a list of pairs, its photos are the test, people with one photo among them, and the other photos of
-    these people are in no split. Those who are not in the list are divided between train and val.
+    With a list of pairs, its photos are in test, also those of people with one photo. The other photos of these people
+    are in no split. People who are not in the list are divided between train and val.
 
     Returns:
-        The number of photos, and rows of the raw face table (`raw_schema`), in a fixed order. The image of a record
-        that is damaged is empty, and the stage `align` rejects it.
+        The number of photos, and rows of the raw face table (`raw_schema`), in a fixed order. The image of a damaged
+        record is empty, and the stage `align` rejects it.
 
     Raises:
-        DataError: if the source can't be had, holds no usable people, or too few for the split.
+        DataError: if the source can't be opened, has no usable people, or too few for the split.
     """
     pairs = listed_pairs(dataset)
     tested, tested_photographs = open_listed(dataset, pairs)
@@ -53,7 +52,7 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     unlabelled = _open_unlabelled(dataset)
     if unlabelled and UNLABELLED in people:
         raise DataError(
-            f"dataset.path: {UNLABELLED} is also what the photos of dataset.unlabelled are called by; rename the folder"
+            f"dataset.path: the name {UNLABELLED} is reserved for photos of dataset.unlabelled; rename the folder"
         )
     synthetic_people, synthetic_photographs = _draw(dataset.synthetic_people, dataset.photos, seed)
     if both := (people | tested).keys() & synthetic_people.keys():
@@ -92,10 +91,10 @@ def _row(face_id: str, identity: str | None, split: str, image: bytes, aligned: 
 def _open(
     dataset: Dataset, seed: int, left_out: Collection[str]
 ) -> tuple[dict[str, int], Iterable[Photo], Sequence[str]]:
-    """Open a source, without some people.
+    """Open a source, without the people `left_out`.
 
     Returns:
-        The number of photos of each person, the photos, person after person, and the names of damaged records.
+        The number of photos of each person, the photos, person by person, and the names of damaged records.
     """
     if not dataset.reads_path:
         folder.check_unread("dataset.path", dataset.path)
@@ -111,7 +110,7 @@ def _open(
 
 
 def _open_unlabelled(dataset: Dataset) -> list[Path]:
-    """Return the photos of nobody known."""
+    """Return the unlabeled photos."""
     if not dataset.has_unlabelled:
         folder.check_unread("dataset.unlabelled", dataset.unlabelled)
         return []
@@ -121,10 +120,10 @@ def _open_unlabelled(dataset: Dataset) -> list[Path]:
 
 
 def _draw(people: int | None, photos: int | None, seed: int) -> tuple[dict[str, int], Iterable[Photo]]:
-    """Return the same for synthetic people."""
+    """Return the number of photos of each synthetic person, and the photos, person by person."""
     if not people:
         return {}, ()
     from ftlgan.sources import synthetic
 
-    assert photos, "checked with the params"
+    assert photos, "the params were checked"
     return dict.fromkeys(synthetic.people(people), photos), synthetic.photographs(people, photos, seed)

@@ -1,4 +1,4 @@
-"""The user's own photos: a directory with one directory of photos per person; and one of photos of nobody known."""
+"""The user's own photos: a folder with one folder of photos per person, and a folder of unlabeled photos."""
 
 import os
 import sys
@@ -11,25 +11,25 @@ from ftlgan.sources import Photo
 from ftlgan.sources.split import choose_people
 
 README = "README.txt"
-"""What the stage `locate` puts into the folder of a source that reads none."""
+"""The file that the stage `locate` puts into a folder that no source reads."""
 BESIDE = {
-    "dataset.unlabelled": "a folder of photos of nobody known",
+    "dataset.unlabelled": "a folder of unlabeled photos",
     "dataset.small": "a folder with one folder of small photos per person",
 }
-"""The params that name a folder beside `dataset.path`, and what it should be."""
+"""The params that name a folder in addition to `dataset.path`, and what it should be."""
 LISTS = {
-    "dataset.pairs": "a list of pairs, as LFW's pairs.txt, or CSV",
-    "dataset.only": "a list of people, a name a line",
+    "dataset.pairs": "a list of pairs, like LFW's pairs.txt, or CSV",
+    "dataset.only": "a list of people, one name per line",
 }
 """The params that name a file, and what it should be."""
 ARCHIVES = {"recordio": "*.rec", "webdataset": "*.tar"}
-"""The sources that read archives in `dataset.path`, and what those are called."""
+"""The sources that read archives in `dataset.path`, and the names of these archives."""
 COMMON_SUFFIXES = ".jpg, .png, .tif, .webp"
-"""What messages name of the suffixes."""
+"""The suffixes that messages mention."""
 
 
 def locate(path: str) -> Path:
-    """The folder of photos that `dataset.path` means, as seen from the working directory.
+    """Return the folder of photos that `dataset.path` names, relative to the working directory.
 
     Raises:
         DataError: if it does not exist or is not a folder.
@@ -42,15 +42,15 @@ def locate(path: str) -> Path:
 
 
 def locate_beside(key: str, path: str, others: Mapping[str, str]) -> Path:
-    """The folder that another param than `dataset.path` means, as seen from the working directory.
+    """Return the folder that a param other than `dataset.path` names, relative to the working directory.
 
     Args:
         key: one of `BESIDE`.
         path: the value of the param.
-        others: the folders that it must lie beside, by their params.
+        others: folders that must not overlap with it, by their params.
 
     Raises:
-        DataError: if it does not exist or is not a folder, or if one of two lies in the other.
+        DataError: if it does not exist, is not a folder, or overlaps with another folder.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -66,27 +66,27 @@ def locate_beside(key: str, path: str, others: Mapping[str, str]) -> Path:
 
 
 def check_unread(key: str, path: str) -> None:
-    """Check that the folder that stands for none holds nothing that somebody takes for photos of the data set.
+    """Check that an unread folder is empty, so that nobody takes its contents for photos of the data set.
 
     Args:
-        key: the param whose folder it is.
+        key: the param that names the folder.
         path: the value of the param.
 
     Raises:
-        DataError: if there is anything but its `README` in it, or it is a link or a file.
+        DataError: if it has anything but its `README`, or is a link or a file.
     """
     folder = Path(path)
     if folder.is_symlink() or folder.is_file() or (folder.exists() and any(x.name != README for x in folder.iterdir())):
-        raise DataError(f"{path}: nothing is read from there; move it to another place, and set {key} to that")
+        raise DataError(f"{path}: is not read; move it to another place, and set {key} to that place")
 
 
 def make_unread(key: str, path: str, read_me: str) -> None:
-    """Make the folder that stands for none.
+    """Make a folder that no source reads.
 
     Args:
-        key: the param whose folder it is.
+        key: the param that names the folder.
         path: the value of the param.
-        read_me: what its `README` says.
+        read_me: the text of its `README`.
 
     Raises:
         DataError: see `check_unread`.
@@ -97,33 +97,33 @@ def make_unread(key: str, path: str, read_me: str) -> None:
 
 
 def link_into_copy(key: str, path: str, project: Path) -> None:
-    """Let a relative path mean the same folder in a copy of the project as in the project itself.
+    """Make a relative path valid in a copy of the project, by a link to the original folder.
 
-    `dvc exp run --temp` and the queue work in a copy, deep inside the project, from which `../photos` leads nowhere. A
-    link at that place makes the path valid there, for us and for DVC, which hashes the folder to see what changed.
+    `dvc exp run --temp` and the queue work in a copy deep inside the project, where `../photos` does not exist. The
+    link makes the path valid for us and for DVC, which hashes the folder to detect changes.
 
     Args:
-        key: the param whose folder it is.
+        key: the param that names the folder.
         path: the value of the param.
         project: root of the original project (DVC's `DVC_ROOT`).
 
     Raises:
-        DataError: if the place lies outside the project, where nothing may be put.
+        DataError: if the link would be outside the project's temporary folder.
     """
-    place = Path(os.path.abspath(path))  # noqa: PTH100 - as DVC does: `..` is textual, links are not resolved
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - like DVC, resolve `..` but no links
     photos = Path(os.path.abspath(project / path))  # noqa: PTH100
     if place == photos or not photos.exists() or (place.exists() and not place.is_symlink()):
         return
     if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
-        raise DataError(f"{key}: {path} leads too far up for a run in a copy of the project; give {photos} instead")
+        raise DataError(f"{key}: {path} goes too far up for a run in a copy of the project; give {photos} instead")
     place.parent.mkdir(parents=True, exist_ok=True)
-    link = place.with_name(f"{place.name}.{os.getpid()}")  # made aside: another run in a copy may do the same
+    link = place.with_name(f"{place.name}.{os.getpid()}")  # replaced atomically: another run may do the same
     link.symlink_to(photos, target_is_directory=True)
     link.replace(place)
 
 
 def locate_list(key: str, path: str) -> None:
-    """Check that a list, as seen from the working directory, is a file.
+    """Check that a list, relative to the working directory, is a file.
 
     Args:
         key: one of `LISTS`.
@@ -138,20 +138,20 @@ def locate_list(key: str, path: str) -> None:
 
 
 def names(path: str) -> list[str]:
-    """Read the list of people that `dataset.only` names: a name a line; what follows a # is a remark.
+    """Read the list of people that `dataset.only` names: one name per line; # starts a comment.
 
     Raises:
-        DataError: if it can't be read, is not UTF-8, or names nobody.
+        DataError: if it can't be read, is not UTF-8, or has no names.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise DataError(f"dataset.only: {path}: can't be read ({error.strerror}); mend its permissions") from None
+        raise DataError(f"dataset.only: {path}: can't be read ({error.strerror}); fix its permissions") from None
     except UnicodeDecodeError:
-        raise DataError(f"dataset.only: {path}: is not UTF-8 text; write a name on each line") from None
+        raise DataError(f"dataset.only: {path}: is not UTF-8 text; write one name per line") from None
     if found := [name for line in lines if (name := line.partition("#")[0].strip())]:
         return found
-    raise DataError(f"dataset.only: {path}: names nobody; write a name on each line")
+    raise DataError(f"dataset.only: {path}: has no names; write one name per line")
 
 
 def people(
@@ -162,33 +162,32 @@ def people(
     left_out: Collection[str] = (),
     only: Collection[str] | None = None,
 ) -> dict[str, list[Path]]:
-    """Choose people and photos, by name and seed alone.
+    """Choose people and photos. The choice of people depends only on their names and the seed.
 
-    Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first. Photos are
-    the first by path.
+    A person with one photo makes no genuine pair and can only train, so people with more photos are chosen first. Of
+    each person, the first photos by path are chosen.
 
     Args:
-        folder: the directory of directories.
-        most_people: cap on people; None: all.
-        most_photos: cap on photos per person; None: all.
-        seed: of the choice.
+        folder: a folder with one folder per person.
+        most_people: maximum number of people; None for all.
+        most_photos: maximum number of photos per person; None for all.
+        seed: seed of the choice.
         left_out: people who are not chosen.
-        only: people of whom some are chosen, and nobody else; None: anybody.
+        only: the only people to choose from; None for all.
 
     Returns:
         The photos of each person, people in alphabetical order.
 
     Raises:
-        DataError: if the folder has no folders with photos, or none for somebody in `only`.
+        DataError: if the folder has no folders with photos, or has none for a name in `only`.
     """
     every = album(folder)
     for source, pattern in ARCHIVES.items() if not every else ():
         if any(folder.glob(pattern)):
-            raise DataError(f"dataset.path: {folder} holds archives; set dataset.source to {source}")
+            raise DataError(f"dataset.path: {folder} has archives; set dataset.source to {source}")
     if not every:
         raise DataError(
-            f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...) in it; "
-            "expected one folder per person"
+            f"dataset.path: {folder} has no folders with photos ({COMMON_SUFFIXES} ...); expected one folder per person"
         )
     if unknown := [name for name in only or () if name not in every]:
         raise DataError(
@@ -202,18 +201,18 @@ def people(
 
 
 def unlabelled(folder: Path) -> list[Path]:
-    """Return the photos of a folder of nobody known, by name. Say what is left out.
+    """Return the photos of a folder of unlabeled photos, by name. Files that are not photos are reported.
 
     Raises:
-        DataError: if there are no photos or there are folders in it, or something in it can't be read.
+        DataError: if the folder has no photos, has folders, or can't be read.
     """
     if within := [path for path in _visible(folder) if path.is_dir()]:
         raise DataError(
-            f"dataset.unlabelled: {folder} holds the folder {within[0].name}, and photos of nobody known lie side by "
-            f"side; move those photos up into {folder}, or if its folders are people, set dataset.path to it"
+            f"dataset.unlabelled: {folder} has the folder {within[0].name}, but unlabeled photos must not be in "
+            f"subfolders; move them up into {folder}, or if its folders are people, set dataset.path to it"
         )
     if not (found := photos(folder)):
-        raise DataError(f"dataset.unlabelled: {folder} has no photos ({COMMON_SUFFIXES} ...) in it; put some there")
+        raise DataError(f"dataset.unlabelled: {folder} has no photos ({COMMON_SUFFIXES} ...); put some there")
     return found
 
 
@@ -228,7 +227,7 @@ def album(folder: Path) -> dict[str, list[Path]]:
 
 
 def has_photos_outside_folders(folder: Path) -> bool:
-    """Whether a folder has photos that are in none of the folders within.
+    """Tell whether a folder has photos that are not in a subfolder.
 
     Raises:
         DataError: if something in the folder can't be read.
@@ -237,38 +236,38 @@ def has_photos_outside_folders(folder: Path) -> bool:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What is in a folder, by name, without hidden files.
+    """Return the contents of a folder, by name, without hidden files.
 
     Raises:
-        DataError: if the folder can't be read, a name is not text, or a link leads nowhere.
+        DataError: if the folder can't be read, a name is not UTF-8, or a link is broken.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        raise DataError(f"{folder}: can't be read ({error.strerror}); mend its permissions or remove it") from None
+        raise DataError(f"{folder}: can't be read ({error.strerror}); fix its permissions or remove it") from None
     for path in paths:
         try:
             path.name.encode()
         except UnicodeEncodeError:
             raise DataError(f"{str(path)!r}: its name is not UTF-8; rename it") from None
         if path.is_symlink() and not path.exists():
-            raise DataError(f"{path}: is a link that leads nowhere; mend or remove it")
+            raise DataError(f"{path}: is a broken link; fix or remove it")
     return paths
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether a path is a folder with photos in it.
+    """Tell whether a path is a folder.
 
     Raises:
-        DataError: if it is a link to one.
+        DataError: if it is a link to a folder.
     """
     if path.is_dir() and path.is_symlink():
-        raise DataError(f"{path}: is a link, whose photos DVC does not watch; put the folder itself there")
+        raise DataError(f"{path}: is a link, and DVC does not track linked photos; put the folder itself there")
     return path.is_dir()
 
 
 def photos(person: Path) -> list[Path]:
-    """Return the photos of a person, also those in folders within, by path. Say what is left out.
+    """Return the photos of a person, also those in subfolders, by path. Files that are not photos are reported.
 
     Raises:
         DataError: if something in the folder can't be read.
@@ -281,13 +280,13 @@ def photos(person: Path) -> list[Path]:
         names = ", ".join(repr(str(path.relative_to(person))) for path in others)
         hint = ""
         if not HEIC_IS_READ and any(path.suffix.lower() in HEIC_SUFFIXES for path in others):
-            hint = "; .heic is read where the package pillow-heif is installed"
+            hint = "; install the package pillow-heif to read .heic"
         print(f"{person}: left out {names[:100]}: not {COMMON_SUFFIXES} or the like{hint}", file=sys.stderr)
     return found
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files in a folder and in the folders within."""
+    """Yield all files in a folder and its subfolders."""
     for path in _visible(folder):
         if _is_folder(path):
             yield from _files(path)
@@ -296,14 +295,14 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def photographs(folder: Path, chosen: Mapping[str, list[Path]]) -> Iterator[Photo]:
-    """Read the chosen photos of a folder of people, bytes as they are."""
+    """Read the chosen photos of a folder of people, without decoding them."""
     for name, paths in chosen.items():
         for path in paths:
             yield name, path.relative_to(folder / name).as_posix(), read(path)
 
 
 def read(photo: Path) -> bytes:
-    """Read a photo, bytes as they are.
+    """Read a photo without decoding it.
 
     Raises:
         DataError: if it can't be read.
@@ -311,4 +310,4 @@ def read(photo: Path) -> bytes:
     try:
         return photo.read_bytes()
     except OSError as error:
-        raise DataError(f"{photo}: can't be read ({error.strerror}); mend its permissions or remove it") from None
+        raise DataError(f"{photo}: can't be read ({error.strerror}); fix its permissions or remove it") from None

@@ -1,11 +1,10 @@
-"""Labeled Faces in the Wild: 13,233 photos of 5,749 people, as they were found (not funneled), 250 x 250 pixels.
+"""Labeled Faces in the Wild: 13,233 original (not funneled) photos of 5,749 people, 250 x 250 pixels.
 
-They come once a user, into `~/.cache/ftlgan/lfw` (`$XDG_CACHE_HOME/ftlgan/lfw` where that is set), with the lists of
-pairs of the official protocol beside them. DVC does not watch that folder: what comes into it is checked here.
+They are downloaded once per user, into `~/.cache/ftlgan/lfw` (or `$XDG_CACHE_HOME/ftlgan/lfw`), with the official lists
+of pairs. DVC does not track that folder, so this module checks every download.
 
-The addresses and checksums are those of scikit-learn. Its `fetch_lfw_people` cannot be used: it starts an interrupted
-download from the beginning, it unpacks in place, so that a kill leaves a folder that looks whole, and it decodes every
-photo into arrays.
+The URLs and checksums are those of scikit-learn. Its `fetch_lfw_people` can't be used: it restarts an interrupted
+download, unpacks in place, so that a killed run leaves a folder that looks complete, and decodes all photos.
 
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMass technical report 07-49 (2007).
 """
@@ -61,24 +60,24 @@ VIEW_2 = "pairs.txt"
 
 
 def official_pairs() -> Path:
-    """Return the list of 6,000 pairs, which `download` has brought."""
+    """Return the path of the list of 6,000 pairs. Call `download` first."""
     return cache_folder("lfw") / VIEW_2
 
 
 def download() -> Path:
-    """Get what is not there yet. What was interrupted goes on where it stopped.
+    """Download the missing files. An interrupted download is resumed.
 
     Returns:
         The folder of photos, with one folder per person.
 
     Raises:
-        DataError: if a file can't be downloaded, has not the right bytes, or can't be written.
+        DataError: if a file can't be downloaded, has another digest, or can't be written.
     """
     cache = cache_folder("lfw")
     photos = cache / "lfw"
     with writing(cache):
         cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / ".lock"):  # two pipelines may want the photos at once
+    with FileLock(cache / ".lock"):  # two pipelines may download at once
         if not photos.exists():
             _unpack(_fetch(ARCHIVE, cache), photos)
         (cache / ARCHIVE.name).unlink(missing_ok=True)
@@ -88,15 +87,15 @@ def download() -> Path:
 
 
 def _fetch(remote: RemoteFile, folder: Path) -> Path:
-    """Return the path of a file of the data set in `folder`, downloaded if it is not there yet."""
+    """Return the path of a file of the data set in `folder`, downloaded if it is missing."""
     return fetch(remote.url, folder / remote.name, remote.sha256, "set dataset.source to null")
 
 
 def _unpack(archive: Path, photos: Path) -> None:
-    """Unpack aside: the folder is there whole or not at all."""
+    """Unpack into another folder and rename it, so that `photos` is complete or missing."""
     staging = photos.with_name("unpacking")
     with writing(staging):
-        if staging.exists():  # of a run that was killed
+        if staging.exists():  # from a killed run
             shutil.rmtree(staging)
         with tarfile.open(archive) as tar:
             tar.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4

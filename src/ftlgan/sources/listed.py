@@ -1,4 +1,4 @@
-"""The photos of a list of pairs, which are the test photos where there is a list."""
+"""The photos of a list of pairs. If there is a list, they are the test photos."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,10 +11,10 @@ from ftlgan.verification.pair_list import Listed, listed_people, listed_photos, 
 
 
 def listed_pairs(dataset: Dataset) -> list[Listed]:
-    """Return the pairs of `dataset.pairs`, or of LFW's own list; none where there is no list.
+    """Return the pairs of `dataset.pairs`, or of LFW's own list; none without a list.
 
     Raises:
-        DataError: if it is no list of pairs.
+        DataError: if the file is not a list of pairs.
     """
     if dataset.source == "lfw-pairs":
         from ftlgan.sources import lfw
@@ -25,13 +25,13 @@ def listed_pairs(dataset: Dataset) -> list[Listed]:
 
 
 def open_listed(dataset: Dataset, pairs: list[Listed]) -> tuple[dict[str, int], Iterable[Photo]]:
-    """Find the photos that a list mentions.
+    """Find the photos in a list of pairs.
 
     Returns:
-        The number of these photos of each person, and the photos, person after person.
+        The number of these photos of each person, and the photos, person by person.
 
     Raises:
-        DataError: if none of them is there.
+        DataError: if there are none of them.
     """
     if not pairs:
         return {}, ()
@@ -49,7 +49,7 @@ def open_listed(dataset: Dataset, pairs: list[Listed]) -> tuple[dict[str, int], 
         chosen.setdefault(name, []).append(photo)
     if not chosen:
         raise DataError(
-            f"dataset.pairs: {dataset.pairs}: none of the photos of its {len(pairs)} pairs, such as {pairs[0].probe}, "
-            f"is in {place}; set dataset.path to the folder with its photos"
+            f"dataset.pairs: {dataset.pairs}: {place} has none of the photos of its {len(pairs)} pairs, such as "
+            f"{pairs[0].probe}; set dataset.path to the folder with its photos"
         )
     return {person: len(photos) for person, photos in chosen.items()}, folder.photographs(place, chosen)

@@ -1,13 +1,13 @@
-"""Sets of faces that a camera photographed small, in the layouts of their authors. Nothing is downloaded.
+"""Sets of natively small faces, in the layouts of their authors. Nothing is downloaded.
 
-- TinyFace: `Testing_Set` with the folders Gallery_Match, Gallery_Distractor and Probe, and the lists of who is on their
-  photos, gallery_match_img_ID_pairs.mat and probe_img_ID_pairs.mat, there or in `Face_Identification_Evaluation`.
+- TinyFace: `Testing_Set` with the folders Gallery_Match, Gallery_Distractor and Probe, and the lists of the people in
+  their photos, gallery_match_img_ID_pairs.mat and probe_img_ID_pairs.mat, there or in `Face_Identification_Evaluation`.
 - QMUL-SurvFace, identification: `Face_Identification_Test_Set` with gallery, mated_probe and unmated_probe; photos are
-  called PERSON_camC_N.jpg.
+  named PERSON_camC_N.jpg.
 - QMUL-SurvFace, verification: `Face_Verification_Test_Set` with verification_images and the lists of pairs
   positive_pairs_names.mat and negative_pairs_names.mat.
 - SCface: mugshot_frontal_original_all with photos PERSON_frontal.jpg in high resolution, and surveillance_cameras_all
-  with PERSON_camC_D.jpg of five cameras at three distances D. Cameras 6 to 8, of infrared light, are left out.
+  with PERSON_camC_D.jpg from five cameras at three distances D. The infrared cameras 6 to 8 are left out.
 
 Sources: Cheng, Zhu & Gong, "Low-resolution face recognition" (ACCV 2018) and "Surveillance face recognition challenge"
 (2018); Grgic, Delac & Grgic, "SCface - surveillance cameras face database", Multimedia Tools and Applications (2011).
@@ -26,11 +26,11 @@ from ftlgan.errors import DataError
 from ftlgan.photos import SUFFIXES
 
 GALLERY, PROBES, NON_MATED, FACES = "gallery", "probes", "non_mated", "faces"
-"""The tables of a set: who is enrolled, photos of these people, photos of others; or all faces of a list of pairs."""
+"""The tables of a set: enrolled people, probes of these people and of others; or all faces of a list of pairs."""
 SURVEILLANCE = re.compile(r"(\d{3})_cam[1-5]_[123]")
 """The names of SCface's photos in visible light."""
 Found = dict[str, list[tuple[str, Path]]]
-"""For each table the person on each photo, and the photo."""
+"""For each table, the person in each photo, and the photo."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ class NativeSet:
 
     name: str
     tables: Mapping[str, Sequence[tuple[str, Path]]]
-    """For each table the person on each photo, and the photo."""
+    """For each table, the person in each photo, and the photo."""
     large: str | None = None
-    """The table whose photos are of high resolution."""
+    """The table with high-resolution photos."""
     pairs: Sequence[tuple[str, str, bool]] = ()
-    """The stems of two photos that are compared, and whether both are of one person."""
+    """The stems of the two photos of each pair, and whether the pair is genuine."""
 
 
 def open_native_set(folder: Path) -> NativeSet:
     """Find the photos of a set.
 
     Args:
-        folder: the one that holds the folders named above, or one of the folders around it.
+        folder: the folder with the subfolders of a set, or one of its parents.
 
     Raises:
-        DataError: if it is none of these sets, or a list and the photos disagree.
+        DataError: if it is none of these sets, or a list does not match the photos.
     """
     for place in (folder, *(folder / name for name in ("Testing_Set", "tinyface/Testing_Set"))):
         if (place / "Gallery_Match").is_dir():
@@ -67,7 +67,7 @@ def open_native_set(folder: Path) -> NativeSet:
     if (folder / "surveillance_cameras_all").is_dir():
         return NativeSet("SCface", _scface(folder), large=GALLERY)
     raise DataError(
-        f"{folder}: is no set of small faces that is known; give the folder of TinyFace's Testing_Set (Gallery_Match), "
+        f"{folder}: is not a known set of small faces; give the folder of TinyFace's Testing_Set (Gallery_Match), "
         "QMUL-SurvFace's Face_Identification_Test_Set (mated_probe) or Face_Verification_Test_Set "
         "(verification_images), or SCface (surveillance_cameras_all)"
     )
@@ -83,13 +83,13 @@ def _tinyface(place: Path) -> Found:
             (p for p in (place / file, place.parent / "Face_Identification_Evaluation" / file) if p.is_file()), None
         )
         if path is None:
-            raise DataError(f"{place}: has no {file}, which says who is on the photos of {subset}; put it there")
+            raise DataError(f"{place}: has no {file}, which lists the people in the photos of {subset}; put it there")
         names, people = _mat(path, f"{kind}_set"), _mat(path, f"{kind}_ids")
         if len(names) != len(people):
-            raise DataError(f"{path}: names {len(names)} photos and {len(people)} people; get the file anew")
+            raise DataError(f"{path}: names {len(names)} photos and {len(people)} people; get the file again")
         found[table] = [(who, _listed(path, place / subset, name)) for name, who in zip(names, people, strict=True)]
     distractors = place / "Gallery_Distractor"
-    if distractors.is_dir():  # nobody knows who they are: each stands for a person
+    if distractors.is_dir():  # unlabeled: each is taken for a different person
         found[GALLERY] += [(f"distractor-{path.stem}", path) for path in _photos(distractors)]
     return found
 
@@ -97,12 +97,12 @@ def _tinyface(place: Path) -> Found:
 def _survface(place: Path) -> Found:
     tables = {GALLERY: "gallery", PROBES: "mated_probe", NON_MATED: "unmated_probe"}
     if not (place / "gallery").is_dir():
-        raise DataError(f"{place}: has mated_probe and no gallery; get the set anew")
+        raise DataError(f"{place}: has mated_probe but no gallery; get the set again")
     found = {table: [(_first(path), path) for path in _photos(place / name)] for table, name in tables.items()}
     enrolled = {who for who, _ in found[GALLERY]}
     for who, path in found[NON_MATED]:
         if who in enrolled:
-            raise DataError(f"{path}: {who} is in the gallery, too, so this is no unmated probe; get the set anew")
+            raise DataError(f"{path}: {who} is also in the gallery, so this is not an unmated probe; get the set again")
     return {table: photos for table, photos in found.items() if photos}
 
 
@@ -131,7 +131,7 @@ def _scface(place: Path) -> Found:
     ]
     enrolled = {who for who, _ in gallery}
     if missing := sorted({who for who, _ in small} - enrolled):
-        raise DataError(f"{mugshots}: has no photo {missing[0]}_frontal.jpg, of a person in surveillance_cameras_all")
+        raise DataError(f"{mugshots}: has no photo {missing[0]}_frontal.jpg of a person in surveillance_cameras_all")
     return {GALLERY: gallery, PROBES: small}
 
 
@@ -140,7 +140,7 @@ def _first(path: Path) -> str:
 
 
 def _photos(folder: Path) -> list[Path]:
-    """The photos of a folder, by name."""
+    """Return the photos of a folder, by name."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -149,23 +149,23 @@ def _photos(folder: Path) -> list[Path]:
 
 
 def _listed(source: Path, folder: Path, name: str) -> Path:
-    """The photo that a list names."""
+    """Return the photo that a list names."""
     path = folder / name
     if path.parent != folder or not path.is_file():
-        raise DataError(f"{source}: names {name!a:.60}, which is not in {folder}; get the set anew")
+        raise DataError(f"{source}: names {name!a:.60}, which is not in {folder}; get the set again")
     return path
 
 
 def _mat(path: Path, variable: str) -> list[str]:
-    """The texts or numbers of a variable of a MATLAB file, column by column."""
+    """Return the texts or numbers of a variable of a MATLAB file, column by column."""
     try:
         content: dict[str, Any] = loadmat(path, variable_names=[variable])
     except FileNotFoundError:
-        raise DataError(f"{path}: is missing; get the set anew") from None
+        raise DataError(f"{path}: is missing; get the set again") from None
     except (
         Exception
-    ) as error:  # scipy raises what it comes upon in a damaged file: ValueError, TypeError, zlib.error, ...
-        raise DataError(f"{path}: is no MATLAB file that can be read ({type(error).__name__}); get it anew") from None
+    ) as error:  # scipy raises many types of errors on damaged files: ValueError, TypeError, zlib.error, ...
+        raise DataError(f"{path}: is not a readable MATLAB file ({type(error).__name__}); get it again") from None
     if variable not in content:
-        raise DataError(f"{path}: has no variable {variable}; get the set anew")
+        raise DataError(f"{path}: has no variable {variable}; get the set again")
     return [str(np.squeeze(cell)) for cell in np.ravel(content[variable], order="F")]

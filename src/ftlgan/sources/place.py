@@ -1,4 +1,4 @@
-"""The folder of photos that a source reads: the user's own, or the LFW that was downloaded."""
+"""The folder of photos that a source reads: the user's own, or the downloaded LFW."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from ftlgan.sources.folder import locate
 
 
 def photos_folder(dataset: Dataset) -> Path:
-    """Return the folder of the sources `folder`, `lfw` and `lfw-pairs`; LFW is downloaded where it is not there yet.
+    """Return the folder of the sources `folder`, `lfw` and `lfw-pairs`. LFW is downloaded if it is missing.
 
     Raises:
-        DataError: if `dataset.path` is no folder, or LFW can't be had.
+        DataError: if `dataset.path` is not a folder, or LFW can't be downloaded.
     """
     if not dataset.is_lfw:
         return locate(dataset.path)

@@ -1,11 +1,11 @@
-"""insightface's RecordIO: `train.rec` with the faces, `train.idx` with where each begins, and maybe `property`.
+"""insightface's RecordIO: `train.rec` with the faces, `train.idx` with their offsets, and optionally `property`.
 
-It is the form of MS1MV2, MS1MV3, Glint360K, WebFace and others. Their faces are aligned to 112x112 already. The files
+It is the format of MS1MV2, MS1MV3, Glint360K, WebFace and others. Their faces are already aligned to 112x112. The files
 are read without mxnet.
 
-A record is a magic number, a word with its length, and its content, filled up to four bytes: a header with the label of
-the person and the encoded image. Content that holds the magic number is divided there into several parts. The first
-record holds no image: it says which of the others hold none either, but the range of the images of one person.
+A record is a magic number, a word with its length, and its content, padded to four bytes: a header with the label of
+the person, and the encoded image. Content that contains the magic number is split there into several parts. The first
+record has no image: it tells which other records have none. Those give the range of the images of one person.
 
 Source: recordio of dmlc-core, `pack` in python/mxnet/recordio.py, MXFaceDataset in recognition/arcface_torch/dataset.py
 of deepinsight/insightface.
@@ -29,52 +29,52 @@ from ftlgan.sources.records import Records
 FACES, INDEX, PROPERTY = "train.rec", "train.idx", "property"
 MAGIC = 0xCED7230A
 LENGTH = 2**29 - 1
-"""The bits of the second word that hold the length; the three above say which part of a record it is."""
+"""The mask of the length in the second word. The three bits above give the part of a record."""
 WHOLE, FIRST, LAST = 0, 1, 3
-"""Which part of a record it is; between the first and the last come others."""
+"""The parts of a record. Parts between the first and the last have the number 2."""
 WORDS, HEADER = struct.Struct("<II"), struct.Struct("<IfQQ")
-"""Magic and length; the number of labels if they follow the header, the label if not, and two numbers not used here."""
+"""Magic and length; then the number of labels after the header, the label if that is 0, and two unused numbers."""
 RECORDS_PER_LOOK = 65536
 START = WORDS.size + HEADER.size + 4
-"""Bytes of the start of a record that are looked at: up to the first label that follows the header."""
-REMEDY = "copy both files anew, from one place"
+"""The number of bytes to read at the start of a record: up to the first label after the header."""
+REMEDY = "copy both files again, from the same place"
 
 
 @dataclass(frozen=True)
 class _Table:
-    """What the records' starts say."""
+    """The contents of the starts of the records."""
 
     keys: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray
-    """The length of the content; of its first part, where there are several."""
+    """The length of the content, or of its first part if there are several."""
     parts: np.ndarray
     flags: np.ndarray
-    """The number of labels that follow the header."""
+    """The number of labels after the header."""
     labels: np.ndarray
     """float32: the first label."""
     damaged: np.ndarray
-    """bool: what stands there is no record."""
+    """bool: True if the bytes are not a valid record."""
 
 
 def open_records(folder: Path) -> Records:
-    """Look through the records of a folder.
+    """Scan the records of a folder.
 
     Raises:
-        DataError: if a file is missing or can't be read, the two don't belong together, or the faces have another size.
+        DataError: if a file is missing or can't be read, the files don't match, or the faces have another size.
     """
     for name in (FACES, INDEX):
         if not (folder / name).is_file():
             raise DataError(
-                f"dataset.path: {folder} has no {name}; source recordio reads {FACES} and {INDEX} of one folder"
+                f"dataset.path: {folder} has no {name}; source recordio needs {FACES} and {INDEX} in one folder"
             )
     _check_property(folder / PROPERTY)
-    file = os.open(folder / FACES, os.O_RDONLY)  # open as long as photos are read: until the stage ends
+    file = os.open(folder / FACES, os.O_RDONLY)  # stays open while photos are read, until the stage ends
     table = _look(folder, file, *_read_index(folder))
     images = _images(table)
     usable = images[~table.damaged[images]]
     if not len(usable):
-        raise DataError(f"dataset.path: {folder / FACES} holds no faces; {REMEDY}")
+        raise DataError(f"dataset.path: {folder / FACES} has no faces; {REMEDY}")
     labels, who = np.unique(table.labels[usable].astype(np.int64), return_inverse=True)
 
     def read(row: int) -> bytes:
@@ -91,7 +91,7 @@ def open_records(folder: Path) -> Records:
 
 
 def _check_property(path: Path) -> None:
-    """Check that the faces are 112x112, where there is a file that says it.
+    """Check that the faces are 112x112, if there is a file `property`.
 
     Raises:
         DataError: if they are not.
@@ -101,16 +101,16 @@ def _check_property(path: Path) -> None:
     said = path.read_text(encoding="utf-8", errors="replace").strip()
     if said.split(",")[1:] != [str(HR)] * 2:
         raise DataError(
-            f"dataset.path: {path} says {said[:50]!r}; expected the number of people and {HR},{HR}, the size of "
+            f"dataset.path: {path} has {said[:50]!r}; expected the number of people and {HR},{HR}, the size of "
             "aligned faces"
         )
 
 
 def _read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the keys of records and where they begin, by place.
+    """Return the keys and offsets of the records, sorted by offset.
 
     Raises:
-        DataError: if the file does not hold them.
+        DataError: if the file is not an index.
     """
     path, names = folder / INDEX, ["key", "offset"]
     try:
@@ -122,25 +122,25 @@ def _read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     except (pa.ArrowInvalid, OSError) as error:
         said = " ".join(str(error).split())[:150]
-        raise DataError(f"{path}: is no index, a number and an offset a line ({said}); {REMEDY}") from None
+        raise DataError(f"{path}: is not an index, a number and an offset per line ({said}); {REMEDY}") from None
     keys, offsets = (table[name].to_numpy() for name in names)
     if not len(keys) or offsets.min() < 0:
-        raise DataError(f"{path}: is no index, a number and an offset a line; {REMEDY}")
+        raise DataError(f"{path}: is not an index, a number and an offset per line; {REMEDY}")
     order = np.argsort(offsets, kind="stable")
     return keys[order], offsets[order]
 
 
 def _look(folder: Path, file: int, keys: np.ndarray, offsets: np.ndarray) -> _Table:
-    """Look at the start of each record.
+    """Read the start of each record.
 
     Raises:
-        DataError: if the index is not that of these records.
+        DataError: if the index does not match these records.
     """
     size = os.fstat(file).st_size
     if offsets[-1] + WORDS.size > size:
         raise DataError(
             f"{folder / INDEX}: record {keys[-1]} begins at byte {offsets[-1]:,}, but {FACES} ends at {size:,}: it is "
-            f"not whole, or another one's; {REMEDY}"
+            f"truncated or does not match; {REMEDY}"
         )
     content: Any = np.memmap(folder / FACES, np.uint8, "r")
     starts = [
@@ -156,12 +156,12 @@ def _look(folder: Path, file: int, keys: np.ndarray, offsets: np.ndarray) -> _Ta
     if np.count_nonzero(no_record) * 2 > len(keys):
         first = int(np.argmax(no_record))
         raise DataError(
-            f"{folder / INDEX}: does not match {FACES}: at byte {offsets[first]:,} no record {keys[first]} begins; "
-            f"{REMEDY}"
+            f"{folder / INDEX}: does not match {FACES}: record {keys[first]} does not begin at byte "
+            f"{offsets[first]:,}; {REMEDY}"
         )
     if parts[-1] == WHOLE and not damaged[-1] and ends[-1] + -ends[-1] % 4 < size:
         raise DataError(
-            f"{folder / INDEX}: does not match {FACES}, which goes on after the last record that it lists; {REMEDY}"
+            f"{folder / INDEX}: does not match {FACES}, which has more data after the last listed record; {REMEDY}"
         )
     single, following = words[:, 3].view(np.float32), words[:, 8].view(np.float32)
     labels = np.where(flags > 0, following, single)
@@ -170,7 +170,7 @@ def _look(folder: Path, file: int, keys: np.ndarray, offsets: np.ndarray) -> _Ta
 
 
 def _starts(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return the first words of records, uint32 (N, 9); 0 beyond the end of the file."""
+    """Return the first words of the records, uint32 (N, 9), with 0 beyond the end of the file."""
     places = offsets[:, None] + np.arange(START)
     bytes_ = np.where(places < len(content), content[np.minimum(places, len(content) - 1)], 0)
     return np.ascontiguousarray(bytes_.astype(np.uint8)).view("<u4")
@@ -185,7 +185,7 @@ def _images(table: _Table) -> np.ndarray:
 
 
 def _content(file: int, table: _Table, row: int) -> bytes:
-    """Read the content of a record; empty where it is damaged further on."""
+    """Read the content of a record. It is empty if a later part is damaged."""
     offset, length = int(table.offsets[row]) + WORDS.size, int(table.lengths[row])
     content, part = os.pread(file, length, offset), table.parts[row]
     while part in (FIRST, FIRST + 1):

@@ -1,4 +1,4 @@
-"""What archives of photos have in common: records of which each says whom it shows."""
+"""The common form of archives of photos: records that name the person in each photo."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from ftlgan.sources.split import choose_people
 
 @dataclass(frozen=True)
 class Records:
-    """The photos of an archive, none of them read yet."""
+    """The photos of an archive, before any is read."""
 
     place: Path
     """The folder of the archive, for messages."""
@@ -22,19 +22,19 @@ class Records:
     who: np.ndarray
     """int (N,): the person in each photo, as a row of `people`."""
     name: Callable[[int], str]
-    """Gives the name of a photo within those of its person."""
+    """Returns the name of a photo, unique for its person."""
     read: Callable[[int], bytes]
-    """Reads a photo, encoded."""
+    """Returns an encoded photo."""
     damaged: tuple[str, ...] = ()
-    """The names of records of which not even the person can be read."""
+    """The names of records whose person can't be read."""
 
 
 def open_records(source: str, folder: Path) -> Records:
-    """Look through an archive.
+    """Scan an archive.
 
     Args:
         source: `recordio` or `webdataset`.
-        folder: of the archive.
+        folder: folder of the archive.
 
     Raises:
         DataError: if it can't be read.
@@ -47,10 +47,10 @@ def open_records(source: str, folder: Path) -> Records:
 def choose(
     records: Records, most_people: int | None, most_photos: int | None, seed: int
 ) -> tuple[dict[str, int], Iterator[Photo]]:
-    """Choose people and photos, by name and seed alone, as `ftlgan.sources.folder.people` does.
+    """Choose people and photos as `ftlgan.sources.folder.people` does.
 
     Returns:
-        The number of photos of each person, people in alphabetical order, and the photos, person after person.
+        The number of photos of each person, people in alphabetical order, and the photos, person by person.
     """
     order = np.argsort(records.who, kind="stable")
     ends = np.cumsum(np.bincount(records.who, minlength=len(records.people)))

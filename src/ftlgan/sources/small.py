@@ -1,7 +1,7 @@
-"""Photos of people that are small as they are: a directory with one directory of photos per person.
+"""Natively small photos: a folder with one folder of photos per person.
 
-Their people are those of the data set, of whom there are high-resolution photos to compare with. A person's small
-photos are of the split that the person is in.
+The people must be in the data set, which has their high-resolution photos to compare with. A person's small photos are
+in that person's split.
 """
 
 import sys
@@ -13,9 +13,9 @@ from ftlgan.errors import DataError
 from ftlgan.sources import folder
 
 SMALL = "small"
-"""The face_id of a small photo begins with this, because a high-resolution photo may have the same name."""
+"""The prefix of a small photo's face_id, because a high-resolution photo may have the same name."""
 NO_TWIN = "no usable high-resolution photo of this person"
-"""A reason to reject a small photo; the others come from `ftlgan.alignment`."""
+"""A reason to reject a small photo. All other reasons come from `ftlgan.alignment`."""
 
 Row = dict[str, Any]
 """A row of a face table."""
@@ -27,35 +27,33 @@ def open_small_photos(
     """Open a folder of small photos.
 
     Args:
-        place: the directory of directories.
-        people: the split of each person of the data set; None for one of whom no high-resolution photo could be used.
-        not_chosen: people of whom there are high-resolution photos that `dataset.people` left out.
+        place: a folder with one folder per person.
+        people: the split of each person of the data set; None for a person without a usable high-resolution photo.
+        not_chosen: people with high-resolution photos that `dataset.people` does not choose.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that can't be used.
 
     Returns:
-        The number of photos, and rows of `ftlgan.faces.FACES`, person after person.
+        The number of photos, and rows of `ftlgan.faces.FACES`, person by person.
 
     Raises:
-        DataError: if the folder has no folders with photos, can't be read, or holds somebody unknown, or somebody of
-            the data set is called `SMALL`.
+        DataError: if the folder has no folders with photos, can't be read, or has an unknown person, or if a person of
+            the data set is named `SMALL`.
     """
     if SMALL in people:
-        raise DataError(
-            f"dataset.path: {SMALL} is also what the photos of dataset.small are called by; rename the folder"
-        )
+        raise DataError(f"dataset.path: the name {SMALL} is reserved for photos of dataset.small; rename the folder")
     album = folder.album(place)
     if not album:
         raise DataError(
-            f"dataset.small: {place} has no folders with photos ({folder.COMMON_SUFFIXES} ...) in it; expected one "
-            "folder per person"
+            f"dataset.small: {place} has no folders with photos ({folder.COMMON_SUFFIXES} ...); expected one folder "
+            "per person"
         )
     if unknown := sorted(album.keys() - people.keys() - set(not_chosen)):
         raise DataError(
-            f"dataset.small: {place / unknown[0]}: there is nobody of this name among the people of the data set, with "
-            "whose high-resolution photos a small one is compared; rename the folder or take it out"
+            f"dataset.small: {place / unknown[0]}: the data set has no person of this name, and so no high-resolution "
+            "photos to compare with; rename or remove the folder"
         )
     if left_out := album.keys() - people.keys():
-        print(f"{place}: {len(left_out)} people left out, whom dataset.people does not choose", file=sys.stderr)
+        print(f"{place}: {len(left_out)} people left out, because dataset.people excludes them", file=sys.stderr)
     used = {name: photos for name, photos in album.items() if people.get(name)}
     for name in album.keys() & people.keys() - used.keys():
         for path in album[name]:

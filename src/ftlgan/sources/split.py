@@ -1,4 +1,4 @@
-"""Who trains, who validates and who tests: whole people, never single photos."""
+"""The split into train, val and test, by people and never by single photos."""
 
 import hashlib
 from collections import Counter
@@ -8,19 +8,19 @@ from ftlgan.errors import DataError
 
 
 def shuffled(people: Iterable[str], seed: int) -> list[str]:
-    """Return people in an order that depends on the seed; one person more or less leaves the others in order."""
+    """Return people in an order that depends on the seed. Adding or removing a person keeps the order of the others."""
     return sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
 
 
 def choose_people(photos: Mapping[str, int], most: int | None, seed: int) -> list[str]:
-    """Choose people, by name and seed alone.
+    """Choose people. The choice depends only on names, numbers of photos and the seed.
 
-    Somebody with one photo makes no genuine pair and can only train, so people with more are chosen first.
+    A person with one photo makes no genuine pair and can only train, so people with more photos are chosen first.
 
     Args:
         photos: the number of photos of each person.
-        most: cap on people; None: all.
-        seed: by which they are chosen.
+        most: maximum number of people; None for all.
+        seed: seed of the choice.
 
     Returns:
         The people, in alphabetical order.
@@ -32,13 +32,14 @@ def choose_people(photos: Mapping[str, int], most: int | None, seed: int) -> lis
 def split_people(people: Iterable[str], val: float, test: float, seed: int) -> dict[str, str]:
     """Assign each person, with all photos, to train, val or test.
 
-    A share that is not 0 is of two people at least, or there is no impostor pair. The test comes first where people are
-    too few, then val.
+    A share above 0 gives at least two people, because one person makes no impostor pair. If there are too few people,
+    test is filled first, then val.
 
     Args:
         people: identities.
         val: share of people for validation.
-        test: share of people for the test.
+        test: share of people for testing.
+        seed: seed of the order of people.
     """
     order = shuffled(people, seed)
     n_test, n_val = (max(2, round(share * len(order))) if share else 0 for share in (test, val))
@@ -59,7 +60,7 @@ def require_people_in_each_split(splits: Mapping[str, str]) -> None:
     train, val, test = (count[split] for split in ("train", "val", "test"))
     if min(train, val, test) < 2:
         raise DataError(
-            f"dataset: {len(splits)} people with 2 photos or more leave {train} to train on beside {val} for val and "
-            f"{test} for test, and each needs 2; add people, photos or dataset.synthetic_people, or change dataset.val "
-            "or dataset.test"
+            f"dataset: {len(splits)} people with 2 or more photos give {train} for train, {val} for val and {test} for "
+            "test, but each needs 2; add people, photos or dataset.synthetic_people, or change dataset.val or "
+            "dataset.test"
         )

@@ -1,7 +1,7 @@
-"""WebDataset: a folder of tar archives, a photo a sample, and beside it in `.cls` whom it shows.
+"""WebDataset: a folder of tar archives, with one photo per sample, and the person in a `.cls` file.
 
-A sample is the files that have the same name up to the first dot: `0001.jpg`, `0001.cls`. Without `.cls`, the folder in
-the name is the person: `ann/0001.jpg`.
+A sample consists of the files with the same name up to the first dot: `0001.jpg`, `0001.cls`. Without `.cls`, the
+folder in the name is the person: `ann/0001.jpg`.
 
 Source: https://github.com/webdataset/webdataset, "The WebDataset Format".
 """
@@ -20,18 +20,18 @@ from ftlgan.sources.records import Records
 
 PERSON = ".cls"
 Sample = tuple[str, str, int, int]
-"""Person, name, and where the photo begins and how long it is."""
+"""The person, the name, and the offset and length of the photo."""
 
 
 def open_records(folder: Path) -> Records:
-    """Look through the archives of a folder.
+    """Scan the archives of a folder.
 
     Raises:
-        DataError: if there are none, one is damaged, or a sample does not say whom it shows.
+        DataError: if there are none, one is damaged, or a sample names no person.
     """
     archives = sorted(folder.glob("*.tar"))
     if not archives:
-        raise DataError(f"dataset.path: {folder} has no archives (.tar) in it; source webdataset reads those")
+        raise DataError(f"dataset.path: {folder} has no archives (.tar), which source webdataset reads; put some there")
     shards: list[int] = []
     samples: list[Sample] = []
     for number, archive in enumerate(progress(archives, "look", unit="archive")):
@@ -39,7 +39,7 @@ def open_records(folder: Path) -> Records:
         samples += own
         shards += [number] * len(own)
     if not samples:
-        raise DataError(f"dataset.path: {folder}: its archives hold no photos; expected .jpg or .png, and .cls beside")
+        raise DataError(f"dataset.path: {folder}: its archives have no photos; expected .jpg or .png with .cls")
     people, who = np.unique([person for person, *_ in samples], return_inverse=True)
     files = [os.open(archive, os.O_RDONLY) for archive in archives]  # open until the stage ends
 
@@ -54,7 +54,7 @@ def _samples(archive: Path) -> Iterator[Sample]:
     """Yield the photos of an archive.
 
     Raises:
-        DataError: if it is damaged, or a sample does not say whom it shows.
+        DataError: if it is damaged, or a sample names no person.
     """
     photo: dict[str, tuple[PurePosixPath, int, int]] = {}
     person: dict[str, str] = {}
@@ -70,9 +70,9 @@ def _samples(archive: Path) -> Iterator[Sample]:
                 elif path.suffix == PERSON and (file := tar.extractfile(member)):
                     person[key] = file.read(1000).decode(errors="replace").strip()
     except (tarfile.TarError, OSError) as error:
-        raise DataError(f"{archive}: is no whole tar archive ({error}); copy it anew") from None
+        raise DataError(f"{archive}: is not a complete tar archive ({error}); copy it again") from None
     for key, (path, offset, size) in photo.items():
         who = person.get(key, path.parent.name)
         if not who or "/" in who:
-            raise DataError(f"{archive}: {path} does not say whom it shows; expected {key}{PERSON}, or a folder")
+            raise DataError(f"{archive}: {path} names no person; add {key}{PERSON}, or a folder to the name")
         yield who, path.name, offset, size

@@ -1,1 +1,1 @@
-"""Training: its data, its state, its checkpoint, its loop."""
+"""Training: data, state, checkpoint and loop."""

@@ -1,4 +1,4 @@
-"""What training sees of a face: mirrored, moved, degraded anew, so that the gain is not tied to one crop or kernel."""
+"""Augmentation: mirror, move and degrade training faces, so that the gain is not tied to one crop or kernel."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from ftlgan.params import Augmentation, Degradation
 
 
 def mirror(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mirror about half of the faces, (N, H, W, 3). The same `rng` mirrors the same ones."""
+    """Mirror about half of the faces, (N, H, W, 3). The same state of `rng` mirrors the same faces."""
     mirrored = rng.random(len(faces)) < 0.5
     return np.where(mirrored[:, None, None, None], faces[:, :, ::-1], faces)
 
@@ -16,17 +16,17 @@ def mirror(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def move_and_degrade(
     hr: np.ndarray, res: int, config: Augmentation, degradation: Degradation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move faces, as a detector errs on a small photo, and degrade them.
+    """Move faces, like a detector's errors on a small photo, and degrade them.
 
     Args:
-        hr: uint8 RGB, (N, S, S, 3); the border is repeated outward.
+        hr: uint8 RGB, (N, S, S, 3). Pixels beyond the border repeat it.
         res: width and height of the low-resolution faces, pixels.
-        config: how far faces are moved, rotated and scaled.
-        degradation: how they are degraded.
-        rng: draws the moves, and what the degradation draws.
+        config: ranges of shift, rotation and scale.
+        degradation: params of the degradation.
+        rng: random numbers for the moves and the degradation.
 
     Returns:
-        Low-resolution faces (N, res, res, 3) and the moved `hr`.
+        Low-resolution faces (N, res, res, 3), and the moved `hr`.
     """
     moved = _shift(hr, round(config.shift * hr.shape[1] / res), rng)
     if config.rotation or config.scale:
@@ -35,7 +35,7 @@ def move_and_degrade(
 
 
 def _shift(faces: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Shift faces by whole high-resolution pixels, which are fractions of low-resolution ones, at most so many."""
+    """Shift faces by at most `most` whole high-resolution pixels, which are fractions of low-resolution pixels."""
     size = faces.shape[1]
     padded = np.pad(faces, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
     corners = rng.integers(0, 2 * most + 1, (len(faces), 2))
@@ -43,7 +43,7 @@ def _shift(faces: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray
 
 
 def _turn_and_scale(faces: np.ndarray, config: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Rotate faces around their centre, and make them larger or smaller."""
+    """Rotate faces around their center, and scale them."""
     size = faces.shape[1]
     angles = rng.normal(0, config.rotation, len(faces))
     factors = np.exp(rng.normal(0, config.scale, len(faces)))

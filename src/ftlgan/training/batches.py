@@ -1,6 +1,6 @@
-"""What each step learns from: drawn by seed and step alone, and made while the step before it runs.
+"""The batches of a training. They depend only on seed and step, and are made while the previous step runs.
 
-Cropping and degrading faces is work for a processor; a GPU, which is faster than that, would wait for it.
+The CPU crops and degrades the faces. Without this, a GPU would have to wait for it.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +16,7 @@ from ftlgan.training.augmentation import mirror, move_and_degrade
 from ftlgan.training.data import TrainingSet
 
 ORDER, MIRROR, MOVE, REAL, NOISE = range(5)
-"""What is drawn by seed and step, each from a stream of its own."""
+"""The purposes of random numbers. Each has its own stream by seed and step."""
 
 
 def random_stream(seed: int, step: int, purpose: int) -> np.random.Generator:
@@ -26,7 +26,7 @@ def random_stream(seed: int, step: int, purpose: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """A batch, of all processes together. Images are uint8 RGB, (B, H, W, 3), and augmented already."""
+    """A batch for all processes together. Images are uint8 RGB, (B, H, W, 3), and already augmented."""
 
     anchor: np.ndarray
     """int64 (B,): rows of the training faces."""
@@ -35,24 +35,24 @@ class TrainingBatch:
     negative: np.ndarray
     """int64 (B,): rows of the references."""
     lr: np.ndarray
-    """The anchors, at low resolution."""
+    """The anchors at low resolution."""
     hr: np.ndarray | None
-    """Their twins, where anything needs them."""
+    """Their twins, if they are needed."""
     native: np.ndarray
-    """bool (B,): which anchors have no twin; `hr` is black there."""
+    """bool (B,): True for anchors without a twin, whose `hr` is black."""
     real: np.ndarray | None
-    """Photos for the discriminator, where there is one."""
+    """Photos for the discriminator, if there is one."""
     noise: np.ndarray | None
-    """float32 (B, 3, 112, 112), images in [0, 1]: added to restored faces before the teacher sees them."""
+    """float32 (B, 3, 112, 112), for images in [0, 1]: added to restored faces before the teacher sees them."""
 
 
 class Batches:
-    """The batches of a training, one ahead of the step that asks. A context: its thread ends with the block.
+    """The batches of a training, made one step ahead. Use it as a context manager, which ends its thread.
 
     Args:
-        data: what they are drawn from.
-        config: seeds what is drawn, and says how faces are augmented and how much noise there is.
-        size: triplets in each, no more than there are.
+        data: the training set.
+        config: the seed, the augmentation and the noise.
+        size: triplets per batch, at most the number of triplets.
     """
 
     def __init__(self, data: TrainingSet, config: Training, size: int) -> None:
@@ -70,7 +70,7 @@ class Batches:
         self._thread.shutdown(cancel_futures=True)
 
     def __getitem__(self, step: int) -> TrainingBatch:
-        """Return the batch of a step, from 1."""
+        """Return the batch of a step. Steps start at 1."""
         asked = self._ahead.pop(step, None) or self._thread.submit(self._draw, step)
         self._ahead = {step + 1: self._thread.submit(self._draw, step + 1)}
         return asked.result()
@@ -85,7 +85,7 @@ class Batches:
         return random_stream(self._config.train.seed, step, purpose)
 
     def _triplets(self, step: int) -> np.ndarray:
-        """Return triplets, (B, 3): none twice an epoch, in an order that depends on seed and epoch alone."""
+        """Return triplets, (B, 3). None repeats in an epoch, and their order depends only on seed and epoch."""
         size, index = self._size, self._data.triplets
         epoch, batch = divmod(step - 1, len(index) // size)
         if self._order[0] != epoch:
@@ -93,11 +93,11 @@ class Batches:
         return index[self._order[1][batch * size : (batch + 1) * size]]
 
     def _anchors(self, step: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return low-resolution faces and their twins, augmented. A native face is mirrored at most."""
+        """Return augmented low-resolution faces and their twins. The only augmentation of native faces is mirroring."""
         faces, config = self._data.train, self._config
         hr = faces.hr[rows] if faces.hr is not None else None
         if config.degrades_anew:
-            assert hr is not None, "a face is degraded anew from its twin"
+            assert hr is not None, "degradation in each step needs the twins"
             rng, native = self._stream(step, MOVE), faces.native[rows]
             lr, hr = move_and_degrade(hr, faces.lr.shape[1], config.augmentation, config.degradation, rng)
             if native.any():

@@ -1,4 +1,4 @@
-"""A training's state on disk, from which it goes on as if it had not been killed."""
+"""The checkpoint: the state of a training on disk, from which a killed training resumes with the same result."""
 
 import hashlib
 import json
@@ -23,17 +23,17 @@ METADATA = "ftlgan-checkpoint"
 
 
 class DamagedError(Exception):
-    """A file is no whole checkpoint; the message says why."""
+    """A file is not a complete checkpoint. The message says why."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The checkpoint of one training: a file that no other training takes.
+    """The checkpoint of one training, in a file that no other training uses.
 
     Args:
-        folder: of the checkpoints of all trainings; made when it is needed.
-        model: names the file.
-        fingerprint: of the training; its key is part of the file's name.
+        folder: folder of all checkpoints; created when needed.
+        model: name of the model, part of the file's name.
+        fingerprint: fingerprint of the training; its key is part of the file's name.
     """
 
     folder: Path
@@ -42,15 +42,15 @@ class Checkpoint:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.folder / f"{self.model}-{self.fingerprint.key}.safetensors"
 
     def write(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Replace the file by a new one. Killed meanwhile, it is the old one still.
+        """Replace the file atomically.
 
         Args:
-            tensors: by name.
-            numbers: JSON's types only, and little: the format ends at 100 MB of it.
+            tensors: tensors by name.
+            numbers: JSON values, at most 100 MB, which is a limit of the format.
 
         Raises:
             DataError: if it can't be written.
@@ -60,7 +60,7 @@ class Checkpoint:
         content = {"sha256": _sha256(own, numbers), "numbers": numbers, "fingerprint": asdict(self.fingerprint)}
         with writing(self.path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            for half in self.folder.glob(f"{self.path.stem}.*.part"):  # of a training that was killed
+            for half in self.folder.glob(f"{self.path.stem}.*.part"):  # from a killed training
                 half.unlink()
             try:
                 save_file(own, aside, {METADATA: json.dumps(content)})
@@ -71,51 +71,51 @@ class Checkpoint:
                 aside.unlink(missing_ok=True)
 
     def read(self, report: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return the tensors and numbers that were written last; None where there are none.
+        """Return the tensors and numbers that were written last, or None if there are none.
 
-        A damaged file is removed. A line says so, and another one where the platform has changed.
+        A damaged file is removed, and a line reports it. Another line reports a change of the platform.
 
         Args:
-            report: False in all but the first of several processes, which would say the same.
+            report: False switches the lines off. Of several processes, only the first should report.
         """
         try:
             with safe_open(self.path, "pt") as file:
                 digest, numbers, theirs = _read_metadata(file)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             if digest != _sha256(tensors, numbers):
-                raise DamagedError("its content is not what was written")
+                raise DamagedError("its digest does not match its content")
         except FileNotFoundError:
             return None
         except (SafetensorError, DamagedError) as error:
             self.path.unlink(missing_ok=True)
-            _say(f"{self.path}: is no whole checkpoint ({error}): removed, training starts anew", report)
+            _say(f"{self.path}: is not a complete checkpoint ({error}); removed, training starts again", report)
             return None
         if changed := self.fingerprint.changed_platform(theirs):
             _say(
-                f"{self.path}: was made on another platform ({'; '.join(changed)}); training goes on from it, and the "
+                f"{self.path}: was made on another platform ({'; '.join(changed)}); training resumes from it, but the "
                 "result may differ in its last digits",
                 report,
             )
         return tensors, numbers
 
     def remove(self) -> None:
-        """Remove the file, once the training is done."""
+        """Remove the file, after the training has ended."""
         self.path.unlink(missing_ok=True)
 
     @contextmanager
     def in_use(self) -> Generator[None]:
-        """Keep other trainings from the file, and say in a line each why others of the model are not used.
+        """Lock the file, and report in one line each why other checkpoints of the model are not used.
 
-        What can never be used again is removed at once: a damaged file, or one of another version of ftlgan. What is of
-        code that has changed since and was never committed is removed when this training is done, so that the code can
-        be brought back until then.
+        Files that can never be used again (damaged, or from another version of ftlgan) are removed at once. Those of
+        code that was never committed and has changed are removed when this training is done, so that you can restore
+        the code until then.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.with_suffix(".lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            _say(f"{self.path}: the same training is under way in another process; this one waits for it to end")
+            _say(f"{self.path}: the same training runs in another process; this one waits for it to end")
             lock.acquire()
         try:
             superseded = [path for path in self._others() if self._report(path)]
@@ -135,12 +135,12 @@ class Checkpoint:
         return sorted(path for path in found if path != self.path)
 
     def _report(self, path: Path) -> bool:
-        """Say why a checkpoint is not used, and return whether it is to be removed when this training is done."""
+        """Report why a checkpoint is not used, and return whether to remove it when this training is done."""
         lock = FileLock(path.with_suffix(".lock"), timeout=0)
         try:
             lock.acquire()
         except Timeout:
-            return False  # its training is under way
+            return False  # its training is running
         try:
             with safe_open(path, "pt") as file:
                 _, _, theirs = _read_metadata(file)
@@ -151,33 +151,33 @@ class Checkpoint:
             return False  # its training has just ended
         except (SafetensorError, DamagedError) as error:
             path.unlink(missing_ok=True)
-            _say(f"{path}: is not used: it is no whole checkpoint of this version ({error}): removed")
+            _say(f"{path}: is not used: it is not a complete checkpoint of this version ({error}); removed")
             return False
         finally:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
 
     def _why_not(self, theirs: Fingerprint) -> tuple[str, bool]:
-        """Return why a checkpoint is not this training's and what to do, and whether it is of code that is lost."""
+        """Return why a checkpoint is not this training's, with the remedy, and whether its code is lost."""
         params, files = self.fingerprint.changed_params(theirs), self.fingerprint.changed_files(theirs)
         code = [file for file in files if Path(file).parts[0] in CODE]
         if code and theirs.commit:
-            return f"{_shortened(code)} has changed since; check out {theirs.commit} to go on from it", False
+            return f"{_shortened(code)} has changed since; check out {theirs.commit} to resume from it", False
         if code:
-            remedy = "that was never committed; bring it back, or the checkpoint is removed when this training is done"
+            remedy = "the old code was not committed; restore it, or this checkpoint is removed when training is done"
             return f"{_shortened(code)} has changed since, and {remedy}", True
         if params:
-            return f"{_shortened(params)}; set it back to go on from it", False
-        return f"{_shortened(files)} has changed since; bring it back to go on from it", False
+            return f"{_shortened(params)}; set it back to resume from it", False
+        return f"{_shortened(files)} has changed since; restore it to resume from it", False
 
 
 def _read_metadata(file: Any) -> tuple[str, dict[str, Any], Fingerprint]:
-    """Return the digest, the numbers and the fingerprint that a file of ours holds."""
+    """Return the digest, the numbers and the fingerprint in a checkpoint's metadata."""
     try:
         content = json.loads((file.metadata() or {})[METADATA])
         return content["sha256"], content["numbers"], Fingerprint(**content["fingerprint"])
     except (KeyError, ValueError, TypeError):
-        raise DamagedError("its metadata is not ours") from None
+        raise DamagedError("its metadata is not that of a checkpoint") from None
 
 
 def _shortened(names: list[str]) -> str:

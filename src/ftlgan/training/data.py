@@ -1,4 +1,4 @@
-"""What a training learns from, and what it is validated on."""
+"""The data for training and validation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from ftlgan.training.stored_faces import StoredFaces, find_faces
 from ftlgan.triplets.table import read_triplets
 
 TRIPLETS = "_triplets"
-"""The folder of the table of triplets, beside the teachers' tables; no teacher may be called so."""
+"""The folder of the table of triplets, next to the teachers' tables. No teacher may have this name."""
 MOST_IN_MEMORY = 25_000
-"""Faces of one table: so many take 1 GB where they are high-resolution. Of more, each is decoded when it is needed."""
+"""The largest number of faces of a table to keep in memory: 1 GB at high resolution. Others are decoded when needed."""
 
 Images = np.ndarray | StoredFaces
 """uint8 RGB (N, H, W, 3), in memory or on disk."""
@@ -25,65 +25,65 @@ Images = np.ndarray | StoredFaces
 
 @dataclass(frozen=True)
 class References:
-    """High-resolution photos by one teacher's embeddings."""
+    """The embeddings of high-resolution photos by one teacher."""
 
     table: Path
-    """The folder of the table from which they were read, for messages."""
+    """The folder of their table, for messages."""
     face_ids: np.ndarray
     """str (M,)."""
     identities: np.ndarray
-    """str (M,); None where nobody knows who it is."""
+    """str (M,), or None if the person is unknown."""
     embeddings: np.ndarray
     """float32 (M, D), unit length."""
     recognizer: dict[str, str]
-    """Name and SHA-256 of the teacher."""
+    """The name and SHA-256 of the teacher."""
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Low-resolution faces of one split, and their high-resolution twins where they are asked for."""
+    """Low-resolution faces of one split, and their high-resolution twins if requested."""
 
     face_ids: np.ndarray
     """str (N,)."""
     identities: np.ndarray
-    """str (N,); None where nobody knows who it is."""
+    """str (N,), or None if the person is unknown."""
     lr: Images
     """uint8 RGB, (N, res, res, 3)."""
     hr: Images | None
-    """uint8 RGB, (N, 112, 112, 3), row by row the twins of `lr`; black where a face has none."""
+    """uint8 RGB, (N, 112, 112, 3), the twins of `lr` row by row; black for a face without a twin."""
     native: np.ndarray
-    """bool (N,): which faces were photographed small, and have no twin."""
+    """bool (N,): True for faces that were photographed small, and so have no twin."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What to learn from, and what to validate on. What no term needs is None."""
+    """The data for training and validation. Data that no term needs is None."""
 
     train: Faces
-    """Faces of the training people."""
+    """The faces of the training people."""
     references: Sequence[References]
-    """Photos of the training people, the same and in the same order by each teacher."""
+    """The photos of the training people by each teacher, in the same order."""
     triplets: np.ndarray
     """int32 (T, 3): anchor as row of `train`, positive and negative as rows of references; see `triplet_index`."""
     real: Images | None
     """uint8 RGB, (R, 112, 112, 3): photos of the training people, for the discriminator."""
     val: Faces
-    """Faces of other people."""
+    """The faces of the validation people."""
     val_references: Sequence[References]
-    """Their photos by each teacher, row by row those of `val`."""
+    """The photos of the validation people by each teacher, in the order of `val`."""
 
 
 def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Training) -> TrainingSet:
-    """Read what a training needs and nothing else: no high-resolution photo that no term or augmentation uses.
+    """Read the data that a training needs. High-resolution photos are read only if a term or augmentation uses them.
 
     Args:
         degraded: folder of the table of low-resolution faces.
         aligned: folder of the table of their high-resolution twins.
-        targets: folder of a table of embeddings of those twins for each teacher, and of the table of triplets.
-        config: its losses and its augmentation decide what is needed.
+        targets: folder with a table of embeddings of those twins for each teacher, and the table of triplets.
+        config: its losses and augmentation determine which data is needed.
 
     Raises:
-        DataError: if a table is missing, or a face that is needed, or teachers have not seen the same faces.
+        DataError: if a table or a needed face is missing, or the teachers' tables have different faces.
     """
     losses, chosen = config.losses, config.train.faces
     needing = [f"losses.{name}" for name in losses.terms_with_twins]
@@ -103,7 +103,7 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
     if chosen != "all":
         triplets = triplets[train.native[triplets[:, 0]] == (chosen == NATIVE)]
         if not len(triplets):
-            raise DataError(f"{targets / TRIPLETS}: no anchor is {chosen}, as train.faces asks; set it to all")
+            raise DataError(f"{targets / TRIPLETS}: has no {chosen} anchors, which train.faces needs; set it to all")
     return TrainingSet(
         train=train,
         references=references,
@@ -115,18 +115,18 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
 
 
 def _check_faces(references: Sequence[References], face_ids: np.ndarray, named: str) -> None:
-    """Refuse references to other faces, or to the same in another order.
+    """Check that references are of these faces, in the same order.
 
     Raises:
-        DataError: if there are any.
+        DataError: if they are not.
     """
     for seen in references:
         if not np.array_equal(seen.face_ids, face_ids):
-            raise DataError(f"{seen.table}: does not hold the {named} in the same order; run `dvc repro`")
+            raise DataError(f"{seen.table}: does not have the {named} in the same order; run `dvc repro`")
 
 
 def read_references(teacher: Path, split: str) -> References:
-    """Read a teacher's embeddings of one split, shard by shard: they fill most of a large training's memory."""
+    """Read a teacher's embeddings of one split, shard by shard, because they take most of a large training's memory."""
     table = read_faces(teacher, ["face_id", "identity"], [split])
     embeddings, start = np.empty((0, 0), np.float32), 0
     for path in shards(teacher):
@@ -151,8 +151,8 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
     Args:
         degraded: folder of the table of low-resolution faces.
         split: train or val.
-        aligned: folder of the table of high-resolution faces; None: the twins are not needed.
-        needing: the params that make twins necessary.
+        aligned: folder of the table of high-resolution faces; None if twins are not needed.
+        needing: the params that need twins, for messages.
 
     Raises:
         DataError: if a table is missing, or a face that is not native has no twin.
@@ -166,7 +166,7 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
             missing = face_ids[~native][rows < 0]
             raise DataError(
                 f"{aligned}: {len(missing)} of the {len(face_ids)} {split} faces of {degraded} have no high-resolution "
-                f"twin there (the first is {missing[0]}), which {' and '.join(needing)} need: set them to 0"
+                f"twin (the first is {missing[0]}), but {' and '.join(needing)} need twins; set them to 0"
             )
         places = np.full(len(face_ids), -1)
         places[~native] = rows
@@ -175,9 +175,9 @@ def read_training_faces(degraded: Path, split: str, aligned: Path | None = None,
 
 
 def read_images(folder: Path, split: str) -> tuple[pa.Table, Images]:
-    """Read a face table of one split: what it says of each face, and the images.
+    """Read a face table of one split: its other columns, and the images.
 
-    They are decoded into memory where there are no more than `MOST_IN_MEMORY`, and else stay on disk.
+    Up to `MOST_IN_MEMORY` images are decoded into memory; more stay on disk.
 
     Raises:
         DataError: if the table is missing or damaged.
@@ -189,7 +189,7 @@ def read_images(folder: Path, split: str) -> tuple[pa.Table, Images]:
 
 
 def _select(images: Images, rows: np.ndarray) -> Images:
-    """Return the images of these rows; a black one for each row below 0."""
+    """Return the images of these rows, with a black image for each row below 0."""
     if isinstance(images, StoredFaces):
         return images.select(rows)
     if np.array_equal(rows, np.arange(len(images))):
@@ -200,15 +200,18 @@ def _select(images: Images, rows: np.ndarray) -> Images:
 
 
 def triplet_index(triplets: Iterable[pa.Table], faces: Faces, references: References) -> np.ndarray:
-    """Find the anchor of each triplet in `faces`, positive and negative in `references`: int32 (T, 3).
+    """Find the row of each triplet's anchor in `faces`, and of its positive and negative in `references`.
 
     Args:
         triplets: tables of `ftlgan.triplets.table.TRIPLETS`.
         faces: the training faces.
         references: their photos.
 
+    Returns:
+        int32 (T, 3).
+
     Raises:
-        DataError: if one is not there.
+        DataError: if a face is missing.
     """
     anchors, photos = pa.array(faces.face_ids, pa.string()), pa.array(references.face_ids, pa.string())
 
@@ -227,5 +230,5 @@ def triplet_index(triplets: Iterable[pa.Table], faces: Faces, references: Refere
 
 
 def _find_rows(face_ids: pa.Array, wanted: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Return the row of each wanted face, -1 where it has none: int32."""
+    """Return the row of each wanted face, or -1 if it is missing: int32."""
     return pc.fill_null(pc.call_function("index_in", [wanted], pc.SetLookupOptions(face_ids)), -1).to_numpy()

@@ -1,7 +1,7 @@
-"""Several processes that train as one: each takes its share of every batch.
+"""Distributed training: each process takes its share of every batch.
 
-`launch` starts them as `torchrun` would; `torchrun --nproc-per-node 2 stages/train.py ftlgan` by hand does the same,
-and is the way to several machines: see docs/guides/scale.md.
+`launch` starts the processes like `torchrun --nproc-per-node 2 stages/train.py ftlgan`. For several machines, use
+`torchrun`: see docs/guides/scale.md.
 """
 
 import logging
@@ -26,17 +26,17 @@ from ftlgan.errors import FtlganError
 Value = TypeVar("Value")
 
 PATIENCE = timedelta(hours=1)
-"""How long processes wait for the first one, which validates alone."""
+"""The timeout for the first process, which validates alone while the others wait."""
 
 LAUNCHED = "FTLGAN_LAUNCHED"
-"""The environment variable by which a process knows that `launch` says which of them has ended."""
+"""The environment variable that tells a process that `launch` started it, and will report which process ended."""
 SECONDS_TO_SPEAK = 30
-"""How long a process waits for the first one to meet the same problem and say it, upon which all are ended."""
+"""The time that a process with an error waits for the first process to report the same error, which ends all."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Which of how many processes this is, and where its networks are."""
+    """The rank of this process, the number of processes, and the device of its networks."""
 
     rank: int = 0
     size: int = 1
@@ -45,20 +45,20 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process logs, validates and writes for all."""
+        """True for the process that logs, validates and writes for all."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Make the network's gradients the mean over all processes. No buffer is sent: they are the same everywhere."""
+        """Make gradients the mean over all processes. Buffers are not sent, because they are equal everywhere."""
         return DistributedDataParallel(network, forward_sync_buffers=False) if self.size > 1 else network
 
     def share(self, batch: int) -> slice:
-        """The part of a batch that this process takes; `size` divides it."""
+        """Return the part of a batch that this process takes. The batch must be a multiple of `size`."""
         own = batch // self.size
         return slice(self.rank * own, (self.rank + 1) * own)
 
     def from_first(self, value: Value) -> Value:
-        """Return what the first process has, in each: only its machine has the checkpoint."""
+        """Return the value of the first process in all processes: only its machine has the checkpoint."""
         if self.size == 1:
             return value
         values = [value]
@@ -66,26 +66,26 @@ class World:
         return values[0]
 
     def mean(self, metrics: torch.Tensor) -> torch.Tensor:
-        """Return the mean over all processes, the same in each."""
+        """Return the mean over all processes."""
         if self.size > 1:
             dist.all_reduce(metrics)
         return metrics / self.size
 
 
 def launched() -> bool:
-    """Whether this process is one of several already."""
+    """Tell whether this process is already one of several."""
     return "LOCAL_RANK" in os.environ
 
 
 def launch(script: str, processes: int, *arguments: str) -> None:
-    """Run a script in so many processes of this machine, and exit with 1 if one of them fails."""
+    """Run a script in several processes on this machine, and exit with code 1 if one of them fails."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     os.environ[LAUNCHED] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # a process says itself why it ended
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # each process reports its own error
     config = LaunchConfig(
         run_id="ftlgan",
         min_nodes=1,
@@ -101,11 +101,11 @@ def launch(script: str, processes: int, *arguments: str) -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode >= 0:
-            sys.exit(1)  # it has said why
+            sys.exit(1)  # it has reported its error
         ended = f"process {rank} of {processes} was ended by {signal.Signals(-failure.exitcode).name}"
-        sys.exit(f"ERROR: {Path(script).stem}: {ended}; run again for it to go on")
+        sys.exit(f"ERROR: {Path(script).stem}: {ended}; run again to resume")
     except SignalException as error:
-        sys.exit(128 + error.sigval)  # as a shell counts the signal
+        sys.exit(128 + error.sigval)  # the shell's code for a signal
 
 
 @contextmanager
@@ -133,9 +133,9 @@ def join_world(device: str) -> Generator[World]:
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         if LAUNCHED in os.environ:
-            sys.exit(1)  # another process has ended: `launch` says which
+            sys.exit(1)  # another process has ended: `launch` reports which
         sys.exit(
             f"ERROR: train: process {world.rank} of {world.size} has lost the others: one has ended, or its machine "
-            "can't be reached; start all of them again to go on"
+            "can't be reached; start all of them again to resume"
         )
-    dist.destroy_process_group()  # not after a failure: others may wait in the midst of a reduction, for ever
+    dist.destroy_process_group()  # not after a failure: it could wait forever for processes in a reduction

@@ -1,4 +1,4 @@
-"""What tells one training from another: the params and the files that dvc.yaml lists for the stage `train`."""
+"""The fingerprint of a training: the params and the files that dvc.yaml lists for the stage `train`."""
 
 import hashlib
 import json
@@ -17,40 +17,40 @@ from ftlgan.repository import git, stage_deps, stage_params
 
 LIBRARIES = ("numpy", "opencv-python", "pillow", "torch")
 CODE = ("src", "stages")
-"""Where git, and not DVC, keeps what a stage depends on."""
+"""The folders of dependencies that git tracks instead of DVC."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a training depends on."""
+    """Everything on which a training depends."""
 
     params: Mapping[str, Any]
     """The params of its stage, by dotted name."""
     files: Mapping[str, str]
     """The deps of its stage, data and code: a SHA-256 by path."""
     commit: str | None
-    """A commit that holds the code as it is; None where there is none."""
+    """The commit of the code, or None if the code is not committed."""
     platform: Mapping[str, str]
-    """Library versions, processor and threads: they change no more than the rounding of the result."""
+    """Library versions, processor and threads. They only affect the rounding of the result."""
 
     @cached_property
     def key(self) -> str:
-        """The same for two trainings that give the same result, 16 hexadecimal digits."""
+        """A digest of params and files, 16 hexadecimal digits. It is equal for trainings with the same result."""
         return digest({"params": self.params, "files": self.files})
 
     def changed_params(self, earlier: "Fingerprint") -> list[str]:
-        """Name the params that differ from an earlier training's, with both values."""
+        """List the params that differ from those of an earlier training, with both values."""
         names = sorted({*self.params, *earlier.params})
         values = {name: (earlier.params.get(name), self.params.get(name)) for name in names}
         return [f"{name} was {old}, is {new}" for name, (old, new) in values.items() if old != new]
 
     def changed_files(self, earlier: "Fingerprint") -> list[str]:
-        """Name the files that differ from an earlier training's."""
+        """List the files that differ from those of an earlier training."""
         paths = sorted({*self.files, *earlier.files})
         return [path for path in paths if self.files.get(path) != earlier.files.get(path)]
 
     def changed_platform(self, earlier: "Fingerprint") -> list[str]:
-        """Name what differs between the platforms, with both values."""
+        """List the differences between the platforms, with both values."""
         return [
             f"{name} {earlier.platform.get(name)}, now {value}"
             for name, value in self.platform.items()
@@ -59,10 +59,10 @@ class Fingerprint:
 
 
 def take_fingerprint(params: Params, model: str) -> Fingerprint:
-    """Take the fingerprint of the training of a model, from dvc.yaml in the working directory.
+    """Take the fingerprint of a model's training, from dvc.yaml in the working directory.
 
     Raises:
-        DataError: if dvc.yaml does not say what the stage depends on.
+        DataError: if dvc.yaml has no params or deps for the stage.
     """
     tree, on_gpu = params.model_dump(by_alias=True), params.train.device == "cuda"
     names, files = stage_params("train", model), stage_deps("train", model)
@@ -83,30 +83,30 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
 
 
 def check_unchanged(begun: Fingerprint, params: Params, model: str) -> None:
-    """Check that the params and the data are those with which a training began.
+    """Check that the params and the data have not changed since a training began.
 
-    DVC records for the result what it finds at the end. A second `dvc exp run` beside the training writes its own
-    params and data into the workspace before DVC refuses it.
+    DVC records the params and data at the end of a stage. A second `dvc exp run` during the training writes its own
+    into the workspace before DVC refuses it.
 
     Args:
-        begun: the fingerprint that was taken when the training began.
-        params: as they are now.
-        model: whose training.
+        begun: the fingerprint at the start of the training.
+        params: the current params.
+        model: name of the model.
 
     Raises:
-        DataError: if they are others.
+        DataError: if they have changed.
     """
     now = take_fingerprint(params, model)
     data = [path for path in now.changed_files(begun) if Path(path).parts[0] not in CODE]
-    if changed := [*now.changed_params(begun), *(f"{path} is another" for path in data)]:
+    if changed := [*now.changed_params(begun), *(f"{path} has changed" for path in data)]:
         raise DataError(
-            f"train: while it ran, something else changed what it is of: {'; '.join(changed)}; put that back and run "
-            "again, which takes up the finished training"
+            f"train: its params or data changed while it ran: {'; '.join(changed)}; change them back and run again, "
+            "which resumes the finished training"
         )
 
 
 def params_digest(params: Params, model: str) -> str:
-    """Return a digest of the params by which a model is trained, to be written beside its weights."""
+    """Return a digest of the params of a model's training, for the metadata of its weights."""
     sections = {"res", "degradation", "augmentation", "generator", "discriminator"}
     return digest(
         {
@@ -119,7 +119,7 @@ def params_digest(params: Params, model: str) -> str:
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """Return the same 16 hexadecimal digits for the same content, which holds JSON's types only."""
+    """Return a digest of JSON values, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

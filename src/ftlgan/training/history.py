@@ -1,4 +1,4 @@
-"""The course of a training as CSV, for `dvc plots`: the losses of each step, and d' at each validation."""
+"""The history of a training as CSV, for `dvc plots`: the losses of each step, and d' at each validation."""
 
 import csv
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 """Columns by file. A term of weight 0 has an empty column."""
 LEFT_OUT = {"images_per_s"}
-"""What a clock measured: with it, the same training would not give the same bytes."""
+"""Metrics of time, which are left out so that the same training gives the same bytes."""
 
 
 class History:
     """Writes the tables into a folder.
 
     Args:
-        folder: made if it is not there.
+        folder: folder of the tables; created if it is missing.
 
     Raises:
-        DataError: when the tables can't be written, e.g. because the disk is full.
+        DataError: if the tables can't be written, e.g. because the disk is full.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +40,7 @@ class History:
             writer.writeheader()
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Write the metrics of one step, to six digits, into the tables that have a column for them.
+        """Write the metrics of one step, with six digits, into the tables that have a column for them.
 
         Raises:
             ValueError: if no table has a column for a metric.

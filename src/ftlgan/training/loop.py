@@ -1,8 +1,8 @@
-"""The loop: step, validate, keep the best, and go on after a kill as if there had been none.
+"""The training loop: step, validate, keep the best weights, and resume after a kill with the same result.
 
-A step costs one forward pass of each frozen teacher, not three: positives and negatives are constants, looked up among
-the references. Whatever is drawn depends on seed and step alone, so that a step is the same whatever came before it in
-this process.
+A step takes one forward pass of each frozen teacher, not three: the embeddings of positives and negatives are
+constants, looked up in the references. Random numbers depend only on seed and step, so a step is the same in a resumed
+process.
 """
 
 import math
@@ -33,16 +33,16 @@ from ftlgan.verification.metrics import d_prime
 from ftlgan.verification.pairs import compare
 
 FACES_PER_PASS = 64
-"""How many faces a validation restores at once."""
+"""The number of faces that validation restores at once."""
 
 Log = Callable[[int, Metrics], None]
 """Called with the step, from 1, and its metrics."""
 Features = Callable[[Tensor], list[Tensor]]
-"""Faces, RGB in [0, 1] -> features, a (N, C, H, W) a layer."""
+"""Faces, RGB in [0, 1] -> features, one (N, C, H, W) per layer."""
 Recognised = tuple[Tensor, list[Tensor]]
-"""Embeddings, (N, D), and features where the perceptual term compares them."""
+"""Embeddings, (N, D), and features if the perceptual term compares them."""
 Recognise = Callable[[Tensor], Recognised]
-"""Faces, RGB in [0, 1] -> what a teacher sees in them."""
+"""Faces, RGB in [0, 1] -> a teacher's embeddings and features."""
 
 
 @enough_memory()
@@ -58,20 +58,20 @@ def fit(
     perceptual: Features | None = None,
     world: World = World(),  # noqa: B008 - frozen
 ) -> float:
-    """Train the generator in place; it ends with the EMA weights of the best validation d'.
+    """Train the generator in place. At the end it has the EMA weights with the best validation d'.
 
     The untrained network is never selected.
 
     Args:
-        generator: on the device of `world`, as are the discriminator and the teachers.
-        discriminator: None without an adversarial term.
-        teachers: the frozen recognisers of the loss, in the order of the references.
-        data: what to learn from and what to validate on.
-        config: by what the model is trained.
-        log: receives each step's losses and images a second, and at each validation `val_d_prime`; step 0 is the
-            untrained network. A training that goes on after a kill logs all steps again.
-        checkpoint: where it is kept from which a killed training goes on.
-        perceptual: features for the perceptual term, in place of the teachers'.
+        generator: the generator, on the device of `world`, like the discriminator and the teachers.
+        discriminator: the discriminator; None without an adversarial term.
+        teachers: the frozen recognizers of the loss, in the order of the references.
+        data: the data for training and validation.
+        config: the params of the training.
+        log: receives each step's losses and images per second, and at each validation `val_d_prime`. Step 0 is the
+            untrained network. A resumed training logs all steps again.
+        checkpoint: the checkpoint from which a killed training resumes.
+        perceptual: features for the perceptual term, instead of the teachers'.
         world: the processes that train together, and the device of this one.
 
     Returns:
@@ -113,7 +113,7 @@ def _not_finite(step: int, metrics: Metrics, checkpoint: Checkpoint | None) -> s
 
 
 class _Trainer:
-    """One step of a training, and its validation. A context: what runs beside the steps ends with the block."""
+    """The steps of a training, and its validation. Use it as a context manager, which ends its threads."""
 
     def __init__(
         self, state: State, teachers: Sequence[Teacher], data: TrainingSet, perceptual: Features | None, world: World
@@ -124,14 +124,14 @@ class _Trainer:
         self.perceptual_by_teachers = config.losses.perceptual > 0 and perceptual is None
         size = min(config.train.batch, len(data.triplets))
         self.batch_size = size - size % world.size
-        """Triplets in a step: fewer than asked for, where there are not so many."""
+        """Triplets per step: fewer than `train.batch` if there are not enough."""
         if not self.batch_size:
             raise DataError(f"train: {len(data.triplets)} triplets for {world.size} processes; lower train.devices")
         self.batches = Batches(data, config, self.batch_size)
         compiled = config.train.compile
 
         def prepared(network: nn.Module, compiled: bool) -> nn.Module:
-            network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing in torch's types
+            network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - not in torch's types
             return world.wrap(torch.compile(network) if compiled else network)  # pyright: ignore[reportArgumentType]
 
         def recogniser(teacher: Teacher) -> Recognise:
@@ -140,7 +140,7 @@ class _Trainer:
         self.recognise = [recogniser(teacher) for teacher in teachers]
         self.generator: Callable[[Tensor], Tensor] = prepared(state.generator, compiled)
         self.discriminator = None
-        if state.discriminator is not None:  # compiled code lacks the second derivative that R1 takes
+        if state.discriminator is not None:  # compiled code has no second derivative, which R1 needs
             self.discriminator = prepared(state.discriminator, compiled and not config.discriminator.r1)
         if world.device.startswith("cuda") and world.size == 1 and not compiled:
             self._capture_graphs()
@@ -153,21 +153,22 @@ class _Trainer:
         self.batches.__exit__(None, None, None)
 
     def _capture_graphs(self) -> None:
-        """Capture generator and teachers as CUDA graphs: they start most of the kernels of a step."""
+        """Capture the generator and the teachers as CUDA graphs, because they launch most kernels of a step."""
         precision, size, (res, *_) = self.config.train.precision, self.batch_size, self.data.train.lr.shape[1:]
         small, faces = (torch.zeros(size, 3, side, side, device=self.world.device) for side in (res, HR))
         small = small.contiguous(memory_format=torch.channels_last)
         self.generator = cuda_graphed(self.generator, small, precision)
         faces.requires_grad_(True)
         self.recognise = [cuda_graphed(recognise, faces, precision) for recognise in self.recognise]
-        # In the memory format of the weights: the update in one kernel needs it.
+        # The EMA needs the memory format of the weights for an update in one kernel.
         self.state.ema.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def step(self) -> Metrics:
-        """Take one step of each optimiser.
+        """Take one step of each optimizer.
 
         Returns:
-            The losses before weighting, their `total`, and the lengths of the gradients, means over all processes.
+            The losses before weighting, the weighted `total`, and the norms of the gradients, as means over all
+            processes.
         """
         self.state.set_learning_rates()
         drawn = self.batches[self.state.step]
@@ -183,7 +184,7 @@ class _Trainer:
         return dict(zip(metrics, values, strict=True))
 
     def _minimise(self, name: str, network: nn.Module, loss: Tensor) -> Tensor:
-        """Move the weights of a network by the gradient of a loss, and return the gradient's length."""
+        """Update the weights of a network by the gradient of a loss, and return the gradient's norm."""
         optimizer = self.state.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -192,13 +193,13 @@ class _Trainer:
         return length
 
     def _forward(self, drawn: TrainingBatch) -> LossInputs:
-        """Restore this process's share of the step's anchors, and compute what the terms of the loss compare.
+        """Restore this process's share of the step's anchors, and compute the inputs of the loss.
 
-        The twin was mirrored and moved with its anchor. Its embedding as stored would be another: by SFace, mirroring
-        costs 0.03 of the cosine, and moving 0.05 (measured).
+        Twins are embedded in each step, because they are mirrored and moved with their anchors. The stored embedding
+        differs: with SFace, mirroring lowers the cosine by 0.03, and moving by 0.05.
 
-        A native face has no twin. It stands for its own, without a gradient: what compares it with its twin is 0, and
-        the triplet and the adversarial term are left to teach it.
+        A native face has no twin. The restored face itself takes that place, without a gradient. So terms that compare
+        twins are 0, and only the triplet and the adversarial term train on it.
         """
         share, losses, device = self.world.share(self.batch_size), self.config.losses, self.world.device
         small = to_tensor(drawn.lr[share], device).contiguous(memory_format=torch.channels_last)
@@ -234,7 +235,7 @@ class _Trainer:
 
     @torch.no_grad()
     def _recognise_twins(self, twins: Tensor | None) -> Sequence[tuple[Tensor | None, list[Tensor]]]:
-        """Return what each teacher sees in the twins, as far as a term compares it."""
+        """Return each teacher's embeddings and features of the twins, if a term compares them."""
         if twins is None or not (self.config.losses.identity or self.perceptual_by_teachers):
             return [(None, [])] * len(self.teachers)
         if self.perceptual_by_teachers:
@@ -244,7 +245,7 @@ class _Trainer:
     def _features(
         self, faces: Tensor | None, recognised: Sequence[tuple[Tensor | None, list[Tensor]]]
     ) -> list[list[Tensor]]:
-        """Return the features of faces by each network of the perceptual term; none where there is no such term."""
+        """Return the features of faces by each network of the perceptual term; none without this term."""
         if self.perceptual_by_teachers:
             return [features for _, features in recognised]
         return [self.perceptual(faces)] if self.perceptual and faces is not None else []
@@ -252,7 +253,7 @@ class _Trainer:
     def _embedded(
         self, anchor: Tensor, twin: Tensor | None, references: References, drawn: TrainingBatch, share: slice
     ) -> Embedded:
-        """Put beside the embeddings of restored faces what they are compared with, by one teacher."""
+        """Collect one teacher's embeddings of restored faces, positives, negatives and twins."""
 
         def look_up(rows: np.ndarray) -> Tensor:
             return torch.from_numpy(references.embeddings[rows]).to(self.world.device)
@@ -265,9 +266,9 @@ class _Trainer:
         )
 
     def _discriminate(self, restored: Tensor) -> Tensor:
-        """Return the discriminator's answer, with a gradient for the faces and none for its weights."""
+        """Return the discriminator's output, with a gradient for the faces but not for its weights."""
         assert self.state.discriminator is not None
-        network = self.state.discriminator.eval().requires_grad_(False)  # eval: spectral norms stay as they are
+        network = self.state.discriminator.eval().requires_grad_(False)  # eval() keeps the spectral norms
         logits = network(restored)
         network.train().requires_grad_(True)
         return logits
@@ -290,10 +291,10 @@ class _Trainer:
         return metrics
 
     def validate_and_log(self, metrics: Metrics, log: Log) -> None:
-        """Log the metrics of a step, and where a validation is due, the d' of the EMA weights."""
+        """Log the metrics of a step and, if a validation is due, the d' of the EMA weights."""
         step, train = self.state.step, self.config.train
         if not self.world.is_first:
-            return  # the first process validates, and the others wait for it at their next gradient
+            return  # the others wait for the first process at their next gradient
         if step % train.validate_every == 0 or step == train.steps:
             value = validation_d_prime(
                 self.state.ema_generator, self.teachers, self.data.val, self.data.val_references, self.world.device
@@ -307,7 +308,7 @@ class _Trainer:
 def validation_d_prime(
     generator: Generator, teachers: Sequence[Teacher], val: Faces, references: Sequence[References], device: str
 ) -> float:
-    """Return the lr-hr d', the mean over teachers, of faces rounded to 8 bits as they would be stored."""
+    """Return the mean lr-hr d' over the teachers. Faces are rounded to 8 bits, as when they are stored."""
     probes = [
         _restore_and_embed(generator, teachers, val.lr[i : i + FACES_PER_PASS], device)
         for i in range(0, len(val.lr), FACES_PER_PASS)

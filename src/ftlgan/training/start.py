@@ -1,4 +1,4 @@
-"""A training that begins from the weights of another one."""
+"""Starts a training from the weights of another one."""
 
 import os
 
@@ -13,18 +13,18 @@ KEY = "train.start"
 
 
 def start_from(generator: Generator, start: WeightsFile, res: int) -> None:
-    """Give a generator the weights of a file that an earlier training wrote.
+    """Load the weights of an earlier training into a generator.
 
     Args:
-        generator: the network that is to be trained.
+        generator: the network to train.
         start: the file, `generator.safetensors` of a trained model, and its SHA-256.
         res: width and height of the generator's input, pixels.
 
     Raises:
         DataError: if the file can't be downloaded.
-        WeightsError: if it is missing, has another digest, or is of another resolution or network.
+        WeightsError: if it is missing, has another digest, or is for another resolution or network.
     """
-    seen = start.seen_from(os.environ.get("DVC_ROOT", ""))  # from a copy of the project, too (exp run --temp)
+    seen = start.seen_from(os.environ.get("DVC_ROOT", ""))  # also from a copy of the project (exp run --temp)
     cached = cache_folder("start") / f"{start.sha256}.safetensors"
     path = find_weights(KEY, seen.file, start.sha256, cached, f"set {KEY} to null")
     try:
@@ -35,6 +35,6 @@ def start_from(generator: Generator, start: WeightsFile, res: int) -> None:
         generator.load_state_dict(weights)
     except RuntimeError:
         raise WeightsError(
-            f"{KEY}: {path}: is of another network than the one in generator; give the generator that it was trained "
+            f"{KEY}: {path}: is for another network than the params of generator; set generator as it was trained "
             f"with, or set {KEY} to null"
         ) from None

@@ -1,4 +1,4 @@
-"""All that changes while a training goes on, and how it is kept."""
+"""The state of a training, and its conversion to and from tensors and numbers."""
 
 import copy
 import math
@@ -15,17 +15,17 @@ from ftlgan.networks.generator import Generator
 from ftlgan.params import Training
 
 Metrics = dict[str, float]
-"""By name: the losses before weighting, their total, the lengths of the gradients, images a second, validation d'."""
+"""By name: the losses before weighting, their total, the norms of the gradients, images per second, validation d'."""
 
 
 @dataclass
 class State:
-    """All that changes while a training goes on.
+    """Everything that changes during a training.
 
     Args:
-        generator: on the device of the training.
-        discriminator: on the same device; None without an adversarial term.
-        config: how long, how fast and by which EMA.
+        generator: the generator, on the device of the training.
+        discriminator: the discriminator, on the same device; None without an adversarial term.
+        config: the number of steps, the learning rates and the EMA.
     """
 
     generator: Generator
@@ -33,12 +33,12 @@ class State:
     config: Training
     step: int = 0
     best: float = -math.inf
-    """Validation d'."""
+    """The best validation d' so far."""
     history: list[tuple[int, Metrics]] = field(default_factory=list[tuple[int, Metrics]])
 
     def __post_init__(self) -> None:
         self.ema = AveragedModel(self.generator, multi_avg_fn=self._average).requires_grad_(False)
-        self.ema.n_averaged += 1  # the initial weights are the first that were averaged
+        self.ema.n_averaged += 1  # the initial weights count as the first average
         self.best_weights = copy.deepcopy(self.ema_generator.state_dict())
         self.optimizers = {"generator": _adam(self.generator)}
         if self.discriminator is not None:
@@ -50,7 +50,7 @@ class State:
         return cast("Generator", self.ema.module)
 
     def set_learning_rates(self) -> None:
-        """Set the learning rates of the step that begins."""
+        """Set the learning rates of the current step."""
         share = learning_rate_factor(self.step - 1, self.config.train.steps, self.config.train.warmup)
         peaks = {
             "generator": self.config.train.learning_rate,
@@ -65,7 +65,7 @@ class State:
         self.ema.update_parameters(self.generator)
 
     def _average(self, ema: Any, current: Any, updates: Tensor | int) -> None:
-        """Average all weights at once: a GPU would start a kernel for each.
+        """Average all weights at once, because a GPU would otherwise launch a kernel for each.
 
         The decay is lower at first, so that the initial weights do not dominate.
         """
@@ -75,8 +75,8 @@ class State:
     def keep_best(self, d_prime: float) -> None:
         """Keep the EMA weights if they are the best so far. The untrained network is never selected: it is bicubic.
 
-        With few validation people it might come first by chance, and other recognizers may rank it lower than the
-        teacher, which validates.
+        With few validation people, it could be the best by chance, and other recognizers may rank it lower than the
+        teacher does.
         """
         if self.step and d_prime > self.best:
             self.best, self.best_weights = d_prime, copy.deepcopy(self.ema_generator.state_dict())
@@ -94,11 +94,11 @@ class State:
         return found | {f"history.{name}": column for name, column in _history_columns(self.history).items()}
 
     def numbers(self) -> dict[str, Any]:
-        """Return the rest of the state, as JSON."""
+        """Return the rest of the state as JSON values."""
         return {"step": self.step, "best": self.best}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Become the state of which `tensors` and `numbers` were returned."""
+        """Restore the state from the results of `tensors()` and `numbers()`."""
 
         def group(prefix: str) -> dict[str, Tensor]:
             return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -122,9 +122,9 @@ def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
     """Return the share of the peak learning rate: a linear warm-up, then half a cosine down to 0.
 
     Args:
-        step: from 0.
-        steps: of the whole training.
-        warmup: steps of the warm-up.
+        step: the step, from 0.
+        steps: number of steps of the training.
+        warmup: number of steps of the warm-up.
     """
     if step < warmup:
         return (step + 1) / warmup
@@ -138,7 +138,7 @@ def _adam(network: nn.Module) -> torch.optim.Adam:
 
 
 def _history_columns(history: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, Tensor]:
-    """Return a history as float64 columns (S,) by name; NaN where a step lacks a metric: a metric is always finite."""
+    """Return a history as float64 columns (S,) by name. NaN marks a missing metric; metrics are always finite."""
     names = dict.fromkeys(name for _, metrics in history for name in metrics)
     columns: dict[str, Iterable[float]] = {
         name: [metrics.get(name, math.nan) for _, metrics in history] for name in names
@@ -148,7 +148,7 @@ def _history_columns(history: Sequence[tuple[int, Mapping[str, float]]]) -> dict
 
 
 def _history_rows(columns: dict[str, Tensor]) -> list[tuple[int, Metrics]]:
-    """Return the history of which `_history_columns` made these."""
+    """Return the history from the columns of `_history_columns`."""
     steps = columns.pop("step").tolist()
     rows = zip(*(column.tolist() for column in columns.values()), strict=True) if columns else ([] for _ in steps)
     return [
@@ -158,5 +158,5 @@ def _history_rows(columns: dict[str, Tensor]) -> list[tuple[int, Metrics]]:
 
 
 def _laid_out_as_weight(moment: Tensor) -> Tensor:
-    """Lay a moment out in memory as its weight is, without which Adam's one kernel on a GPU refuses it."""
+    """Give a moment the memory format of its weight, which the fused Adam on a GPU requires."""
     return moment.contiguous(memory_format=torch.channels_last) if moment.dim() == 4 else moment

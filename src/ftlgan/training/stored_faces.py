@@ -1,7 +1,7 @@
-"""Faces that stay on disk: read and decoded when they are asked for, in any order.
+"""Faces that stay on disk, and are read and decoded on access, in any order.
 
-The column of images of a face table is not compressed, so that each image lies in its Parquet file in one piece. Where
-each lies is found once, as the table is read through; from then on it takes one read of some kB. No copy is made, and
+The column of images of a face table is not compressed, so that each image is contiguous in its Parquet file. The
+offsets are found once, while the table is read. After that, an image takes one read of some kB. No copy is made, and
 memory does not grow with the table. `python tests/benchmarks/loading.py` compares this with other libraries.
 """
 
@@ -18,19 +18,19 @@ from ftlgan.faces import decode_face, read_table, shards
 from ftlgan.processes import available_cores
 
 MOST_THREADS = 8
-"""That decode at once."""
+"""The largest number of threads that decode."""
 NOWHERE = -1
-"""In place of a file, where there is no image: it is black."""
+"""The number of the file of a missing image, which is black."""
 
 
 class StoredFaces:
-    """Images of one size that stay on disk: the rows of an array that is not there.
+    """Images of one size that stay on disk, indexed like an array.
 
     Args:
-        paths: the files they lie in.
-        files: int32 (N,): the file of each, `NOWHERE` for a black one.
-        offsets: int64 (N,): where each begins in its file.
-        lengths: int32 (N,): the bytes of each.
+        paths: the files.
+        files: int32 (N,): the number of each image's file, or `NOWHERE` for a black image.
+        offsets: int64 (N,): the offset of each image in its file.
+        lengths: int32 (N,): the length of each image, bytes.
     """
 
     def __init__(self, paths: Sequence[Path], files: np.ndarray, offsets: np.ndarray, lengths: np.ndarray) -> None:
@@ -50,7 +50,7 @@ class StoredFaces:
             rows: int (R,), or a slice.
 
         Raises:
-            DataError: if a file has changed meanwhile.
+            DataError: if a file has changed.
         """
         wanted = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
         found = np.zeros((len(wanted), *self.shape[1:]), np.uint8)
@@ -61,11 +61,11 @@ class StoredFaces:
                     found[place] = image
 
         for _ in self._threads.map(fill, range(self._count)):
-            pass  # for the errors
+            pass  # raises the errors of the threads
         return found
 
     def select(self, rows: np.ndarray) -> "StoredFaces":
-        """Return the images of these rows, int (R,), still on disk; a black one for each row below 0."""
+        """Return the images of these rows, int (R,), still on disk, with a black image for each row below 0."""
         files = np.where(rows < 0, NOWHERE, self.files[rows])
         return StoredFaces(self.paths, files, self.offsets[rows], self.lengths[rows])
 
@@ -79,7 +79,7 @@ class StoredFaces:
                 stream.seek(int(self.offsets[row]))
                 return decode_face(stream.read(int(self.lengths[row])) or b"")
         except (DataError, OSError):
-            raise DataError(f"{path}: has changed while it was in use; run `dvc repro` again") from None
+            raise DataError(f"{path}: changed while it was in use; run `dvc repro` again") from None
 
 
 def find_faces(folder: Path, split: str) -> tuple[pa.Table, StoredFaces]:
@@ -89,7 +89,7 @@ def find_faces(folder: Path, split: str) -> tuple[pa.Table, StoredFaces]:
         The table without its images, and the images, row by row.
 
     Raises:
-        DataError: if the table is missing, holds no face of the split, or has images that are not where they should be.
+        DataError: if the table is missing, has no faces of the split, or its images are compressed.
     """
     paths = shards(folder)
     tables: list[pa.Table] = []
@@ -102,18 +102,18 @@ def find_faces(folder: Path, split: str) -> tuple[pa.Table, StoredFaces]:
         tables.append(table.drop(["image"]).filter(pa.array(chosen)))
     files, offsets, lengths = np.concatenate(places).T
     if not len(files):
-        raise DataError(f"{folder}: has no faces of {split}; run `dvc repro` to write it anew")
+        raise DataError(f"{folder}: has no faces of {split}; run `dvc repro` to write it again")
     return pa.concat_tables(tables), StoredFaces(paths, files.astype(np.int32), offsets, lengths.astype(np.int32))
 
 
 def _places(path: Path, images: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
-    """Yield where each image of a shard begins in its file, and its length.
+    """Yield the offset of each image of a shard in its file, and its length.
 
-    Parquet writes the values of a column one after the other, each behind its length; between two pages of them stands
-    a header. A value that is there twice may be written once.
+    Parquet writes the values of a column in sequence, each after its length, with a header between pages. Equal values
+    may be written once.
 
     Raises:
-        DataError: if an image is not there.
+        DataError: if an image is not found.
     """
     if not len(images):
         return
@@ -125,11 +125,11 @@ def _places(path: Path, images: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
             if content[place : place + len(written)] != written:
                 place = next((at for start in (place, begin) if (at := content.find(written, start)) >= 0), -1)
             if place < 0:
-                raise DataError(f"{path}: its images are compressed; run `dvc repro` to write it anew")
+                raise DataError(f"{path}: its images are compressed; run `dvc repro` to write it again")
             place += len(written)
             yield place - len(written) + 4, len(written) - 4
 
 
 def _written(image: bytes) -> bytes:
-    """Return what Parquet writes of an image."""
+    """Return the bytes that Parquet writes for an image."""
     return len(image).to_bytes(4, "little") + image

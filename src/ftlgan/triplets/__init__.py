@@ -1,1 +1,1 @@
-"""Triplets: `mining` mines them, `search` finds the negatives, and `table` holds the result."""
+"""Triplets: `mining` mines them, `search` finds the negatives, and `table` stores the result."""

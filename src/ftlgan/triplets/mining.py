@@ -1,14 +1,14 @@
-"""Mining anchor / positive / negative in the teacher's embedding space.
+"""Mining of anchor / positive / negative in the teacher's embedding space.
 
-Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015): a negative is semi-hard when it is farther than the
-positive, but by less than the margin. The paper (Pulgar and Mery) leaves the mining open; that it is offline, on the
-high-resolution embeddings, and recorded, is our choice: a triplet set can be read, diffed and shared.
+Source: Schroff, Kalenichenko and Philbin, "FaceNet" (2015): a negative is semi-hard if it is farther than the positive,
+but by less than the margin. The paper (Pulgar and Mery) does not specify the mining. We mine offline, on the
+high-resolution embeddings, and record the triplets, so that they can be read, diffed and shared.
 
-A face that has no other photo of the same person, because there is one photo of that person or because nobody knows who
-it is, is its own positive: the restored face is drawn to its high-resolution twin. That is our choice, too.
+If there is no other photo of the same person, or the person is unknown, a face is its own positive: the restored face
+is pulled to its high-resolution twin. That is also our choice.
 
-To compare each of N faces with all others takes N^2 comparisons: an hour of two cores at a million. So an anchor is
-compared with at most `triplets.among` faces, which are drawn anew for every 4,096 anchors.
+To compare each of N faces with all others takes N^2 comparisons: an hour on two cores for a million faces. So an anchor
+is compared with at most `triplets.among` faces, which are drawn for each group of 4,096 anchors.
 """
 
 import math
@@ -29,32 +29,32 @@ from ftlgan.triplets.search import UNKNOWN, Anchor, Others, Search, distances, s
 from ftlgan.triplets.table import TRIPLETS
 
 MAYBE_THE_SAME = 95
-"""The percentile of the distances between two photos of one person below which two faces may show one person."""
+"""A percentile of the distances between photos of one person. Faces that are nearer may show the same person."""
 MOST_PAIRS = 1_000_000
-"""The percentile is taken from so many pairs of photos of one person: it needs no more."""
+"""The largest number of pairs from which the percentile is estimated."""
 ANCHORS_PER_GROUP = 4096
-"""Anchors that are compared with the same faces."""
+"""The number of anchors that are compared with the same faces."""
 AMONG = 1
-"""What is drawn by seed and group; positives and negatives are drawn by seed and anchor alone."""
+"""The purpose of random numbers by seed and group. Positives and negatives are drawn by seed and anchor alone."""
 
 Pair = tuple[int, int, float, float]
-"""Rows of positive and negative, and their distances from the anchor."""
+"""The rows of positive and negative, and their distances from the anchor."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """The high-resolution faces in the space of a teacher."""
+    """The high-resolution faces in the embedding space of a teacher."""
 
     face_ids: np.ndarray
     """str (N,), unique."""
     identities: np.ndarray
-    """str (N,), who each face is; None where nobody knows."""
+    """str (N,), or None if the person is unknown."""
     embeddings: np.ndarray
     """float32 (N, D), unit length."""
 
     @cached_property
     def numbered(self) -> tuple[np.ndarray, np.ndarray]:
-        """The people who are known, sorted, and the number of each face's, `UNKNOWN` where nobody knows."""
+        """The known people, sorted, and the number of each face's person, or `UNKNOWN`."""
         known = np.array([identity is not None for identity in self.identities])
         people, numbers = np.unique(self.identities[known].astype(np.str_), return_inverse=True)
         who = np.full(len(self.identities), UNKNOWN)
@@ -63,17 +63,17 @@ class Space:
 
     @cached_property
     def by_person(self) -> list[np.ndarray]:
-        """The rows of each person who is known, ascending."""
+        """The rows of each known person, ascending."""
         people, who = self.numbered
         order = np.argsort(who, kind="stable")
         return np.split(order, np.searchsorted(who[order], np.arange(len(people) + 1)))[1:-1]
 
     @cached_property
     def limit(self) -> float:
-        """The distance that `MAYBE_THE_SAME` percent of the pairs of two photos of one person do not exceed.
+        """The distance that `MAYBE_THE_SAME` percent of the pairs of photos of one person do not exceed.
 
-        Of more than `MOST_PAIRS` pairs, those of each person's first photos are taken, of as many as give no more. It
-        is infinite where everybody is known, because nobody needs it there.
+        If there are more than `MOST_PAIRS` pairs, only the first photos of each person are used. It is infinite if
+        everybody is known, because it is not needed then.
         """
         if (self.numbered[1] != UNKNOWN).all():
             return math.inf
@@ -90,20 +90,20 @@ class Space:
 
 
 def mine(space: Space, config: Triplets, seed: int, block: int | None = None) -> Iterator[pa.Table]:
-    """Mine semi-hard triplets; where a pair has too few semi-hard negatives, the nearest farther ones fill up.
+    """Mine semi-hard triplets. If a pair has too few semi-hard negatives, the nearest farther faces fill up.
 
-    A face of whom nobody knows who it is may show somebody who is in the table, too, and would be the hardest negative
-    of that person's other photos. So it is negative to a face, and has a face as negative, only from a distance that 95
-    of 100 pairs of photos of one person do not reach; these pairs are those of the people who are known.
+    An unknown face may show a person who is also in the table, and would then be the hardest negative of that person's
+    other photos. So an unknown face and another face are negatives of each other only if their distance is at least
+    `Space.limit`, which 95% of the pairs of photos of one known person do not exceed.
 
     Args:
         space: the faces.
-        config: how many and how hard.
-        seed: of the choice of positives and negatives.
-        block: how many anchors are compared at once; None: as many as suit the processor. The result is the same.
+        config: the number and hardness of the triplets.
+        seed: seed of the choice of positives and negatives.
+        block: number of anchors to compare at once; None to suit the processor. The result does not depend on it.
 
     Yields:
-        Tables of `TRIPLETS`, by anchor in the order given.
+        Tables of `TRIPLETS`, in the order of the anchors.
 
     Raises:
         DataError: if there are fewer than two known people, or none with two faces.
@@ -111,8 +111,8 @@ def mine(space: Space, config: Triplets, seed: int, block: int | None = None) ->
     people, who = space.numbered
     if len(people) < 2 or max(map(len, space.by_person)) < 2:
         raise DataError(
-            f"triplets: {len(who)} training faces of {len(people)} known people hold no triplet; "
-            "it takes 2 people, one of them with 2 photos"
+            f"triplets: {len(who)} training faces of {len(people)} known people give no triplet; "
+            "add photos: at least 2 people are needed, one of them with 2 photos"
         )
     anchors = _Anchors(space.face_ids, space.embeddings, who, np.arange(len(who)))
     yield from _mine(space, anchors, config, seed, 0, block)
@@ -121,19 +121,19 @@ def mine(space: Space, config: Triplets, seed: int, block: int | None = None) ->
 def mine_native(
     face_ids: np.ndarray, identities: np.ndarray, space: Space, config: Triplets, seed: int
 ) -> Iterator[pa.Table]:
-    """Mine triplets whose anchors are native small faces: positive and negative are high-resolution photos.
+    """Mine triplets whose anchors are native small faces. Positives and negatives are high-resolution photos.
 
-    A small face has no embedding that could be trusted. The mean of its person's photos stands for it.
+    A small face has no reliable embedding, so the mean embedding of its person's photos is used instead.
 
     Args:
-        face_ids: str (M,), of the small faces.
-        identities: str (M,), who each is: people of `space`.
+        face_ids: str (M,), the small faces.
+        identities: str (M,), their people, who must be in `space`.
         space: the high-resolution faces.
         config: see `mine`.
         seed: see `mine`.
 
     Yields:
-        Tables of `TRIPLETS`, by anchor in the order given. The distances are those of the mean.
+        Tables of `TRIPLETS`, in the order of the anchors. The distances are those from the mean.
     """
     if not len(face_ids):
         return
@@ -151,20 +151,20 @@ class _Anchors:
     embeddings: np.ndarray
     who: np.ndarray
     rows: np.ndarray
-    """int64 (N,): where each is among the faces of the space; -1 if it is not there."""
+    """int64 (N,): the row of each anchor in the space, or -1 if it is not there."""
 
 
 def _mine(
     space: Space, anchors: _Anchors, config: Triplets, seed: int, first: int, block: int | None = None
 ) -> Iterator[pa.Table]:
-    """Mine the triplets of anchors in groups, a group a core.
+    """Mine the triplets of anchors in groups, one group per core.
 
     Args:
         space: the faces.
-        anchors: of whom.
-        config: how many and how hard.
-        seed: of the choice of positives and negatives.
-        first: the number of the first anchor, by which with the seed its triplets are drawn.
+        anchors: the anchors.
+        config: see `mine`.
+        seed: see `mine`.
+        first: number of the first anchor. The triplets of an anchor are drawn by its number and the seed.
         block: see `mine`.
     """
     _, who = space.numbered
@@ -182,13 +182,13 @@ def _mine(
         return _table(space, anchors.face_ids[group.start : group.stop], pairs)
 
     starts = range(0, len(anchors.face_ids), ANCHORS_PER_GROUP)
-    with threadpool_limits(1), ThreadPoolExecutor(available_cores()) as pool:  # a group a core, not a core a product
+    with threadpool_limits(1), ThreadPoolExecutor(available_cores()) as pool:  # one core per group
         groups = map_ahead(pool, mine_group, starts, 2 * available_cores())
         yield from progress(groups, "mine triplets", len(starts), f"{ANCHORS_PER_GROUP:,} anchors")
 
 
 def _among(faces: int, most: int | None, seed: int, first: int) -> np.ndarray:
-    """Return the rows of the faces with which the anchors from number `first` on are compared, ascending."""
+    """Return the rows of the faces to compare with the group of anchors that starts at number `first`, ascending."""
     if most is None or faces <= most:
         return np.arange(faces)
     drawn = np.random.default_rng([seed, first, AMONG]).choice(faces, most, replace=False, shuffle=False)
@@ -212,11 +212,11 @@ def _pairs_of_anchor(search: Search, space: Space, config: Triplets, rng: np.ran
 
 
 def semi_hard(search: Search, positive_distance: float, config: Triplets) -> tuple[np.ndarray, np.ndarray]:
-    """Return the negatives to draw from, and their distances.
+    """Return the rows of the negatives to draw from, and their distances.
 
-    The `hardest` nearest that are farther than the positive and within the margin of it. Fewer than `negatives` of
-    those (the people are easy to tell apart, or the positive is far off): the nearest farther ones beyond the margin
-    fill up, and where too few are farther than the positive, these are the farthest.
+    They are the `hardest` nearest faces that are farther than the positive, but within the margin. If these are fewer
+    than `negatives` (the people are easy to tell apart, or the positive is far), the nearest faces beyond the margin
+    fill up. If too few faces are farther than the positive, they are the farthest faces.
     """
     rows, their_distances = search.nearest_farther(positive_distance, max(config.hardest, config.negatives))
     if len(rows) < config.negatives:
@@ -227,7 +227,7 @@ def semi_hard(search: Search, positive_distance: float, config: Triplets) -> tup
 
 
 def _table(space: Space, face_ids: np.ndarray, pairs: Sequence[Sequence[Pair]]) -> pa.Table:
-    """Return the table of the pairs of these anchors."""
+    """Return the pairs of these anchors as a table."""
     anchors = np.repeat(face_ids, [len(own) for own in pairs])
     if not len(anchors):
         return TRIPLETS.empty_table()

@@ -1,8 +1,8 @@
-"""Search for the faces of others that are the nearest of those farther from an anchor than its positive.
+"""Search for negatives: the nearest faces of other people that are farther from an anchor than its positive.
 
-A matrix product of float32 compares many anchors with many faces at once, and its last digits depend on the processor
-and on how the work is divided. So it only sorts out who may be among the nearest; their distances are then computed in
-float64, face by face. The result does not depend on how many anchors are compared at once.
+A float32 matrix product compares many anchors with many faces at once. Its last digits depend on the processor and on
+how the work is divided, so it only selects candidates. Their distances are then computed in float64, face by face. The
+result does not depend on the number of anchors that are compared at once.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 UNKNOWN = -1
-"""In place of the number of a person, where nobody knows who it is."""
+"""The number of an unknown person."""
 SAMPLED = 1024
-"""So many of an anchor's scores are sorted, to guess how low the scores of its nearest may lie."""
+"""The number of scores of an anchor that are sorted to guess a lower bound of the scores of its nearest faces."""
 BYTES_PER_PRODUCT = 16 * 2**20
-"""The scores of anchors that are compared at once take so many bytes: what a processor's cache holds."""
+"""The size of the scores of a block of anchors, bytes, to fit in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -25,56 +25,56 @@ class Others:
     rows: np.ndarray
     """int64 (M,), ascending: their rows in `embeddings`."""
     who: np.ndarray
-    """int64 (M,): the number of each one's person, or `UNKNOWN`."""
+    """int64 (M,): the number of each face's person, or `UNKNOWN`."""
     embeddings: np.ndarray
     """float32 (N, D), unit length, of all faces."""
     limit: float
-    """A face that nobody knows is negative to a face, and has a face as negative, only from this distance on."""
+    """The minimum distance of negatives if one of the two faces is unknown."""
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """What negatives are searched for."""
+    """A face for which to find negatives."""
 
     embedding: np.ndarray
     """float32 (D,), unit length."""
     who: int
     """The number of the person, or `UNKNOWN`."""
     row: int
-    """Its row among all faces; -1 if it is none of them."""
+    """Its row among all faces, or -1 if it is not there."""
 
 
 def distances(embeddings: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-    """Return the euclidean distances from one unit embedding to others, float64 (N,): |a - b|^2 = 2 - 2ab.
+    """Return the Euclidean distances from one unit embedding to others, float64 (N,): |a - b|^2 = 2 - 2ab.
 
     Args:
         embeddings: float32 (N, D).
         embedding: float32 (D,).
     """
-    products = embeddings * embedding.astype(np.float64)  # exact: twice 24 bits are fewer than 53
+    products = embeddings * embedding.astype(np.float64)  # exact: 2 * 24 bits fit in 53
     return np.sqrt(np.maximum(0, 2 - 2 * products.sum(axis=1)))
 
 
 class Search:
-    """The negatives of one anchor, by its scores (dot products) with the others.
+    """A search for the negatives of one anchor, by its scores (dot products) with other faces.
 
     Args:
-        anchor: for whom.
-        others: among whom.
-        scores: float32 (M,): of the anchor with each of the others, to the precision of float32.
-        sample: some of the scores, evenly spaced, ascending.
+        anchor: the anchor.
+        others: the other faces.
+        scores: float32 (M,): the scores of the anchor with each of the others.
+        sample: evenly spaced scores, sorted in ascending order.
     """
 
     def __init__(self, anchor: Anchor, others: Others, scores: np.ndarray, sample: np.ndarray) -> None:
         self.anchor, self.others, self.scores, self.sample = anchor, others, scores, sample
-        # The rounding error of a float32 sum of D products of numbers whose squares sum to 1.
+        # A bound of the rounding error of a float32 dot product of two unit vectors.
         self.error = np.float32(2 * (len(anchor.embedding) + 4) * 2**-24)
 
     def nearest_farther(self, distance: float, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nearest of the others that are farther than a distance.
+        """Return the nearest negatives beyond a distance.
 
         Returns:
-            Rows, int64, and distances, float64, of `count` faces, or of all there are; by distance, then by row.
+            Rows, int64, and distances, float64, of at most `count` faces, sorted by distance, then by row.
         """
         nearer = np.float32(_score(distance))
         if self.anchor.who == UNKNOWN and np.isfinite(self.others.limit):
@@ -99,7 +99,7 @@ class Search:
         return rows[farther][:count], their_distances[farther][:count]
 
     def farthest(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the farthest of the others: rows and distances, by distance, then by row."""
+        """Return the rows and distances of the farthest negatives, sorted by distance, then by row."""
         candidates, certain = self._of_others(np.arange(len(self.scores)), np.float32(np.inf))
         scores = self.scores[candidates]
         if np.count_nonzero(certain) > count:
@@ -108,7 +108,7 @@ class Search:
         return rows[-count:], their_distances[-count:]
 
     def _of_others(self, candidates: np.ndarray, nearer: np.float32) -> tuple[np.ndarray, np.ndarray]:
-        """Keep of the candidates who may be a negative, and say who certainly is one that is farther than a score."""
+        """Return the candidates that may be negatives with a score below `nearer`, and which of them certainly are."""
         their = self.others.who[candidates]
         stranger = (their != self.anchor.who) if self.anchor.who != UNKNOWN else np.ones(len(their), bool)
         stranger &= self.others.rows[candidates] != self.anchor.row
@@ -121,7 +121,7 @@ class Search:
         return candidates[possible], (scores < highest - self.error)[possible]
 
     def _measured(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and distances of those candidates who are negatives, by distance, then by row."""
+        """Return rows and distances of the candidates that are negatives, sorted by distance, then by row."""
         rows = self.others.rows[candidates]
         measured = distances(self.others.embeddings[rows], self.anchor.embedding)
         nobody_knows = (self.others.who[candidates] == UNKNOWN) | (self.anchor.who == UNKNOWN)
@@ -132,15 +132,15 @@ class Search:
 
 
 def searches(anchors: list[Anchor], others: Others, block: int | None = None) -> Iterator[Search]:
-    """Compare anchors with others, a block of them in one matrix product.
+    """Compare anchors with others, by one matrix product per block of anchors.
 
     Args:
-        anchors: at least one.
-        others: at least one.
-        block: how many anchors at once; None: as many as suit the processor. The result is the same.
+        anchors: at least one anchor.
+        others: at least one face.
+        block: number of anchors per block; None to suit the processor. The result does not depend on it.
 
     Yields:
-        A search for each anchor, to be used before the next one is asked for.
+        A search for each anchor. Use it before you take the next one.
     """
     block = block or max(1, BYTES_PER_PRODUCT // (4 * len(others.rows)))
     compared = others.embeddings if len(others.rows) == len(others.embeddings) else others.embeddings[others.rows]
@@ -154,5 +154,5 @@ def searches(anchors: list[Anchor], others: Others, block: int | None = None) ->
 
 
 def _score(distance: float) -> float:
-    """Return the dot product of two unit embeddings at a distance."""
+    """Return the dot product of two unit embeddings with this distance."""
     return 1 - distance**2 / 2

@@ -1,4 +1,4 @@
-"""The table of triplets: a folder of Parquet shards, as the face tables are."""
+"""The table of triplets: a folder of Parquet shards, like the face tables."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,17 +21,17 @@ TRIPLETS = pa.schema(
         pa.field("negative_distance", pa.float32(), False),
     ]
 )
-"""face_id of each, whom anchor and positive show, whom the negative, and their distances from the anchor when mined.
-
-Whom is null where nobody knows. The positive is the anchor itself where there is no other photo of the same person.
-"""
+"""The face_ids of the three faces, the person of anchor and positive, the person of the negative, and the distances of
+positive and negative from the anchor in the mining. An unknown person is null. If there is no other photo of the same
+person, the positive is the anchor itself."""
 TRIPLETS_PER_SHARD = 2**20
 
 
 def write_triplets(folder: Path, tables: Iterable[pa.Table]) -> None:
     """Stream triplets into `folder/part-00000.parquet`, `part-00001.parquet`, ...: 1,048,576 in each but the last.
 
-    How the rows come in tables does not matter. Old shards go first, as in `ftlgan.faces.write_faces`.
+    The shards do not depend on how the rows are divided into tables. Old shards are deleted first, as in
+    `ftlgan.faces.write_faces`.
 
     Raises:
         DataError: if a shard can't be written, e.g. because the disk is full.
@@ -44,7 +44,7 @@ def write_triplets(folder: Path, tables: Iterable[pa.Table]) -> None:
 
 
 def _shards(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the rows of tables as tables of `TRIPLETS_PER_SHARD` and a last one; no rows give one empty table."""
+    """Yield the rows in tables of `TRIPLETS_PER_SHARD`; the last may be shorter. No rows give one empty table."""
     waiting, first = TRIPLETS.empty_table(), True
     for table in tables:
         waiting = pa.concat_tables([waiting, table])
@@ -56,24 +56,24 @@ def _shards(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def read_triplets(folder: Path) -> Iterator[pa.Table]:
-    """Read and check a table of triplets, which somebody else may have mined, shard by shard.
+    """Read and check a table of triplets shard by shard. It may come from somebody else.
 
     Raises:
-        DataError: if it is missing, if its schema is not `TRIPLETS`, if it is empty or if a row is no triplet.
+        DataError: if it is missing or empty, its schema is not `TRIPLETS`, or a row is not a triplet.
     """
     count = 0
     for path in shards(folder):
         table = read_table(path)
         if not table.schema.equals(TRIPLETS):
             raise DataError(
-                f"{path}: its columns are {', '.join(table.schema.names)}; expected those of "
+                f"{path}: has the columns {', '.join(table.schema.names)}; expected those of "
                 "ftlgan.triplets.table.TRIPLETS"
             )
         _check_rows(path, table)
         count += table.num_rows
         yield table
     if not count:
-        raise DataError(f"{folder}: holds no triplets; run `dvc repro triplets`")
+        raise DataError(f"{folder}: has no triplets; run `dvc repro triplets`")
 
 
 def _check_rows(path: Path, table: pa.Table) -> None:
@@ -90,5 +90,5 @@ def _check_rows(path: Path, table: pa.Table) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"{path}: row {row} (anchor {table['anchor'][row]}) is no triplet; mine it anew: `dvc repro -f triplets`"
+            f"{path}: row {row} (anchor {table['anchor'][row]}) is not a triplet; run `dvc repro -f triplets`"
         )

@@ -1,1 +1,1 @@
-"""Weights that others have trained: in packages, downloaded, or in torchvision's folder, and checked by SHA-256."""
+"""Pretrained weights in packages, downloads or torchvision's folder, checked by SHA-256."""

@@ -1,4 +1,4 @@
-"""Where this machine keeps what is costly to get and the same for every project."""
+"""The user's cache of files that are slow to get and shared by all projects."""
 
 import os
 from collections.abc import Generator
@@ -11,18 +11,18 @@ from ftlgan.errors import writing
 
 
 def cache_folder(name: str) -> Path:
-    """`~/.cache/ftlgan/NAME`, or `$XDG_CACHE_HOME/ftlgan/NAME` where that is set; it need not exist."""
+    """Return `~/.cache/ftlgan/NAME`, or `$XDG_CACHE_HOME/ftlgan/NAME` if that variable is set. It need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ftlgan", name)
 
 
 @contextmanager
 def locked(folder: Path) -> Generator[None]:
-    """Make a folder of the cache, and let one process at a time into it.
+    """Make a folder of the cache, and keep other processes out of it during the block.
 
     Raises:
         DataError: if it can't be made.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):  # two pipelines may want the same file at once
+    with FileLock(folder / ".lock"):  # two pipelines may need the same file at once
         yield

@@ -1,4 +1,4 @@
-"""Files from the network: there whole or not at all, with the right bytes, and no byte is fetched twice."""
+"""Downloads: files are written atomically, checked by SHA-256, and resumed after an interruption."""
 
 import hashlib
 import math
@@ -14,22 +14,22 @@ from ftlgan.progress import progress
 
 MEGABYTE = 10**6
 SILENCE = 60
-"""Seconds without a byte after which a connection is given up."""
+"""Seconds without data after which a connection times out."""
 
 
 def fetch(url: str, path: Path, sha256: str, instead: str) -> Path:
-    """Download a file if nobody has put it there, and check it in either case.
+    """Download a file if it does not exist, and check it in either case.
 
-    What was interrupted goes on where it stopped. Two processes must not fetch one file at once.
+    An interrupted download is resumed. Two processes must not fetch the same file at once.
 
     Args:
-        url: where it is.
-        path: where to put it, in a folder that exists.
-        sha256: the digest of its bytes, 64 hexadecimal digits.
-        instead: what else the user can do, for the message.
+        url: URL of the file.
+        path: path to write, in a folder that exists.
+        sha256: expected digest, 64 hexadecimal digits.
+        instead: another way out for the user, for the message.
 
     Raises:
-        DataError: if it can't be downloaded, has not the right bytes, or can't be written.
+        DataError: if it can't be downloaded, has another digest, or can't be written.
     """
     if not path.exists():
         part = path.with_name(f"{path.name}.part")
@@ -40,31 +40,30 @@ def fetch(url: str, path: Path, sha256: str, instead: str) -> Path:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
-        raise DataError(f"{path}: has SHA-256 {found}, where {sha256} is expected of {url}; delete it and run again")
+        raise DataError(f"{path}: has SHA-256 {found}, expected {sha256} of {url}; delete it and run again")
     return path
 
 
 def _receive(url: str, file: BinaryIO, instead: str) -> Iterator[bytes]:
-    """The bytes that `file` lacks to be what is at `url`: all, and it is emptied, if the server can't send a part."""
+    """Yield the bytes of `url` that `file` lacks. If the server can't send a part, empty `file` and yield all bytes."""
     start = file.tell()
     request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
         response: HTTPResponse
         with urlopen(request, timeout=SILENCE) as response:
-            if response.status not in (200, 206):  # a file host that suspects a robot answers 202, and nothing
+            if response.status not in (200, 206):  # a file host that suspects a robot sends 202 and no data
                 raise HTTPException(f"{response.status} {response.reason}")
             if response.status == 200:
                 file.truncate(0)
             pieces = iter(lambda: response.read(MEGABYTE), b"")
             total = math.ceil(response.length / MEGABYTE) if response.length else None
             yield from progress(pieces, Path(file.name).stem, total, "MB")
-            if response.length:  # reading ends without a word
+            if response.length:  # reading raises no error when the connection ends
                 raise HTTPException(f"the connection was cut {response.length:,} bytes before the end")
     except (OSError, HTTPException) as error:
-        if isinstance(error, HTTPError) and error.code == 416:  # the file was whole: nothing is left to send
+        if isinstance(error, HTTPError) and error.code == 416:  # the file was already complete
             return
         reason = f"{error.code} {error.reason}" if isinstance(error, HTTPError) else getattr(error, "reason", error)
         raise DataError(
-            f"{url}: can't be downloaded ({reason}); run again with a network, and it goes on where it stopped; or "
-            f"{instead}"
+            f"{url}: can't be downloaded ({reason}); run again with a network, and the download resumes; or {instead}"
         ) from None

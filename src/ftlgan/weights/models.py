@@ -1,4 +1,4 @@
-"""The trained generators that come with this package: a set of three, for faces of 14, 28 and 56 pixels."""
+"""The trained generators in this package: a set of three, for faces of 14, 28 and 56 pixels."""
 
 import json
 from importlib.resources import files
@@ -10,13 +10,13 @@ from safetensors import SafetensorError, safe_open
 from ftlgan.errors import WeightsError
 
 SETS = {"lfw": "trained on Labeled Faces in the Wild, for research"}
-"""The sets, and what they may be used for."""
+"""The sets, and their permitted use."""
 RESOLUTIONS = (14, 28, 56)
-"""Width and height of the faces that the generators restore, pixels."""
+"""The width and height of the faces that the generators restore, pixels."""
 
 
 def packaged_models(name: str) -> dict[int, Path]:
-    """Return the files of a set, by the resolution that each restores.
+    """Return the files of a set by resolution.
 
     Args:
         name: a name in `SETS`.
@@ -25,16 +25,16 @@ def packaged_models(name: str) -> dict[int, Path]:
         WeightsError: if there is no such set.
     """
     if name not in SETS:
-        raise WeightsError(f"weights {name!r}: is neither {', '.join(SETS)} nor a file; give one of them, or a file")
+        raise WeightsError(f"weights {name!r}: is neither a packaged set nor a file; use {', '.join(SETS)} or a file")
     folder = Path(str(files("ftlgan.weights"))) / name
     return {res: folder / f"{res}.safetensors" for res in RESOLUTIONS}
 
 
 def description_of(path: Path) -> dict[str, Any]:
-    """Return what a file of a generator says of itself: the resolution `res`, the `teachers` in its loss, its size.
+    """Return the description of a generator in its file: its resolution `res`, its size, the `teachers` in its loss.
 
     Raises:
-        WeightsError: if the file is missing, or not one of ours.
+        WeightsError: if the file is missing, or is not an FTLGAN generator.
     """
     try:
         with safe_open(path, "numpy") as file:

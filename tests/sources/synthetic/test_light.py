@@ -1,4 +1,4 @@
-"""Light against scenes whose answer is known."""
+"""Light in scenes with a known result."""
 
 import numpy as np
 import pytest

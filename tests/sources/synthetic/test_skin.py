@@ -1,4 +1,4 @@
-"""What is painted where."""
+"""The positions of what is painted."""
 
 import numpy as np
 

@@ -62,13 +62,13 @@ def test_the_number_of_processes_does_not_change_a_byte(photos: list[tuple[str, 
 
 
 def test_photos_are_these_on_every_processor(photos: list[tuple[str, str, bytes]]) -> None:
-    """Whoever changes how people look changes this number, and the photos of everybody's default."""
+    """A change of the drawing code changes this number, and with it everybody's default photos."""
     digest = hashlib.sha256(b"".join(photo for _, _, photo in photos)).hexdigest()
     assert digest == "d7028bcca3a78e5a18bd309b1ebe45df0e1e70c7fe252d3d52db030ec16f5edc"
 
 
 def test_on_another_processor_the_light_differs_by_less_than_a_pixel_shows() -> None:
-    """As float64 does in its last digits; float32 would differ by 1e-7."""
+    """Perturb the last digits of float64; float32 would differ by 1e-7."""
     here, older = (np.frombuffer(light) for light in run_here_and_on_older(LIGHT))
     assert here.shape == (250 * 250 * (4 + 3),)
     np.testing.assert_allclose(older, here, rtol=0, atol=1e-12)
@@ -148,7 +148,7 @@ def test_photos_that_are_not_wanted_are_not_drawn(photos: list[tuple[str, str, b
 
 
 def test_a_person_changes_from_photo_to_photo(model: HumanModel) -> None:
-    """Hair, weight and age are not the same in two photos: nothing but the person is."""
+    """Two photos share only the person; hair, weight and age differ."""
     from ftlgan.sources.synthetic import scene
     from ftlgan.sources.synthetic.identity import draw_identity
 

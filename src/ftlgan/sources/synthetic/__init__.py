@@ -1,11 +1,12 @@
-"""The embedded default source: people who do not exist, so that the pipeline runs without a photo of anybody.
+"""The default source: synthetic people, so that the pipeline runs without photos of anybody.
 
-`anatomy` is the human model, `identity` draws a person from it and `skin` paints them; `hair` grows, `wear` puts things
-on, `light` falls, and `scene` takes their photos with a `camera` before a `backdrop`.
+`anatomy` is the human model. `identity` draws a person from it, `skin` paints the person, `hair` adds hair, and `wear`
+adds glasses, a hat and clothes. `light` computes the lighting, and `scene` takes photos with a `camera` in front of a
+`backdrop`.
 
-Photos are the same to the byte on every processor. That is why nothing here is computed in float32: its exponentials,
-powers and sines differ between processors in their last digits, one part in 10 million, which now and then decides a
-pixel. In float64 it is one part in 10^15.
+Photos are byte-identical on every processor. For this, everything is computed in float64. In float32, exponentials,
+powers and sines differ between processors by one part in 10 million, which sometimes changes a pixel. In float64 they
+differ by one part in 10^15.
 """
 
 from collections.abc import Container, Iterator
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from ftlgan.sources.synthetic.identity import Identity, Traits
 
     Request = tuple[Identity, int, int, int]
-    """Person, seed, and the numbers of the person and of the photo."""
+    """The person, the seed, and the numbers of the person and of the photo."""
 
 PENDING_PER_PROCESS = 4
-"""Photos under way for each process: enough that none waits, few enough that memory does not grow."""
+"""Photos in progress for each process: enough to keep it busy, few enough to bound memory."""
 
 
 def people(count: int) -> list[str]:
-    """Names of the first `count` people: `person-0000`, `person-0001`, ..."""
+    """Return the names of the first `count` people: `person-0000`, `person-0001`, ..."""
     return [_name(k) for k in range(count)]
 
 
@@ -41,28 +42,28 @@ def _name(k: int) -> str:
 
 
 def file_name(j: int) -> str:
-    """Name of photo j of a person: `0000.jpg`, `0001.jpg`, ..."""
+    """Return the file name of photo j of a person: `0000.jpg`, `0001.jpg`, ..."""
     return f"{j:04d}.jpg"
 
 
 def photographs(
     people: int, photos: int, seed: int, processes: int | None = None, skip: Container[tuple[str, str]] = ()
 ) -> Iterator[tuple[str, str, bytes]]:
-    """Photograph people who do not exist, person after person.
+    """Draw photos of synthetic people, person by person.
 
-    Person k depends on (seed, k) alone, photo j of them on (seed, k, j) alone: whoever asks for more people or photos
-    gets the first ones again, to the byte, on any processor. The processes are spawned: a script that calls this needs
-    the usual `if __name__ == "__main__":`.
+    Person k depends only on (seed, k), and photo j only on (seed, k, j). So a call for more people or photos repeats
+    the first ones, byte-identical, on any processor. The processes are spawned: a script that calls this needs
+    `if __name__ == "__main__":`.
 
     Args:
-        people: how many people, at least 1.
-        photos: how many photos of each, at least 1.
-        seed: which people and photos, at least 0.
-        processes: how many draw at a time; by default one a core. Never changes a byte.
-        skip: photos, by identity and file name, that are not wanted.
+        people: number of people, at least 1.
+        photos: number of photos of each person, at least 1.
+        seed: seed of people and photos, at least 0.
+        processes: number of processes; by default one per core. The photos do not depend on it.
+        skip: photos to skip, by identity and file name.
 
     Returns:
-        Identity, file name and JPEG file of each photo (250 x 250 pixels, the face about 100 wide).
+        The identity, file name and JPEG file of each photo (250 x 250 pixels, the face about 100 wide).
 
     Raises:
         DataError: if a number is too small or too large; while iterating, if a process dies.
@@ -72,8 +73,8 @@ def photographs(
             raise DataError(f"{name} is {value}; synthetic faces need at least {least}")
     if people * photos > MOST_SYNTHETIC_PHOTOS:
         raise DataError(
-            f"people is {people}, photos is {photos}: more than the {MOST_SYNTHETIC_PHOTOS:,} photos that can be drawn"
-            "; lower one"
+            f"people is {people} and photos is {photos}, but at most {MOST_SYNTHETIC_PHOTOS:,} photos can be drawn; "
+            "lower one"
         )
     wanted = [
         (k, j)
@@ -85,7 +86,7 @@ def photographs(
 
 
 def traits(count: int, seed: int) -> Iterator[tuple[str, "Traits"]]:
-    """Name and traits (gender, age, ancestry, colours) of the people that `photographs` shows; draws no photo."""
+    """Yield the name and traits (gender, age, ancestry, colors) of the people of `photographs`, without photos."""
     from ftlgan.sources.synthetic.identity import draw_traits
 
     for k, name in enumerate(people(count)):
@@ -97,15 +98,15 @@ def _photographs(wanted: list[tuple[int, int]], seed: int, processes: int) -> It
         return
     from ftlgan.sources.synthetic.anatomy import HumanModel
 
-    # Built here and nowhere else, however many processes there are: the first time it takes a minute and 2.5 GB. The
-    # processes get the bust, and load neither anny nor torch.
+    # Build the model only here: the first time takes a minute and 2.5 GB. The processes receive the bust, and so do not
+    # load anny or torch.
     model = HumanModel()
     pool = worker_pool(processes, _prepare, model.bust)
     try:
         yield from map_ahead(pool, _photograph, _requests(model, wanted, seed), PENDING_PER_PROCESS * processes)
     except BrokenProcessPool as error:
         raise DataError(
-            "a process drawing synthetic faces died, perhaps for want of memory; run again with less running beside it"
+            "a process that draws synthetic faces died, perhaps for lack of memory; close other programs and run again"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -120,11 +121,11 @@ def _requests(model: "HumanModel", wanted: list[tuple[int, int]], seed: int) -> 
             yield identity, seed, k, j
 
 
-_bust: "Bust"  # of a process of the pool
+_bust: "Bust"  # global of each worker process
 
 
 def _prepare(bust: "Bust") -> None:
-    global _bust  # noqa: PLW0603 - sent once to each process and not with each photo
+    global _bust  # noqa: PLW0603 - sent once to each process, not with each photo
     _bust = bust
 
 
@@ -136,5 +137,5 @@ def _photograph(request: "Request") -> tuple[str, str, bytes]:
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
-    """Independent random numbers for each key; with plain lists as seeds, [seed, k] and [seed, k, 0] would be equal."""
+    """Return independent random numbers for each key. The plain lists [seed, k] and [seed, k, 0] give equal ones."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

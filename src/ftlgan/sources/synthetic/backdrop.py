@@ -1,4 +1,4 @@
-"""What is behind a person, out of focus, and the light that it throws back on them."""
+"""Draws the blurred backdrop behind a person."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -13,7 +13,7 @@ MUTED = np.array(
         [0.08, 0.09, 0.12],
     ]
 )  # linear RGB: wood, plaster, blue cloth, leaves, brick, night
-COARSE = 64  # pixels: what is out of focus needs no more
+COARSE = 64  # pixels; a blurred backdrop needs no more
 
 
 def backdrop(size: int, rng: np.random.Generator) -> np.ndarray:
@@ -25,7 +25,7 @@ def backdrop(size: int, rng: np.random.Generator) -> np.ndarray:
     draw = (_wall, _room, _lights, _outdoors)[rng.choice(4, p=(0.35, 0.3, 0.1, 0.25))]
     base = MUTED[rng.integers(len(MUTED))] * rng.lognormal(0, 0.5)
     base = base.mean() + rng.uniform(0.2, 1) * (base - base.mean())
-    patches = Image.fromarray(rng.normal(0, 0.2, (5, 5)).astype(np.float32))  # nothing is lit evenly
+    patches = Image.fromarray(rng.normal(0, 0.2, (5, 5)).astype(np.float32))  # uneven lighting
     lit = np.exp(np.asarray(patches.resize((COARSE, COARSE), Image.Resampling.BICUBIC), float))[..., None]
     picture = Image.fromarray((255 * (draw(base, rng) * lit).clip(0, 1) ** (1 / 2.2)).astype(np.uint8))
     blurred = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 4)))
@@ -33,14 +33,14 @@ def backdrop(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _wall(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One colour, brighter towards one side."""
+    """Draw one color, brighter towards one side."""
     y, x = np.mgrid[-1 : 1 : COARSE * 1j, -1 : 1 : COARSE * 1j]
     slope = rng.normal(0, 0.35, 2)
     return base * np.exp(slope[0] * x + slope[1] * y)[..., None]
 
 
 def _room(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A wall with doors, frames, shelves, people in other colours before it."""
+    """Draw a wall with rectangles in other colors, such as doors, frames, shelves or people."""
     picture = Image.fromarray((255 * _wall(base, rng).clip(0, 1)).astype(np.uint8))
     pencil = ImageDraw.Draw(picture)
     for _ in range(rng.integers(2, 9)):
@@ -52,7 +52,7 @@ def _room(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _lights(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lamps in the dark."""
+    """Draw lamps in the dark."""
     picture = Image.fromarray((255 * _wall(0.2 * base, rng).clip(0, 1)).astype(np.uint8))
     pencil = ImageDraw.Draw(picture)
     for _ in range(rng.integers(5, 30)):
@@ -63,7 +63,7 @@ def _lights(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _outdoors(base: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Sky over something green, grey or brown."""
+    """Draw a sky over something green, gray or brown."""
     horizon = rng.uniform(-0.2, 0.9) * COARSE
     sky = rng.uniform(0.4, 1) * np.array([0.75, 0.87, 1.0]) ** rng.uniform(0, 3)
     rows = np.arange(COARSE)[:, None, None] < horizon + rng.normal(0, 2, COARSE).cumsum()[None, :, None]

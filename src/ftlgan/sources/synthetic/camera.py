@@ -1,9 +1,8 @@
-"""From triangles to a picture: of each point on the film, the nearest surface that a pinhole camera sees there.
+"""Rasterizes triangles: finds the nearest surface that a pinhole camera sees at each point of the film.
 
-We do not use a renderer, because photos must be the same on every processor. Renderers divide by approximate
-reciprocals, which each maker of processors defines in its own way: Mitsuba's pictures differed by 1e-5 of their range,
-and about 70 pixels of a photo by one level. Here float64 is added, multiplied and divided, and IEEE 754 prescribes each
-bit of the result.
+We do not use a renderer, because photos must be the same on every processor. Renderers use approximate reciprocals,
+which differ between makers of processors: Mitsuba's pictures differed by 1e-5 of their range, and in about 70 pixels of
+a photo by one level. This code only adds, multiplies and divides float64, for which IEEE 754 defines every bit.
 """
 
 from collections.abc import Sequence
@@ -13,25 +12,25 @@ from functools import reduce
 import numpy as np
 
 SAMPLES = 2
-"""Points on the film along each side of a pixel."""
+"""The number of samples along each side of a pixel."""
 SPREAD = 0.5
-"""Standard deviation of the Gaussian by which the points around a pixel count, pixels."""
+"""The standard deviation of the Gaussian weights of the samples around a pixel, pixels."""
 REACH = 2
-"""How far from the middle of a pixel they count, pixels."""
+"""The radius of these weights, pixels."""
 
 TRIANGLES_AT_A_TIME = 4096
-"""Few enough that their samples take some megabytes."""
+"""The number of triangles per step, small enough that their samples take only some megabytes."""
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles that shine by themselves, in the colours of their corners."""
+    """Triangles that emit light in the colors of their corners."""
 
     vertices: np.ndarray
-    """Shape (V, 3), metres."""
+    """Shape (V, 3), meters."""
 
     faces: np.ndarray
-    """Corners of the triangles, shape (F, 3), counter-clockwise as seen from the side that shines."""
+    """The corners of the triangles, shape (F, 3), counter-clockwise as seen from the side that emits."""
 
     colors: np.ndarray
     """Linear RGB, shape (V, 3)."""
@@ -39,31 +38,31 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera before which everything lies."""
+    """A camera. All vertices must be in front of it."""
 
     position: np.ndarray
-    """Shape (3,), metres."""
+    """Shape (3,), meters."""
 
     target: np.ndarray
-    """What is in the middle of the picture, shape (3,), metres."""
+    """The point in the middle of the picture, shape (3,), meters."""
 
     up: np.ndarray
-    """What is upwards in the picture, shape (3,)."""
+    """The upward direction in the picture, shape (3,)."""
 
     field: float
-    """Width and height of what the picture spans at the target, metres."""
+    """The width and height of the picture at the distance of the target, meters."""
 
 
 def expose(meshes: Sequence[Mesh], camera: Camera, size: int) -> np.ndarray:
     """Take a picture.
 
     Args:
-        meshes: what stands before the camera. The back of a triangle is black.
-        camera: from where they are seen.
+        meshes: the meshes in front of the camera. The back of a triangle is black.
+        camera: the camera.
         size: width and height of the picture, pixels.
 
     Returns:
-        Linear RGB, black where nothing is, and the share of the pixel that is covered, 0..1, shape (size, size, 4).
+        Linear RGB, black where there is no mesh, and the covered share of each pixel, 0..1, shape (size, size, 4).
     """
     side = size * SAMPLES
     starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
@@ -82,7 +81,7 @@ def expose(meshes: Sequence[Mesh], camera: Camera, size: int) -> np.ndarray:
 
 
 def _project(vertices: np.ndarray, camera: Camera, side: int) -> np.ndarray:
-    """Column and row on the film, and one over the depth, which is linear on the film as the depth is not, (V, 3)."""
+    """Return the column and row on the film, and 1 / depth, which unlike the depth is linear on the film, (V, 3)."""
     forward = camera.target - camera.position
     distance = np.linalg.norm(forward)
     right = np.cross(forward, camera.up)
@@ -94,7 +93,7 @@ def _project(vertices: np.ndarray, camera: Camera, side: int) -> np.ndarray:
 
 
 def _is_front(corners: np.ndarray) -> np.ndarray:
-    """Whether corners, shape (F, 3, 3), are seen counter-clockwise, shape (F,), bool; rows grow downwards."""
+    """Tell which triangles, (F, 3, 3), are counter-clockwise in the picture, whose rows go down: bool, shape (F,)."""
     (ax, ay, _), (bx, by, _), (cx, cy, _) = corners.transpose(1, 2, 0)
     return (bx - ax) * (cy - ay) < (cx - ax) * (by - ay)
 
@@ -103,15 +102,16 @@ def _nearest(corners: np.ndarray, side: int) -> np.ndarray:
     """Find the nearest triangle at each sample.
 
     Args:
-        corners: column, row and nearness of the corners of the triangles, the highest corner first, shape (F, 3, 3).
+        corners: column, row and nearness (1 / depth) of the corners of the triangles, the highest corner first, shape
+            (F, 3, 3).
         side: samples along a side of the film.
 
     Returns:
-        The number of the triangle, or -1 where there is none, shape (side * side,).
+        The number of the triangle, or -1 if there is none, shape (side * side,).
     """
     nearest = np.full(side * side, -1)
     nearness = np.zeros(side * side)
-    front_to_back = np.argsort(-corners[:, :, 2].max(axis=1), kind="stable")  # most of what is hidden is seen to be
+    front_to_back = np.argsort(-corners[:, :, 2].max(axis=1), kind="stable")  # finds most hidden samples early
     for start in range(0, len(corners), TRIANGLES_AT_A_TIME):
         triangles = front_to_back[start : start + TRIANGLES_AT_A_TIME]
         triangle, sample, near = _samples(corners[triangles], side)
@@ -124,10 +124,10 @@ def _nearest(corners: np.ndarray, side: int) -> np.ndarray:
 
 
 def _samples(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """List the samples that triangles cover, row by row: number of the triangle and of the sample, and nearness.
+    """List the samples that triangles cover, row by row: the numbers of the triangle and of the sample, and nearness.
 
-    A row ends at the long edge, from the highest corner to the lowest, and at one of the two short ones. Triangles that
-    share an edge come to the same end to the bit: no sample between them is lost.
+    A row ends at the long edge, from the highest corner to the lowest, and at one of the two short edges. Triangles
+    that share an edge compute bit-identical ends, so no sample between them is lost.
     """
     triangle, row = _between(corners[:, 0, 1], corners[:, 2, 1], side)
     highest, middle, lowest = corners[triangle].transpose(1, 2, 0)
@@ -142,12 +142,12 @@ def _samples(corners: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np
 
 
 def _at_row(y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Column and nearness, shape (2, R), where edges from `start` down to `end`, both (3, R), cross the rows `y`."""
+    """Return column and nearness, shape (2, R), where edges from `start` to `end`, (3, R) each, cross the rows `y`."""
     return start[::2] + (y - start[1]) / (end[1] - start[1]) * (end[::2] - start[::2])
 
 
 def _between(start: np.ndarray, end: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """List the places 0.5, 1.5, ... below `side` within each range: the number of the range, and the place less 0.5."""
+    """List the positions 0.5, 1.5, ... below `side` in each range: the number of the range, and the position - 0.5."""
     first, last = (np.ceil(bound - 0.5).clip(0, side).astype(np.int64) for bound in (start, end))
     counts = last - first
     which = np.repeat(np.arange(len(counts)), counts)
@@ -155,7 +155,7 @@ def _between(start: np.ndarray, end: np.ndarray, side: int) -> tuple[np.ndarray,
 
 
 def _weights(corners: np.ndarray, sample: np.ndarray, side: int) -> np.ndarray:
-    """How much each corner of a triangle counts at a sample in it, in space and not on the film, shape (S, 3)."""
+    """Return the weights, in space and not on the film, of a triangle's corners at a sample in it, shape (S, 3)."""
     x, y, near = corners.transpose(2, 1, 0)
     x, y = x - (sample % side + 0.5), y - (sample // side + 0.5)
     opposite = np.roll(x, -1, axis=0) * np.roll(y, -2, axis=0) - np.roll(x, -2, axis=0) * np.roll(y, -1, axis=0)
@@ -164,13 +164,13 @@ def _weights(corners: np.ndarray, sample: np.ndarray, side: int) -> np.ndarray:
 
 
 def _filter(film: np.ndarray) -> np.ndarray:
-    """Bring the samples to pixels, each the mean of those around its middle, weighted by a Gaussian."""
+    """Reduce samples to pixels by the Gaussian-weighted mean around each pixel's center."""
     taps = 2 * REACH * SAMPLES
     distances = (np.arange(taps) + 0.5) / SAMPLES - REACH
     weights = np.exp(-(distances**2) / (2 * SPREAD**2)) - np.exp(-(REACH**2) / (2 * SPREAD**2))
     weights /= weights.sum()
     margin = (taps - SAMPLES) // 2
-    for _ in range(2):  # down the columns, then, turned over, along the rows
+    for _ in range(2):  # along the columns, then, transposed, along the rows
         padded = np.pad(film, ((margin, margin), (0, 0), (0, 0)), "edge")
         parts = (weight * padded[tap : tap + len(film) : SAMPLES] for tap, weight in enumerate(weights))
         film = reduce(np.add, parts).transpose(1, 0, 2)

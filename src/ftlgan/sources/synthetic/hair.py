@@ -1,6 +1,6 @@
 """Hair as a few thousand locks, which grow out of the scalp, follow a comb, and fall.
 
-A lock is about two pixels wide in the photos; single hairs could not be seen.
+A lock is about two pixels wide in the photos. Single hairs would not be visible.
 """
 
 from dataclasses import dataclass
@@ -9,78 +9,78 @@ import numpy as np
 
 from ftlgan.sources.synthetic.light import Strands
 
-FACE_DEPTH, FACE_HALF_WIDTH = 0.015, 0.056  # what must stay free below the fringe, metres
+FACE_DEPTH, FACE_HALF_WIDTH = 0.015, 0.056  # the area below the fringe that must stay free, meters
 SKULL_CENTER = np.array([0.0, 0.07, 0.015])
 CROWN = np.array([0.0, 0.11, 0.10])
-EARS_TOP = 0.0  # from here up locks lie on the head, from here down they hang
+EARS_TOP = 0.0  # above it, locks lie on the head; below it, they hang
 NAPE = -0.08
-CASTER_DISTANCE = 0.014  # metres between what casts the shadow of a lock
-FOREHEAD = 0.03  # roots lower than this belong to the temples
-SKULL_BOTTOM = 0.03  # from here up nobody's ears are in the way
+CASTER_DISTANCE = 0.014  # meters between the points that cast the shadow of a lock
+FOREHEAD = 0.03  # lower roots belong to the temples
+SKULL_BOTTOM = 0.03  # above everybody's ears
 
 
 @dataclass(frozen=True)
 class Style:
-    """How hair is worn."""
+    """A hairstyle."""
 
     length: float
-    """Metres."""
+    """The length of the locks, meters."""
 
     volume: float
-    """How far the tips of the uppermost locks stand off the head, as a share of its radius."""
+    """The distance of the outermost tips from the head, as a share of the head's radius."""
 
     comb: tuple[float, float, float]
-    """Where the comb pulls, as a direction; locks also fall away from the crown."""
+    """The direction in which the comb pulls. Locks also fall away from the crown."""
 
     parting: float = 0.0
-    """Where locks part to the left and to the right, x in metres."""
+    """The x of the parting, meters."""
 
     parted: float = 0.0
-    """How strongly they part."""
+    """The strength with which locks turn away from the parting."""
 
     nape: float = 1.0
-    """Share of the length that the barber leaves at the nape."""
+    """The remaining share of the length at the nape."""
 
     fringe: float = 1.0
-    """Share of the length over the forehead."""
+    """The remaining share of the length over the forehead."""
 
     lowest: float = 0.035
-    """How far down hair may hang over the face, z in metres; minus infinity: it grows there."""
+    """The lowest z of hair over the face, meters; minus infinity for a beard."""
 
     weight: float = 0.1
-    """How fast a lock turns downwards, 0..1 a joint."""
+    """The rate at which a lock turns downwards, 0..1 per joint."""
 
     curl: float = 0.0
-    """Radius of the waves, metres."""
+    """The radius of the waves, meters."""
 
     untidy: float = 0.12
-    """How much locks differ in direction."""
+    """The standard deviation of the locks' directions."""
 
     width: float = 0.003
-    """The width of a lock, metres."""
+    """The width of a lock, meters."""
 
     locks: int = 2600
-    """How many of them."""
+    """The number of locks."""
 
     joints: int = 5
-    """Points along each."""
+    """The number of points along each lock."""
 
 
 @dataclass(frozen=True)
 class Locks:
-    """Hair that has grown: L locks of J points."""
+    """L locks of J points."""
 
     points: np.ndarray
-    """From root to tip, shape (L, J, 3), metres."""
+    """From root to tip, shape (L, J, 3), meters."""
 
     colors: np.ndarray
     """Linear RGB albedo, shape (L, J, 3), 0..1."""
 
     width: float
-    """Metres."""
+    """The width of a lock, meters."""
 
     def strands(self) -> Strands:
-        """The points, as the light sees them."""
+        """Return the points in the form that `light` takes."""
         outwards = self.points - SKULL_CENTER
         steps = np.diff(self.points, axis=1)
         lengths = np.linalg.norm(steps, axis=2)
@@ -96,13 +96,13 @@ class Locks:
         )
 
     def ribbons(self, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Flat bands along the points, broad side to the camera, narrowing to the tip.
+        """Return flat bands along the points that face the camera and narrow towards the tip.
 
         Args:
-            camera: unit vector towards it, shape (3,).
+            camera: unit vector towards the camera, shape (3,).
 
         Returns:
-            Vertices, two a point in turn, shape (2 * L * J, 3), metres, and triangles, shape (F, 3).
+            Vertices, two per point, shape (2 * L * J, 3), meters, and triangles, shape (F, 3).
         """
         count, joints, _ = self.points.shape
         across = _units(np.cross(np.gradient(self.points, axis=1), camera))
@@ -124,12 +124,12 @@ def grow(
     """Grow locks on a head.
 
     Args:
-        vertices: the head, shape (V, 3), metres.
+        vertices: vertices of the head, shape (V, 3), meters.
         faces: its triangles, shape (F, 3).
-        density: how thick the hair grows at each vertex, shape (V,), 0..1; somewhere above 0.
-        style: how it is worn.
+        density: density of the hair at each vertex, shape (V,), 0..1; not 0 everywhere.
+        style: the hairstyle.
         color: linear RGB albedo, shape (3,).
-        rng: where the locks grow and how they differ.
+        rng: random numbers for the positions of the locks and their differences.
     """
     roots, normals = _sow(vertices, faces, density, style.locks, rng)
     points = _fall(roots, normals, style, _skull(vertices), rng)
@@ -141,7 +141,7 @@ def grow(
 def _sow(
     vertices: np.ndarray, faces: np.ndarray, density: np.ndarray, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Roots, evenly over the area times the density, and the skin's normals there; both (count, 3)."""
+    """Draw roots in proportion to area times density; return them and the skin's normals there, both (count, 3)."""
     a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
     crosses = np.cross(b - a, c - a)
     areas = np.linalg.norm(crosses, axis=1)
@@ -153,7 +153,7 @@ def _sow(
 
 
 def _skull(vertices: np.ndarray) -> np.ndarray:
-    """Half axes of the ellipsoid around SKULL_CENTER through the sides, the back and the top of the head."""
+    """Return the half axes of the ellipsoid around SKULL_CENTER through the sides, the back and the top of the head."""
     above_ears = vertices[vertices[:, 2] > SKULL_BOTTOM] - SKULL_CENTER
     return np.array([np.abs(above_ears[:, 0]).max(), above_ears[:, 1].max(), above_ears[:, 2].max()])
 
@@ -161,7 +161,7 @@ def _skull(vertices: np.ndarray) -> np.ndarray:
 def _fall(
     roots: np.ndarray, normals: np.ndarray, style: Style, skull: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Points of the locks from root to tip, shape (L, J, 3)."""
+    """Return the points of the locks from root to tip, shape (L, J, 3)."""
     step = style.length * _cut(roots, style) * rng.uniform(0.75, 1.1, (len(roots), 1)) / (style.joints - 1)
     layer = style.volume * rng.uniform(0.1, 1, (len(roots), 1))
     phase, pace = rng.uniform(0, 2 * np.pi, (len(roots), 1)), rng.uniform(0.7, 1.3, (len(roots), 1))
@@ -173,7 +173,7 @@ def _fall(
         along = joint / (style.joints - 1)
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         wave = style.curl * np.cos(phase + 2.4 * pace * joint) * np.cross(direction, normals)
-        surface = root_depth + (1 - root_depth) * along  # the skull is an ellipsoid only roughly
+        surface = root_depth + (1 - root_depth) * along  # the skull is only roughly an ellipsoid
         grown = _on_skull(points[-1] + step * direction + wave, surface + layer * np.sqrt(along), skull)
         direction = (grown - points[-1]) / step - (0, 0, style.weight)
         points.append(grown)
@@ -182,14 +182,14 @@ def _fall(
 
 
 def _cut(roots: np.ndarray, style: Style) -> np.ndarray:
-    """The share of the length that is left by root, shape (L, 1): shorter down the nape and over the forehead."""
+    """Return the remaining share of the length at each root, shape (L, 1): less at the nape and over the forehead."""
     back = np.interp(roots[:, 2], (NAPE, EARS_TOP + 0.03), (style.nape, 1))
     above_forehead = (roots[:, 1] < 0.045) & (roots[:, 2] > FOREHEAD)
     return np.where(above_forehead, style.fringe, back)[:, None]
 
 
 def _combed(roots: np.ndarray, normals: np.ndarray, style: Style) -> np.ndarray:
-    """Where locks point when they leave the skin: along it, with the comb, off the parting and the crown."""
+    """Return the direction of locks at the root: along the skin and the comb, away from the parting and the crown."""
     from_crown = roots - CROWN
     pull = from_crown / np.linalg.norm(from_crown, axis=1, keepdims=True) + style.comb
     pull[:, 0] += style.parted * np.sign(roots[:, 0] - style.parting)
@@ -198,19 +198,19 @@ def _combed(roots: np.ndarray, normals: np.ndarray, style: Style) -> np.ndarray:
 
 
 def _depth(points: np.ndarray, skull: np.ndarray) -> np.ndarray:
-    """Distance from the centre of the skull, 1 on its surface, shape (L, 1)."""
+    """Return the distance from the center of the skull, 1 on its surface, shape (L, 1)."""
     return np.linalg.norm((points - SKULL_CENTER) / skull, axis=1, keepdims=True)
 
 
 def _on_skull(points: np.ndarray, height: np.ndarray, skull: np.ndarray) -> np.ndarray:
-    """Keep locks at their height over the skull, or farther out where they hang."""
+    """Move points to their height over the skull, unless they hang below the ears and farther out."""
     depth = _depth(points, skull)
     hangs = (points[:, 2:] < EARS_TOP) & (depth > height)
     return np.where(hangs, points, SKULL_CENTER + (points - SKULL_CENTER) * height / depth)
 
 
 def _hides_face(locks: np.ndarray, lowest: float) -> np.ndarray:
-    """Which locks fall over the face at a joint or midway between two, shape (L,)."""
+    """Tell which locks cover the face at a joint or midway between two joints, shape (L,)."""
     x, y, z = np.concatenate([locks, (locks[:, 1:] + locks[:, :-1]) / 2], axis=1).transpose(2, 0, 1)
     return ((y < FACE_DEPTH) & (np.abs(x) < FACE_HALF_WIDTH) & (z < lowest)).any(axis=1)
 

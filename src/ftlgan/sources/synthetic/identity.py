@@ -1,4 +1,4 @@
-"""Somebody who does not exist: shape, skin, hair, eyes and habits, all from one seed."""
+"""Draws a synthetic person: shape, skin, hair, eyes and habits, all from one seed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ HAIR_CHANCES = (0.3, 0.42, 0.22, 0.06)
 GREY_HAIR = np.array([0.42, 0.41, 0.40])
 
 YOUNGEST, OLDEST = 18, 80  # years
-MOST = 0.85  # of a local change of shape: beyond, faces turn into caricatures
-# How much people differ, by part of the face: eyes at odds with a face look ill, noses do not.
+MOST = 0.85  # limit of a local change of shape; beyond it, faces become caricatures
+# Standard deviations by part of the face. Unusual eyes look unnatural sooner than unusual noses.
 SPREADS = {"eye": 0.26, "mouth": 0.34, "nose": 0.45, "head": 0.28}
 USUAL_SPREAD = 0.35
-# The hairline from the forehead past the temple, around the ear and down to the nape: its height by depth.
+# The height of the hairline by depth: from the forehead past the temple, around the ear and down to the nape.
 HAIRLINE_DEPTHS = (-0.030, -0.005, 0.020, 0.045, 0.060, 0.085, 0.100, 0.130, 0.170)
 HAIRLINE_HEIGHTS = (0.058, 0.052, 0.035, -0.010, 0.005, 0.015, -0.040, -0.065, -0.075)
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What is decided first, because more than one part of the body shows it."""
+    """Traits that affect several parts of the body, and so are drawn first."""
 
     male: bool
     years: float
-    """Age."""
+    """The age."""
 
     ancestry: np.ndarray
-    """Shares of the African, Asian and European shapes, shape (3,), sum 1."""
+    """The shares of the African, Asian and European shapes, shape (3,), sum 1."""
 
     melanin: float
     """0..1, from the lightest skin to the darkest."""
@@ -53,18 +53,18 @@ class Traits:
 
 @dataclass(frozen=True)
 class Identity:
-    """What two photos of a person have in common. N, V: vertices of the model and of the finer mesh (see `Bust`)."""
+    """Everything that photos of one person share. For N and V, see `Bust`."""
 
     traits: Traits
 
     shape: np.ndarray
-    """The bust at rest, shape (N, 3), metres."""
+    """The bust at rest, shape (N, 3), meters."""
 
     ageing: np.ndarray
-    """What a year adds to the shape, shape (N, 3), metres."""
+    """The change of shape per year of age, shape (N, 3), meters."""
 
     fattening: np.ndarray
-    """What a step of weight (anny's, 0..1) adds to the shape, shape (N, 3), metres."""
+    """The change of shape per unit of anny's weight (0..1), shape (N, 3), meters."""
 
     colors: np.ndarray
     """Linear RGB albedo of skin, natural lips, brows and scalp, shape (V, 3), 0..1."""
@@ -73,27 +73,27 @@ class Identity:
     """Linear RGB albedo, shape (3,)."""
 
     gloss: float
-    """Highlights of the skin: 1 is neither dry nor oily."""
+    """The strength of the skin's highlights. 1 is neither dry nor oily."""
 
     scalp: np.ndarray
-    """How thick hair grows on the head, shape (V,), 0..1; all 0: bald."""
+    """The density of hair on the head, shape (V,), 0..1; all 0 is bald."""
 
     jaw: np.ndarray
-    """How thick the beard grows, shape (V,), 0..1; all 0: no beard that stands off the skin."""
+    """The density of the beard, shape (V,), 0..1; all 0 is no beard, or one that is only painted."""
 
     hairstyle: Style
-    """How the person wears their hair."""
+    """The style of the hair on the head."""
 
     beard: Style
 
     make_up: float
-    """How much the person uses at most, 0..1."""
+    """The most make-up that the person uses, 0..1."""
 
     glasses: Glasses | None
 
 
 def draw_traits(rng: np.random.Generator) -> Traits:
-    """Decide gender, age, ancestry, the colours of skin and hair."""
+    """Draw gender, age, ancestry, and the colors of skin and hair."""
     male = bool(rng.random() < 0.5)
     years = float(YOUNGEST + (OLDEST - YOUNGEST) * rng.beta(1.5, 2.0))
     ancestry = rng.dirichlet((0.5, 0.5, 0.7))
@@ -110,7 +110,7 @@ def draw_identity(model: HumanModel, rng: np.random.Generator) -> Identity:
 
     Args:
         model: the human model.
-        rng: the person; the same state, the same person to the bit.
+        rng: random numbers. The same state gives a bit-identical person.
     """
     traits = draw_traits(rng)
     shape, ageing, fattening = _shape(model, traits, rng)
@@ -146,7 +146,7 @@ def draw_identity(model: HumanModel, rng: np.random.Generator) -> Identity:
 
 
 def _shape(model: HumanModel, traits: Traits, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The bust of the person, and how it changes by a year of age and by weight."""
+    """Return the bust of the person, its change per year of age, and its change per unit of weight."""
     african, asian, european = traits.ancestry
     phenotypes = {
         "gender": np.clip(rng.normal(0.92 if traits.male else 0.08, 0.1), 0, 1),
@@ -165,12 +165,12 @@ def _shape(model: HumanModel, traits: Traits, rng: np.random.Generator) -> tuple
 
 
 def _anny_age(years: float) -> float:
-    """anny knows a young adult, at two thirds, and an old one, at 1; here they are 25 and 90 years old."""
+    """Return anny's age of a person. Its young adult, at 2/3, is 25 years old here; its old one, at 1, is 90."""
     return (2 + (years - 25) / 65) / 3
 
 
 def _local_changes(labels: Iterable[str], rng: np.random.Generator) -> dict[str, float]:
-    """Normally distributed changes of shape, the right side nearly as the left."""
+    """Draw normally distributed changes of shape, with the right side nearly like the left."""
     changes: dict[str, float] = {}
     for label in labels:
         left = "l-" + label.removeprefix("r-")
@@ -182,7 +182,7 @@ def _local_changes(labels: Iterable[str], rng: np.random.Generator) -> dict[str,
 
 
 def _scalp(bust: Bust, traits: Traits, rng: np.random.Generator) -> np.ndarray:
-    """Where the hair of the head grows, shape (V,), 0..1: men lose it from the temples and the crown, or shave."""
+    """Return the density of hair on the head, shape (V,), 0..1. Men may lose it at the temples and crown, or shave."""
     x, y, z = bust.template.T
     loss = max(0.0, rng.normal((traits.years - 35) / 40, 0.5)) if traits.male else 0.0
     recession = rng.uniform(-0.008, 0.004) + min(0.035, 0.025 * loss)
@@ -190,25 +190,25 @@ def _scalp(bust: Bust, traits: Traits, rng: np.random.Generator) -> np.ndarray:
     line = np.interp(y, HAIRLINE_DEPTHS, HAIRLINE_HEIGHTS) + np.where(y < 0.03, recession, 0) + corners
     ragged = 0.002 * noise(bust.template, 150, 2, rng)
     grows = soft_step((z + ragged - line) / 0.002) * soft_step((z + 0.10) / 0.002) * (1 - bust.ears) * ~bust.eyeballs
-    bald_above = 0.045 if loss > 1.2 else np.inf  # a wreath is left
+    bald_above = 0.045 if loss > 1.2 else np.inf  # leaves a wreath of hair
     grows = grows * soft_step((bald_above - z) / 0.006)
     shaven = traits.male and rng.random() < 0.07
     return np.zeros_like(grows) if shaven else grows
 
 
 def _draw_beard(traits: Traits, rng: np.random.Generator) -> float:
-    """How thick: none, a shadow, stubble, or (above 0.5) a beard."""
+    """Draw the density of the beard: none, a shadow, stubble, or (above 0.5) a beard."""
     kind = rng.choice(4, p=(0.52, 0.18, 0.12, 0.18))
     return float((0.0, 0.2, 0.45, rng.uniform(0.6, 1.0))[kind]) if traits.male else 0.0
 
 
 def _curl(traits: Traits, rng: np.random.Generator) -> float:
-    """Radius of the waves, metres: most where the hair is African."""
+    """Draw the radius of the waves, meters. It is largest for African hair."""
     return rng.uniform(0, 0.002) + 0.006 * traits.ancestry[0] ** 2
 
 
 def _mans_hair(traits: Traits, rng: np.random.Generator) -> Style:
-    """Clipped, combed to the side, back or forward, tousled, or long."""
+    """Draw a style: clipped, combed to the side, back or forward, tousled, or long."""
     kind = rng.choice(6, p=(0.18, 0.28, 0.16, 0.18, 0.14, 0.06))
     side, curl = float(rng.choice((-1, 1))), _curl(traits, rng)
     length = rng.uniform(0.025, 0.06)
@@ -224,7 +224,7 @@ def _mans_hair(traits: Traits, rng: np.random.Generator) -> Style:
 
 
 def _womans_hair(traits: Traits, rng: np.random.Generator) -> Style:
-    """Long, to the chin, short or curly."""
+    """Draw a style: long, chin-length, short or curly."""
     kind = rng.choice(4, p=(0.5, 0.22, 0.18, 0.1))
     curl = _curl(traits, rng)
     length = rng.uniform(0.03, 0.08)
@@ -239,7 +239,7 @@ def _womans_hair(traits: Traits, rng: np.random.Generator) -> Style:
 
 
 def _loose(length: float, curl: float, rng: np.random.Generator) -> Style:
-    """Hair that hangs down, parted in the middle or at a side, some with a fringe."""
+    """Draw a style of loose hair, parted in the middle or on a side, sometimes with a fringe."""
     fringe = rng.random() < 0.25
     return Style(
         length,

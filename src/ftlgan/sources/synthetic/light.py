@@ -1,7 +1,7 @@
-"""How light falls on a person: lamp or sun and the surroundings, as far as nothing stands in between.
+"""Computes the light on a person from a lamp or the sun and from the surroundings, with shadows.
 
-Light is worked out at the vertices, which on the face lie about a pixel apart, and not along rays of chance: so there
-is no noise to be averaged away, and a photo costs a third of a second.
+Light is computed at the vertices, which are about a pixel apart on the face, and not along random rays. So there is no
+noise to average out, and a photo takes a third of a second.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CELL, DEPTH_BIAS, PENUMBRA = 0.004, 0.003, 0.004  # of the depth map that casts the shadows of skin and cloth, metres
-HAIR_CELL, HAIR_SLICE = 0.010, 0.015  # of the volume that casts the shadows of hair, metres
+CELL, DEPTH_BIAS, PENUMBRA = 0.004, 0.003, 0.004  # of the depth map for shadows of skin and cloth, meters
+HAIR_CELL, HAIR_SLICE = 0.010, 0.015  # of the volume for shadows of hair, meters
 HAIR_OPACITY = 0.6  # optical depth of one layer of locks
-REACH = 0.36  # what may cast a shadow lies so near to the origin, metres
+REACH = 0.36  # largest distance of shadow casters from the origin, meters
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Light:
     """Unit vectors towards the light, shape (L, 3)."""
 
     colors: np.ndarray
-    """Linear RGB of what a white surface that faces the direction throws back, shape (L, 3)."""
+    """Linear RGB that a white surface facing the light reflects, shape (L, 3)."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Points of skin, eyes, cloth, glasses."""
+    """Points of skin, eyes, cloth and glasses."""
 
     points: np.ndarray
-    """Shape (P, 3), metres."""
+    """Shape (P, 3), meters."""
 
     casters: np.ndarray
-    """Points close enough together to cast its shadow, shape (C, 3), metres."""
+    """Points dense enough to cast a closed shadow, shape (C, 3), meters."""
 
     normals: np.ndarray
     """Shape (P, 3), unit length."""
@@ -43,13 +43,13 @@ class Surface:
     """Linear RGB, shape (P, 3), 0..1."""
 
     gloss: np.ndarray
-    """How strong highlights are, shape (P,); 1 for skin that is neither dry nor oily."""
+    """The strength of highlights, shape (P,); 1 for skin that is neither dry nor oily."""
 
     sharpness: np.ndarray
-    """Exponent of the highlights, shape (P,)."""
+    """The exponent of the highlights, shape (P,)."""
 
     softness: np.ndarray
-    """How far light of each colour creeps around into the shade under the surface, shape (P, 1) or (P, 3), 0..1."""
+    """The extent to which light of each color scatters into the shade, shape (P, 1) or (P, 3), 0..1."""
 
 
 @dataclass(frozen=True)
@@ -57,31 +57,31 @@ class Strands:
     """Points of hair."""
 
     points: np.ndarray
-    """Shape (S, 3), metres."""
+    """Shape (S, 3), meters."""
 
     tangents: np.ndarray
-    """Along the hair, shape (S, 3), unit length."""
+    """Directions along the hair, shape (S, 3), unit length."""
 
     normals: np.ndarray
-    """Away from the head, shape (S, 3), unit length."""
+    """Directions away from the head, shape (S, 3), unit length."""
 
     albedo: np.ndarray
     """Linear RGB, shape (S, 3), 0..1."""
 
     casters: np.ndarray
-    """Points that dim the light, spread more evenly than the others, shape (C, 3), metres."""
+    """Points that dim the light, spread more evenly than `points`, shape (C, 3), meters."""
 
     areas: np.ndarray
-    """What each caster covers, shape (C,), square metres."""
+    """The area that each caster covers, shape (C,), square meters."""
 
 
 def shine(light: Light, surface: Surface, strands: Strands, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the camera sees of each point.
+    """Compute the light that each point sends to the camera.
 
     Args:
-        light: from where it shines.
-        surface: points that let nothing through.
-        strands: points of hair, which dims what is behind it; may be none.
+        light: the light.
+        surface: opaque points.
+        strands: points of hair, which dims the light behind it; there may be none.
         camera: unit vector towards the camera, shape (3,).
 
     Returns:
@@ -99,14 +99,14 @@ def shine(light: Light, surface: Surface, strands: Strands, camera: np.ndarray) 
 
 
 def _matt(surface: Surface, direction: np.ndarray) -> np.ndarray:
-    """Diffuse reflection; light that creeps under the skin reddens the edge of the shade ("wrap" lighting)."""
+    """Compute diffuse reflection. Light scattered under the skin reddens the edge of the shade ("wrap" lighting)."""
     cosine = _dot(surface.normals, direction)
     wrapped = np.maximum(0, (cosine + surface.softness) / (1 + surface.softness)) ** (1 + surface.softness)
     return surface.albedo * wrapped
 
 
 def _gloss(surface: Surface, direction: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Blinn-Phong highlights, normalised, with Schlick's approximation of Fresnel's law for skin (index 1.4)."""
+    """Compute normalized Blinn-Phong highlights, with Schlick's approximation of Fresnel's law for skin (index 1.4)."""
     half = _unit(direction + camera)
     facing = np.maximum(0, _dot(surface.normals, half))[:, 0]
     fresnel = 0.028 + 0.972 * (1 - max(0.0, float(half @ camera))) ** 5
@@ -115,7 +115,10 @@ def _gloss(surface: Surface, direction: np.ndarray, camera: np.ndarray) -> np.nd
 
 
 def _hair(strands: Strands, direction: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Kajiya and Kay, "Rendering fur with three dimensional textures" (1989), with a white and a coloured highlight."""
+    """Compute the light on hair, with a white and a colored highlight.
+
+    Source: Kajiya and Kay, "Rendering fur with three dimensional textures" (1989).
+    """
     half = _unit(direction + camera)
     across_light = np.sqrt((1 - _dot(strands.tangents, direction) ** 2).clip(0))
     matt = across_light * (0.35 + 0.65 * np.maximum(0, _dot(strands.normals, direction)))
@@ -126,7 +129,7 @@ def _hair(strands: Strands, direction: np.ndarray, camera: np.ndarray) -> np.nda
 
 
 class _Shadows:
-    """Shadows of light from one direction: a depth map of surfaces and, by slices of depth, how thick the hair is."""
+    """The shadows of light from one direction: a depth map of surfaces, and a volume of the hair by slices of depth."""
 
     def __init__(self, direction: np.ndarray, surface: np.ndarray, strands: Strands) -> None:
         across = _unit(np.cross(direction, (0.0, 0.6, 0.8) if abs(direction[0]) > 0.5 else (1.0, 0.0, 0.0)))
@@ -135,7 +138,7 @@ class _Shadows:
         self._thickness = self._hair_volume(strands)
 
     def light_at(self, points: np.ndarray) -> np.ndarray:
-        """The share of the light that arrives, shape (P,), 0..1."""
+        """Return the share of the light that reaches each point, shape (P,), 0..1."""
         places = self._project(points)
         return self._past_surfaces(places) * np.exp(-self._hair_before(places))
 
@@ -150,7 +153,7 @@ class _Shadows:
         return depths.reshape(size, size)
 
     def _past_surfaces(self, places: np.ndarray) -> np.ndarray:
-        """Whether the map is deeper, asked at the four nearest cells: shadows get soft edges."""
+        """Return the share of light that passes the surfaces, from the four nearest cells, so that edges are soft."""
         depth = places[:, 2] + DEPTH_BIAS
         lit = np.zeros(len(places))
         for u, v, weight in _four_cells(places[:, :2] / CELL):
@@ -158,7 +161,7 @@ class _Shadows:
         return lit
 
     def _hair_volume(self, strands: Strands) -> np.ndarray:
-        """Optical depth of the hair between the light and each slice, shape (U, V, slices)."""
+        """Return the optical depth of the hair between the light and each slice, shape (U, V, slices)."""
         size, slices = int(2 * REACH / HAIR_CELL) + 2, int(2 * REACH / HAIR_SLICE) + 3
         u, v, depth = self._project(strands.casters).T
         cells = ((u / HAIR_CELL).astype(np.int64) * size + (v / HAIR_CELL).astype(np.int64)) * slices
@@ -171,8 +174,8 @@ class _Shadows:
         return np.cumsum(volume, axis=-1)[..., ::-1]
 
     def _hair_before(self, places: np.ndarray) -> np.ndarray:
-        """Optical depth towards the light, between the four nearest cells."""
-        # One slice nearer to the light, so that a lock does not stand in its own shadow.
+        """Return the optical depth of hair towards the light, interpolated between the four nearest cells."""
+        # Take the next slice towards the light, so that a lock is not in its own shadow.
         depth = (places[:, 2] / HAIR_SLICE).astype(np.int64) + 1
         thickness = np.zeros(len(places))
         for u, v, weight in _four_cells(places[:, :2] / HAIR_CELL - 0.5):
@@ -181,7 +184,7 @@ class _Shadows:
 
 
 def _four_cells(cells: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Row, column and weight of the four cells around each place, for bilinear interpolation."""
+    """Yield row, column and weight of the four cells around each position, for bilinear interpolation."""
     cells = np.maximum(cells, 0)
     corner = cells.astype(np.int64)
     u, v = corner.T
@@ -193,7 +196,7 @@ def _four_cells(cells: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.
 
 
 def _dot(vectors: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Dot products, shape (P, 1); einsum, because the last digits of a BLAS depend on the number of threads."""
+    """Return dot products, shape (P, 1), by einsum, because a BLAS's last digits depend on the number of threads."""
     return np.einsum("pc,c->p", vectors, vector)[:, None]
 
 

@@ -1,4 +1,4 @@
-"""One photo of a person: day, expression, clothes, light, backdrop, camera and its flaws, all from a second seed."""
+"""Takes a photo of a synthetic person: expression, clothes, light, backdrop and camera come from a second seed."""
 
 import io
 from dataclasses import dataclass, replace
@@ -15,18 +15,18 @@ from ftlgan.sources.synthetic.identity import Identity
 from ftlgan.sources.synthetic.light import Light, Strands, Surface, shine
 
 SIZE = 250  # pixels
-FIELD = 0.37  # what the photo spans at the face, metres: a face is about 100 pixels wide
+FIELD = 0.37  # width of the picture at the face, meters, so that a face is about 100 pixels wide
 FACE_CENTER = np.array([0.0, 0.03, -0.025])
 
-SKIN_SOFTNESS = np.array([0.28, 0.14, 0.09])  # red light goes farthest under the skin
-SURROUNDINGS = 8  # directions from which they shine
-SPREAD = np.array([[i, j, 3 - i - j] for i in range(4) for j in range(4 - i)]) / 3  # over a triangle
+SKIN_SOFTNESS = np.array([0.28, 0.14, 0.09])  # red light scatters farthest in skin
+SURROUNDINGS = 8  # directions of light from the surroundings
+SPREAD = np.array([[i, j, 3 - i - j] for i in range(4) for j in range(4 - i)]) / 3  # points spread over a triangle
 KEY_RAYS = 3  # directions within the width of a lamp
 
 
 @dataclass(frozen=True)
 class _Body:
-    """What stands before the camera."""
+    """The mesh in front of the camera."""
 
     vertices: np.ndarray
     faces: np.ndarray
@@ -42,7 +42,7 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
     Args:
         bust: the surface that everybody shares.
         identity: the person.
-        rng: the photo; the same state, the same photo to the byte.
+        rng: random numbers for the photo. The same state gives a byte-identical photo.
 
     Returns:
         A JPEG file of SIZE x SIZE pixels.
@@ -51,7 +51,7 @@ def photograph(bust: Bust, identity: Identity, rng: np.random.Generator) -> byte
 
 
 def _expose(bust: Bust, identity: Identity, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The light of a person with their share of each pixel, and the backdrop's, (SIZE, SIZE, 4) and (SIZE, SIZE, 3)."""
+    """Return the picture of the person, with the covered share of each pixel, (SIZE, SIZE, 4), and the backdrop."""
     towards = _viewpoint(rng)
     body, hair = _pose(bust, identity, towards, rng)
     background = backdrop(SIZE, rng)
@@ -72,13 +72,13 @@ def _expose(bust: Bust, identity: Identity, rng: np.random.Generator) -> tuple[n
 
 
 def _viewpoint(rng: np.random.Generator) -> np.ndarray:
-    """Unit vector from the face to the camera: the pose of the head, seen the other way round."""
+    """Draw the unit vector from the face to the camera, instead of a pose of the head."""
     yaw, pitch = np.deg2rad(rng.normal(0, (23, 10)).clip((-50, -22), (50, 22)))
     return np.array([np.sin(yaw) * np.cos(pitch), -np.cos(yaw) * np.cos(pitch), np.sin(pitch)])
 
 
 def _pose(bust: Bust, identity: Identity, towards: np.ndarray, rng: np.random.Generator) -> tuple[_Body, list[Locks]]:
-    """The person on the day of the photo: age, weight, expression, make-up, hair, hat, glasses, clothes."""
+    """Draw the person on the day of the photo: age, weight, expression, make-up, hair, hat, glasses, clothes."""
     at_rest = identity.shape + rng.uniform(-4, 4) * identity.ageing
     at_rest += rng.normal(0, 0.06) * identity.fattening
     face = bust.halve_edges(_express(bust, at_rest, rng))
@@ -100,7 +100,7 @@ def _pose(bust: Bust, identity: Identity, towards: np.ndarray, rng: np.random.Ge
 
 
 def _express(bust: Bust, at_rest: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Vertices of the model with a facial expression, shape (N, 3)."""
+    """Return the model's vertices with a random facial expression, shape (N, 3)."""
     smile = max(0.0, rng.normal(0.3, 0.4))
     brows, blink, frown = (max(0.0, rng.normal(*law)) for law in ((0.0, 0.25), (0.05, 0.12), (0.0, 0.2)))
     jaw, sides = max(0.0, rng.normal(-0.02, 0.10)), rng.uniform(0.85, 1.15)
@@ -133,7 +133,7 @@ def _express(bust: Bust, at_rest: np.ndarray, rng: np.random.Generator) -> np.nd
 
 
 def _gaze(towards: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mostly into the camera, as far as eyes turn; sometimes elsewhere."""
+    """Draw the direction of the gaze: mostly into the camera, within the limits of the eyes, sometimes elsewhere."""
     aim = towards if rng.random() < 0.7 else np.array([rng.normal(0, 0.3), -1.0, rng.normal(0, 0.12)])
     sideways, up = np.clip(aim[[0, 2]] / max(-aim[1], 0.3), (-0.45, -0.25), (0.45, 0.25))
     gaze = np.array([sideways, -1.0, up])
@@ -143,7 +143,7 @@ def _gaze(towards: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _hair(
     bust: Bust, identity: Identity, vertices: np.ndarray, scalp: np.ndarray, rng: np.random.Generator
 ) -> list[Locks]:
-    """Hair and beard of the day: the person's style, never twice exactly the same."""
+    """Grow the hair and beard in the person's style, with small differences between photos."""
     style, length, volume = identity.hairstyle, rng.uniform(0.9, 1.12), rng.uniform(0.75, 1.3)
     style = replace(style, length=style.length * length, volume=style.volume * volume)
     wanted = [(scalp, style), (identity.jaw, identity.beard)]
@@ -153,7 +153,7 @@ def _hair(
 
 
 def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarray, extras: list[wear.Solid]) -> _Body:
-    """Skin, eyes, cloth and what is worn, as one mesh with what light does to each vertex."""
+    """Join skin, eyes, cloth and extras into one mesh, with the optical properties of each vertex."""
     count = sum(len(extra.vertices) for extra in extras)
     starts = len(vertices) + np.cumsum([0, *(len(extra.vertices) for extra in extras)])
     _, _, z = bust.template.T
@@ -172,13 +172,13 @@ def _body(bust: Bust, identity: Identity, vertices: np.ndarray, colors: np.ndarr
 
 
 def _casters(bust: Bust, vertices: np.ndarray) -> np.ndarray:
-    """All vertices, and points spread over the coarse triangles, through which light would fall otherwise."""
+    """Return all vertices, and points spread over the coarse triangles, which would otherwise let light through."""
     corners = vertices[bust.faces[: bust.coarse]]
     return np.concatenate([vertices, np.einsum("pk,fkc->pfc", SPREAD, corners).reshape(-1, 3)])
 
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals at the vertices, the triangles around each weighted by their area, shape (V, 3)."""
+    """Return unit normals at the vertices, shape (V, 3): the mean of the triangles around each, weighted by area."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     crosses = np.cross(b - a, c - a)
     corners = faces.T.ravel().astype(np.int64)
@@ -196,7 +196,7 @@ def _strands(hair: list[Locks]) -> Strands:
 
 
 def _share(hair: list[Locks], colors: np.ndarray) -> list[tuple[Locks, np.ndarray]]:
-    """Give each head of locks its part of the colours of all points."""
+    """Split the colors of all points among the parts of the hair."""
     ends = np.cumsum([locks.points.shape[0] * locks.points.shape[1] for locks in hair])
     return list(zip(hair, np.split(colors, ends[:-1]), strict=True)) if hair else []
 
@@ -210,7 +210,7 @@ def _camera(towards: np.ndarray, rng: np.random.Generator) -> Camera:
 
 
 def _light(background: np.ndarray, rng: np.random.Generator) -> Light:
-    """A lamp, the sun or a window, and surroundings that are brighter above and before than below and behind."""
+    """Draw a lamp, the sun or a window, and surroundings that are brighter above and in front."""
     index = np.arange(SURROUNDINGS) + 0.5
     height, turn = 1 - 2 * index / SURROUNDINGS, np.pi * (1 + 5**0.5) * index + rng.uniform(0, 2 * np.pi)
     around = np.stack([np.sqrt(1 - height**2) * np.cos(turn), np.sqrt(1 - height**2) * np.sin(turn), height], axis=1)
@@ -230,7 +230,7 @@ def _light(background: np.ndarray, rng: np.random.Generator) -> Light:
 
 
 def _develop(rendered: np.ndarray, background: np.ndarray, rng: np.random.Generator) -> bytes:
-    """From light to file: exposure, tone curve, focus, sensor noise, JPEG."""
+    """Turn light into a file: exposure, tone curve, focus, sensor noise, JPEG."""
     opacity = rendered[..., 3:].clip(0, 1)
     middle = rendered[70:200, 60:190]
     metered = (0.3 * middle[..., 0] + 0.6 * middle[..., 1] + 0.1 * middle[..., 2]).mean()
@@ -247,6 +247,6 @@ def _develop(rendered: np.ndarray, background: np.ndarray, rng: np.random.Genera
 
 
 def _encode(light: np.ndarray) -> np.ndarray:
-    """Linear light to sRGB, 0..1 (IEC 61966-2-1)."""
+    """Convert linear light to sRGB, 0..1 (IEC 61966-2-1)."""
     light = light.clip(0, 1)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)

@@ -1,6 +1,6 @@
-"""What is painted on the face: skin, lips, brows, wrinkles, eyes, make-up.
+"""Paints the face: skin, lips, brows, wrinkles, eyes, make-up.
 
-Places are given on the average adult (`Bust.template`), in metres: the same vertices, so the same places, on everybody.
+Positions are given on the average adult (`Bust.template`), in meters. Vertices correspond, so they fit everybody.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ EYE_CORNER = np.array([0.40, 0.16, 0.14])
 MOUTH = np.array([0.10, 0.02, 0.02])
 PUPIL = np.array([0.005, 0.005, 0.005])
 IRIS_RADIUS, PUPIL_RADIUS = 0.0065, 0.0028
-EYE_X = 0.0295  # of the middle of an eye
+EYE_X = 0.0295  # x of the center of an eye
 
 
 def paint(
@@ -27,8 +27,8 @@ def paint(
         skin: linear RGB albedo of the skin, shape (3,).
         hair: linear RGB albedo of the hair, shape (3,).
         years: age.
-        male: brows are thicker then, and the chin is darker.
-        rng: how the person differs from others of that kind.
+        male: True makes the brows thicker.
+        rng: random numbers for individual differences.
 
     Returns:
         Linear RGB albedo, shape (V, 3).
@@ -43,7 +43,7 @@ def paint(
 
 
 def make_up(colors: np.ndarray, bust: Bust, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Lipstick, eyeliner, shadow on the lids and rouge, shape (V, 3); `amount` 0..1."""
+    """Return the colors with lipstick, eyeliner, eyeshadow and rouge, shape (V, 3); `amount` is 0..1."""
     if not amount:
         return colors.copy()
     x, _, z = bust.template.T
@@ -61,8 +61,8 @@ def paint_eyes(colors: np.ndarray, bust: Bust, iris: np.ndarray, gaze: np.ndarra
     Args:
         colors: linear RGB albedo, shape (V, 3).
         bust: the surface that everybody shares.
-        iris: its colour, linear RGB, shape (3,).
-        gaze: where both eyes look, unit vector.
+        iris: color of the iris, linear RGB, shape (3,).
+        gaze: direction of both eyes, unit vector.
     """
     for side in (-1, 1):
         eye = np.flatnonzero(bust.eyeballs & (side * bust.template[:, 0] > 0))
@@ -77,7 +77,7 @@ def paint_eyes(colors: np.ndarray, bust: Bust, iris: np.ndarray, gaze: np.ndarra
 
 
 def beard_area(bust: Bust, goatee: bool) -> np.ndarray:
-    """Where a beard grows, shape (V,), 0..1; a goatee leaves the cheeks free."""
+    """Return the density of a beard, shape (V,), 0..1. A goatee leaves the cheeks free."""
     x, y, z = bust.template.T
     upper_edge = np.interp(np.abs(x), (0.015, 0.030, 0.045, 0.060, 0.070), (-0.046, -0.054, -0.060, -0.045, -0.005))
     on_face = soft_step((upper_edge - z) / 0.003) * soft_step((z + 0.118) / 0.004) * soft_step((0.045 - y) / 0.004)
@@ -86,7 +86,7 @@ def beard_area(bust: Bust, goatee: bool) -> np.ndarray:
 
 
 def _blotches(template: np.ndarray, skin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Uneven skin with red cheeks and nose, dark rings, and freckles for some, shape (V, 3)."""
+    """Paint uneven skin with red cheeks and nose, dark rings, and freckles for some, shape (V, 3)."""
     x, _, z = template.T
     uneven = 0.05 * noise(template, 60, 3, rng)[:, None] * (0.6, 1.0, 1.0)
     cheeks = bump((np.abs(x) - 0.038) / 0.018) * bump((z + 0.032) / 0.018)
@@ -99,7 +99,7 @@ def _blotches(template: np.ndarray, skin: np.ndarray, rng: np.random.Generator) 
 
 
 def _moles(colors: np.ndarray, template: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A few dark spots on the face."""
+    """Paint a few dark spots on the face."""
     face = np.flatnonzero((template[:, 1] < 0.02) & (template[:, 2] > -0.11) & (template[:, 2] < 0.045))
     for center in template[rng.choice(face, rng.poisson(1.5))]:
         distance = np.linalg.norm(template - center, axis=1)
@@ -110,11 +110,11 @@ def _moles(colors: np.ndarray, template: np.ndarray, rng: np.random.Generator) -
 
 
 def _wrinkles(template: np.ndarray, years: float, rng: np.random.Generator) -> np.ndarray:
-    """How deep the lines are, shape (V,), 0..1: beside the mouth, on the forehead, around and under the eyes."""
+    """Return the depth of wrinkles, shape (V,), 0..1: next to the mouth, on the forehead, around and under the eyes."""
     x, y, z = template.T
     side, depth = np.abs(x), np.clip((years - 28) / 45, 0, 1) * rng.uniform(0.5, 1.1, 4)
     wobble = 0.0015 * noise(template, 120, 1, rng)
-    # From the wing of the nose to beside the corner of the mouth.
+    # From the wing of the nose to the corner of the mouth.
     fold_at = np.interp(z, (-0.085, -0.065, -0.040), (0.033, 0.029, 0.0165))
     folds = bump((side + wobble - fold_at) / 0.0026) * soft_step((z + 0.082) / 0.004) * soft_step((-0.038 - z) / 0.003)
     lines_at = (z + 2 * wobble - 0.030) / 0.0075
@@ -133,7 +133,7 @@ def _wrinkles(template: np.ndarray, years: float, rng: np.random.Generator) -> n
 
 
 def _lash_line(bust: Bust) -> np.ndarray:
-    """The edge of the lids, shape (V,), 0..1: skin that touches the eyeballs, more above than below."""
+    """Return the edge of the lids, shape (V,), 0..1: skin that touches the eyeballs, stronger above than below."""
     x, y, z = bust.template.T
     line = np.zeros(len(x))
     for side in (-1, 1):
@@ -145,7 +145,7 @@ def _lash_line(bust: Bust) -> np.ndarray:
 
 
 def _brows(bust: Bust, male: bool, rng: np.random.Generator) -> np.ndarray:
-    """How dense the eyebrows are, shape (V,), 0..1: an arch over each eye, thinner outwards."""
+    """Return the density of the eyebrows, shape (V,), 0..1: an arch over each eye that gets thinner outwards."""
     x, y, z = bust.template.T
     outwards = np.abs(x) - EYE_X
     height, arch = rng.uniform(0.016, 0.0205), rng.uniform(0.0, 0.004)

@@ -1,4 +1,4 @@
-"""What is put on a head: glasses, a hat, clothes; and the teeth, which show in a smile."""
+"""Glasses, hats and clothes; and the teeth, which a smile shows."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from ftlgan.sources.synthetic.anatomy import Bust
 from ftlgan.sources.synthetic.hair import SKULL_CENTER
 from ftlgan.sources.synthetic.paint import mix, soft_step
 
-SIDES, RIM_POINTS = 5, 28  # of the tubes of which glasses are made
-LENS_X = 0.031  # of the middle of a lens, metres
-HINGE_Z, EAR = 0.006, np.array([0.074, 0.075, 0.004])  # where the temples begin and end, metres
+SIDES, RIM_POINTS = 5, 28  # of the tubes that form glasses
+LENS_X = 0.031  # x of the center of a lens, meters
+HINGE_Z, EAR = 0.006, np.array([0.074, 0.075, 0.004])  # start and end of the temples, meters
 DARK_GLASS = np.array([0.01, 0.01, 0.012])
 
 HAT_THICKNESS = 0.009
-RIBS = 65  # a whole number, or a seam shows
+RIBS = 65  # must be an integer, or a seam is visible
 BRIM_LENGTH, BRIM_HALF_WIDTH, BRIM_THICKNESS = 0.075, 0.078, 0.002
 
-NECK_DEPTH = 0.075  # of the neck's axis behind the eyes, metres
-COLLAR_RADII, COLLAR_TOP = (0.060, 0.080), -0.130  # metres
-CLOTH = 0.004  # thickness, metres
+NECK_DEPTH = 0.075  # y of the neck's axis, meters
+COLLAR_RADII, COLLAR_TOP = (0.060, 0.080), -0.130  # meters
+CLOTH = 0.004  # thickness, meters
 WHITE_SHIRT = np.array([0.75, 0.75, 0.77])
 
 TOOTH = np.array([0.44, 0.39, 0.32])
@@ -28,10 +28,10 @@ TOOTH_WIDTH, TOOTH_HEIGHT = 0.0075, 0.0085
 
 @dataclass(frozen=True)
 class Solid:
-    """Something put on, as a triangle mesh."""
+    """A triangle mesh of something worn, or of the teeth."""
 
     vertices: np.ndarray
-    """Shape (W, 3), metres."""
+    """Shape (W, 3), meters."""
 
     faces: np.ndarray
     """Shape (F, 3)."""
@@ -42,20 +42,20 @@ class Solid:
 
 @dataclass(frozen=True)
 class Glasses:
-    """A pair of glasses; lengths in metres."""
+    """A pair of glasses. Lengths are in meters."""
 
     half_width: float
     half_height: float
     squareness: float
-    """Exponent of the superellipse of the rims: 2 is round."""
+    """The exponent of the superellipse of the rims: 2 is round."""
     thickness: float
-    """Radius of the tubes."""
+    """The radius of the tubes."""
     color: np.ndarray
     """Linear RGB albedo, shape (3,)."""
 
 
 def glasses(style: Glasses, bust: Bust, vertices: np.ndarray, dark: bool) -> Solid:
-    """Put glasses on a nose; `dark`: sunglasses."""
+    """Put glasses on a nose, or sunglasses if `dark`."""
     x, _, z = bust.template.T
     before_eyes = vertices[(np.abs(x) < 0.05) & (np.abs(z) < 0.012) & (bust.template[:, 1] < 0.01)]
     lens_y = before_eyes[np.abs(before_eyes[:, 0]) > 0.014, 1].min() - 0.004
@@ -66,7 +66,7 @@ def glasses(style: Glasses, bust: Bust, vertices: np.ndarray, dark: bool) -> Sol
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for side in (-1, 1):
         rim_x = side * LENS_X + style.half_width * rounded[0]
-        # Lenses follow the face, which falls away to the sides.
+        # Lenses follow the curve of the face.
         rim_y = lens_y + 3.5 * np.maximum(np.abs(rim_x) - 0.02, 0) ** 2
         rim = np.stack([rim_x, rim_y, -0.002 + style.half_height * rounded[1]], axis=1)
         parts.append((*_tube(np.concatenate([rim, rim[:1]]), style.thickness), style.color))
@@ -88,11 +88,11 @@ def glasses(style: Glasses, bust: Bust, vertices: np.ndarray, dark: bool) -> Sol
 
 
 def teeth(bust: Bust, vertices: np.ndarray) -> Solid:
-    """The upper front teeth: a curved strip behind the lips, which keeps its place when the jaw drops.
+    """Return the upper front teeth: a curved strip behind the lips that does not move with the jaw.
 
     Args:
         bust: the surface that everybody shares.
-        vertices: the person at rest, mouth shut, shape (V, 3).
+        vertices: the person at rest, with the mouth closed, shape (V, 3).
     """
     x, y, _ = bust.template.T
     front = (bust.lips > 0.5) & (np.abs(x) < 0.006) & (y < -0.02)
@@ -115,7 +115,8 @@ def hat(
     """Pull a knitted hat or a cap with a brim over a head.
 
     Returns:
-        Vertices and colours of the bust, shape (V, 3); how far the hat covers each vertex, shape (V,), 0..1; the brim.
+        The vertices and colors of the bust, shape (V, 3); the degree to which the hat covers each vertex, shape (V,),
+        0..1; and the brim, or None.
     """
     _, y, z = bust.template.T
     edge = rng.uniform(0.030, 0.044) - 0.35 * np.clip(y, -0.05, 0.16)
@@ -149,7 +150,7 @@ def _brim(bust: Bust, vertices: np.ndarray, color: np.ndarray, height: float) ->
 def dress(
     bust: Bust, vertices: np.ndarray, colors: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Clothe the shoulders: a shirt or jumper up to a collar, or a jacket over a white shirt, some with a tie."""
+    """Clothe the shoulders in a shirt or sweater, or in a jacket over a white shirt, sometimes with a tie."""
     x, y, z = bust.template.T
     from_neck = np.hypot(x, y - NECK_DEPTH)
     jacket = rng.random() < 0.35
@@ -172,7 +173,7 @@ def dress(
 
 
 def _tube(line: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """A tube of SIDES sides along a line of points (K, 3): vertices and triangles."""
+    """Return a tube of SIDES sides along a line of points (K, 3): vertices and triangles."""
     along = np.gradient(line, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     across = np.cross(along, (0.3, 0.5, 0.81))
@@ -192,7 +193,7 @@ def _grid_faces(rows: int, columns: int) -> np.ndarray:
 
 
 def _join(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Solid:
-    """One mesh of several: vertices, triangles and one colour each."""
+    """Join several meshes, given as vertices, triangles and one color each."""
     starts = np.cumsum([0, *(len(vertices) for vertices, _, _ in parts)])
     return Solid(
         np.concatenate([vertices for vertices, _, _ in parts]),

@@ -22,7 +22,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (folder / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "tree" / name).write_bytes((ROOT / name).read_bytes())
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", "dist", "./tree"]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        "dist",
+        "./tree",
+    ]
     subprocess.run(build, cwd=folder, check=True)
     (wheel,) = (folder / "dist").glob("ftlgan-*-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -34,7 +45,9 @@ def run(installed: Path, folder: Path, *command: str) -> str:
     """Run a command of the unpacked wheel in a folder that is no project."""
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     program = [sys.executable, "-c", "import ftlgan; print(ftlgan.__file__); from ftlgan.cli import main; main()"]
-    done = subprocess.run([*program, *command], cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [*program, *command], cwd=folder, env=environment, check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert str(installed) in done.stdout
     return done.stdout

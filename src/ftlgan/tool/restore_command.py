@@ -306,11 +306,15 @@ def _summarize(folder: OutputFolder, photos: int, reasons: Sequence[str]) -> Non
     left = models.pop("none", 0)
     by_model = ", ".join(f"{models[name]} by the model for {name} px" for name in sorted(models, key=int))
     print(
-        f"{folder.folder}: {models.total()} faces restored"
+        f"{folder.folder}: {_counted(models.total(), 'face')} restored"
         + (f" ({by_model})" if by_model else "")
         + (f", {left} larger than {HR} px left unchanged" if left else "")
-        + f"; {photos} photos, {len(folder.rejected)} without a usable face"
+        + f"; {_counted(photos, 'photo')}, {len(folder.rejected)} without a usable face"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def _log(message: str) -> None:

@@ -88,7 +88,7 @@ def test_a_judge_that_was_in_the_loss_is_refused(tmp_path: Path, tables: Path) -
 def test_bad_arguments_are_one_line_each(tmp_path: Path, tables: Path) -> None:
     [model] = untrained(tmp_path, 14)
     rest = ("-o", tmp_path / "kit", "--described", "x", "--data")
-    assert "holds no raw/ and aligned/" in refusal("pack", model, *rest, tmp_path)
+    assert "has no raw/ and aligned/" in refusal("pack", model, *rest, tmp_path)
     assert "gone: there is no such file" in refusal("pack", tmp_path / "gone", *rest, tables)
     (tmp_path / "again").mkdir()
     twice = untrained(tmp_path / "again", 14)

@@ -155,7 +155,7 @@ def spoilt(name: str, offsets: dict[int, int], files: dict[str, bytes]) -> Damag
         ("text", r"train.idx: is not an index, a number and an offset per line \(.*one"),
         ("negative", "train.idx: is not an index"),
         ("empty", "train.idx: is not an index"),
-        ("size", r"property says '10,128,128'; expected the number of people and 112,112"),
+        ("size", r"property has '10,128,128'; expected the number of people and 112,112"),
         ("header alone", "train.rec has no faces"),
     ],
 )

@@ -165,17 +165,17 @@ BAD: dict[str, tuple[bytes, str]] = {
     "text": (b"lfw.bin: 404 not found\n", "is truncated or not a pickle"),
     "a list": (pickle.dumps([1]), "has list, not a list of images"),
     "three lists": (pickle.dumps((IMAGES, [1.5], GENUINE)), "has tuple, not a list of images"),
-    "no pairs": (pickle.dumps(([], [])), "lists no pairs"),
+    "no pairs": (pickle.dumps(([], [])), "has no pairs"),
     "an image too few": (
         pickle.dumps((IMAGES[1:], GENUINE)),
         "has 45 images and 23 pairs, not two images per",
     ),
     "a pair too many": (pickle.dumps((IMAGES, [*GENUINE, True])), "has 46 images and 24 pairs"),
-    "a number for an image": (pickle.dumps(([7], [True])), "image 0 is 7; fetch"),
-    "text for an image": (pickle.dumps((["a.jpg"] * 2, [True])), "image 0 is 'a.jpg'; fetch"),
+    "a number for an image": (pickle.dumps(([7], [True])), "image 0 is 7; get the set again"),
+    "text for an image": (pickle.dumps((["a.jpg"] * 2, [True])), "image 0 is 'a.jpg'; get the set again"),
     "pixels as floats": (pickle.dumps(([np.zeros(3)], [True])), "image 0 is an array of 'f8', not of bytes"),
     "pixels as integers": (pickle.dumps(([np.zeros(3, int)], [True])), "image 0 is an array of int64, not of bytes"),
-    "another codec": (pickle.dumps(([encode("nopq", "rot13")], [True])), "image 0 is a call of encode; fetch"),
+    "another codec": (pickle.dumps(([encode("nopq", "rot13")], [True])), "image 0 is a call of encode; get"),
     "a function": (b"\x80\x02]cnumpy\ndtype\na]\x88a\x86.", "image 0 is"),
     "a name that is filled": (
         b"\x80\x02]cnumpy\ndtype\nN}U\x04nameK\x01s\x86ba]\x88a\x86.",
@@ -187,7 +187,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "an answer of 2": (pickle.dumps((IMAGES[:2], [2])), "pair 0 has the answer 2, not True or False"),
     "an answer of text": (pickle.dumps((IMAGES[:2], ["yes"])), "pair 0 has the answer 'yes', not True or False"),
-    "answers as floats": (pickle.dumps((IMAGES[:2], np.ones(1))), "of one person is an array of 'f8', not of bytes"),
+    "answers as floats": (pickle.dumps((IMAGES[:2], np.ones(1))), "genuine is an array of 'f8', not of bytes"),
 }
 
 

@@ -226,7 +226,7 @@ def test_photos_of_nobody_known_are_all_to_train_on(
 def test_somebody_called_as_photos_of_nobody_known_is_refused(album: Path, unlabelled: Path) -> None:
     (album / "person 0").rename(album / "unlabelled")
     assert fetch(dataset(album), 0)[0] == 28
-    with pytest.raises(DataError, match=r"^dataset\.path: unlabelled is also .*; rename the folder$"):
+    with pytest.raises(DataError, match=r"^dataset\.path: the name unlabelled is reserved .*; rename the folder$"):
         fetch(dataset(album, unlabelled), 0)
 
 

@@ -188,7 +188,9 @@ def test_a_list_leaves_people_to_the_caps_but_its_own(numbered_album: Path, tmp_
 
 def test_a_list_of_other_photos_is_one_line(numbered_album: Path, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("probe,reference\nAnna/1,Anna/2\nAnna/1,Berta/1\n")
-    with pytest.raises(DataError, match=r"pairs\.csv: none of the photos of its 2 pairs, such as Anna/1, is in .*numb"):
+    with pytest.raises(
+        DataError, match=r"pairs\.csv: .*numbered has none of the photos of its 2 pairs, such as Anna/1"
+    ):
         fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.csv")), seed=0)
 
 

@@ -75,13 +75,12 @@ def test_scores_are_of_the_restored_first_photo_and_the_second_one_or_both_resto
         genuine = np.array([pair.genuine for pair in pairs])
         folds = np.array([int(pair.fold) for pair in pairs])
         assert result.listed.scores == pytest.approx(scores, abs=1e-6)
-        assert result.accuracy is not None
-        assert result.accuracy.mean == pytest.approx(fold_accuracy(scores, genuine, folds).mean)
+        assert result.rates["accuracy"].mean == pytest.approx(fold_accuracy(scores, genuine, folds).mean)
         assert result.report.metrics["auc"].value == pytest.approx(auc(scores[genuine], scores[~genuine]))
 
 
 def test_less_noise_is_judged_better(results: list[ListResult]) -> None:
-    accuracy = {r.method: r.accuracy.mean for r in results if r.accuracy and r.protocol != "lr-lr"}
+    accuracy = {r.method: r.rates["accuracy"].mean for r in results if r.rates and r.protocol != "lr-lr"}
     assert accuracy["hr"] >= accuracy["ftlgan"] > accuracy["bicubic"]
 
 

@@ -265,7 +265,9 @@ def test_bad_arguments_are_one_line_each(weights: list[Path], tmp_path: Path) ->
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "photo.png").write_bytes(photo.read_bytes())
     assert "would have the same names as those of" in refusal("restore", photo, tmp_path / "two" / "photo.png", *out)
-    assert "is neither a packaged set nor a file" in refusal("restore", photo, "-o", tmp_path / "o", "--weights", "gone")
+    assert "is neither a packaged set nor a file" in refusal(
+        "restore", photo, "-o", tmp_path / "o", "--weights", "gone"
+    )
     assert "is not a whole safetensors file" in refusal("restore", photo, "-o", tmp_path / "o", "--weights", file)
 
 

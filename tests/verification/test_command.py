@@ -117,6 +117,8 @@ def test_a_list_of_pairs_with_folds_has_an_accuracy(lr: Path, tmp_path: Path) ->
     found = written(lr, "--pairs", pairs)
     assert (found["genuine"], found["impostor"], found["accuracy"]["folds"]) == (12, 12, 3)
     assert 0.5 < found["accuracy"]["mean"] <= 1
+    assert 0 < found["tar_at_far_0.001"]["mean"] <= found["accuracy"]["mean"]
+    assert found["tar_at_far_0.001"]["folds"] == 3
 
 
 def test_scores_have_intervals_where_it_is_known_who_is_compared(tmp_path: Path) -> None:

@@ -13,12 +13,9 @@ from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, LR_LR, Embedded, Te
 from ftlgan.faces import read_faces
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import score_histogram
-from ftlgan.verification.listed_scores import FoldAccuracy, ScoredList, fold_acceptance, fold_accuracy, score_list
+from ftlgan.verification.listed_scores import RATES, FoldRate, ScoredList, fold_rates, score_list
 from ftlgan.verification.pair_list import listed_people, read_pairs
 from ftlgan.verification.report import Report, columns, report
-
-FAR = 1e-3
-"""The false accept rate at which papers report the true accept rate on such lists."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +29,8 @@ class ListResult:
     protocol: str
     listed: ScoredList
     report: Report
-    accuracy: FoldAccuracy | None
-    acceptance: FoldAccuracy | None
-    """TAR at `FAR`. Like the accuracy, it is None if there are fewer than two folds."""
+    rates: Mapping[str, FoldRate]
+    """The means over folds, by name; empty if there are fewer than two folds."""
 
 
 def has_pairs(path: Path) -> bool:
@@ -104,18 +100,12 @@ def verify(
         if not (listed.comparison.genuine.size and listed.comparison.impostor.size):
             continue
         metrics = report(score_histogram(listed.comparison), replicates, confidence, seed)
-        accuracy = acceptance = None
-        if listed.folds is not None and len(set(listed.folds.tolist())) > 1:
-            accuracy = fold_accuracy(listed.scores, listed.genuine, listed.folds)
-            acceptance = fold_acceptance(listed.scores, listed.genuine, listed.folds, FAR)
-        found.append(ListResult(condition, method, judge, protocol, listed, metrics, accuracy, acceptance))
+        found.append(ListResult(condition, method, judge, protocol, listed, metrics, fold_rates(listed)))
     return found
 
 
 COLUMNS = ("res", "condition", "method", "judge", "box", "protocol", "left_out", "genuine", "impostor", "folds")
 """The first columns of the table; those of the metrics follow."""
-RATES = ("accuracy", "tar_at_far_0.001")
-"""The metrics that are means over folds, each with its standard error."""
 
 
 def list_table(found: Iterable[ListResult], res: int, teachers: Teachers) -> list[dict[str, Any]]:
@@ -123,10 +113,11 @@ def list_table(found: Iterable[ListResult], res: int, teachers: Teachers) -> lis
     rows: list[dict[str, Any]] = []
     for f in found:
         left_out = f.listed.missing + f.listed.copies
-        folds = f.accuracy and f.accuracy.folds
+        folds = f.rates["accuracy"].folds if f.rates else None
         who = (res, f.condition, f.method, f.judge, box(f.judge, [f.method], teachers), f.protocol, left_out)
         row: dict[str, Any] = dict(zip(COLUMNS, (*who, f.report.genuine, f.report.impostor, folds), strict=True))
-        for name, rate in zip(RATES, (f.accuracy, f.acceptance), strict=True):
+        for name in RATES:
+            rate = f.rates.get(name)
             row[name], row[f"{name}_error"] = rate and round(rate.mean, 6), rate and round(rate.standard_error, 6)
         rows.append(row | columns(f.report.metrics, f.report.absent))
     return rows
@@ -138,6 +129,6 @@ def list_scalars(found: Iterable[ListResult], condition: str) -> dict[str, float
     for f in found:
         name = f"{'' if f.condition in ('', condition) else f.condition + '/'}{f.judge}/{f.protocol}/{f.method}.pairs_"
         values[f"{name}auc"] = round(f.report.metrics["auc"].value, 6)
-        if f.accuracy:
-            values[f"{name}accuracy"] = round(f.accuracy.mean, 6)
+        if f.rates:
+            values[f"{name}accuracy"] = round(f.rates["accuracy"].mean, 6)
     return values

@@ -14,7 +14,7 @@ import numpy as np
 
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_histogram
-from ftlgan.verification.listed_scores import fold_accuracy, score_list
+from ftlgan.verification.listed_scores import RATES, fold_rates, score_list
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, report
@@ -191,12 +191,9 @@ def _compare_listed_pairs(
         "missing_left_out": listed.missing,
     }
     if listed.folds is not None:
-        folds = len(np.unique(listed.folds))
-        facts["accuracy"] = (
-            asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
-            if folds > 1
-            else {"folds": folds, "absent": "the threshold is chosen on other folds; give 2 folds or more"}
-        )
+        rates = {name: asdict(rate) for name, rate in fold_rates(listed).items()}
+        one_fold = {"folds": 1, "absent": "the threshold is chosen on other folds; give 2 folds or more"}
+        facts.update(rates or {"accuracy": one_fold})
     return score_histogram(listed.comparison), facts
 
 
@@ -303,9 +300,10 @@ def _text(found: Report, facts: Facts) -> str:
     lines += [line(_title(name), f"       -   {reason}") for name, reason in found.absent.items()]
     if reason := facts.get("accuracy", {}).get("absent"):
         lines.append(line("accuracy", f"       -   {reason}"))
-    elif accuracy := facts.get("accuracy"):
-        text = f"{accuracy['mean']:8.4f}   standard error {accuracy['standard_error']:.4f}, {accuracy['folds']} folds"
-        lines.append(line("accuracy", text))
+    for name in RATES:
+        if "mean" in (rate := facts.get(name, {})):
+            text = f"{rate['mean']:8.4f}   standard error {rate['standard_error']:.4f}, {rate['folds']} folds"
+            lines.append(line(_title(name), text))
     lines += ["", *_threshold_lines(found, facts)]
     if absent := facts["intervals"].get("absent"):
         lines += ["", f"no intervals: {absent}"]
@@ -329,4 +327,4 @@ def _threshold_lines(found: Report, facts: Facts) -> list[str]:
 
 
 def _title(name: str) -> str:
-    return NAMES.get(name) or name.replace("fnmr_at_fmr_", "FNMR at FMR ")
+    return NAMES.get(name) or name.replace("fnmr_at_fmr_", "FNMR at FMR ").replace("tar_at_far_", "TAR at FAR ")

@@ -17,6 +17,11 @@ from ftlgan.verification.pair_list import Listed, PhotoNames, read_pairs
 from ftlgan.verification.pairs import Comparison, Faces, check_same_people, numbered
 from ftlgan.verification.text_files import shown
 
+FAR = 1e-3
+"""The false accept rate at which papers report the true accept rate on such lists."""
+RATES = ("accuracy", f"tar_at_far_{FAR:g}")
+"""The metrics that are means over folds."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredList:
@@ -36,8 +41,8 @@ class ScoredList:
 
 
 @dataclass(frozen=True)
-class FoldAccuracy:
-    """The share of pairs that are judged correctly at a threshold that was chosen on the other folds."""
+class FoldRate:
+    """A rate of the pairs of each fold, at a threshold that was chosen on the other folds: the mean over the folds."""
 
     folds: int
     mean: float
@@ -106,7 +111,20 @@ def _check_labels(path: Path, listed: Sequence[Listed], probes: Faces, reference
             )
 
 
-def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldAccuracy:
+def fold_rates(listed: ScoredList) -> dict[str, FoldRate]:
+    """Return the rates of `RATES` that the list has: none if it has fewer than two folds.
+
+    Args:
+        listed: the scored list.
+    """
+    if listed.folds is None or len(np.unique(listed.folds)) < 2:
+        return {}
+    pairs = listed.scores, listed.genuine, listed.folds
+    rates = dict(zip(RATES, (fold_accuracy(*pairs), fold_acceptance(*pairs, FAR)), strict=True))
+    return {name: rate for name, rate in rates.items() if rate}
+
+
+def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldRate:
     """Judge each fold at the threshold with the best accuracy on all others, as the protocol of LFW does.
 
     The threshold lies halfway between two neighboring scores. If several are equally good, the lowest is used.
@@ -121,7 +139,7 @@ def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> Fo
         for held in (folds == fold for fold in np.unique(folds))
     ]
     count = len(accuracies)
-    return FoldAccuracy(count, float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(count)))
+    return FoldRate(count, float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(count)))
 
 
 def _best_threshold(scores: Floats, genuine: NDArray[np.bool_]) -> float:
@@ -131,7 +149,7 @@ def _best_threshold(scores: Floats, genuine: NDArray[np.bool_]) -> float:
     return float(thresholds[np.argmax(np.concatenate([[0], np.cumsum(gain)]))])
 
 
-def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far: float) -> FoldAccuracy | None:
+def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far: float) -> FoldRate | None:
     """Return the true accept rate (TAR) over folds, each at the threshold with a false accept rate on all others.
 
     The threshold is the lowest one that accepts at most a share `far` of the impostor pairs of the other folds. Scores
@@ -158,7 +176,7 @@ def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far
         rates.append(float(np.mean(scores[(folds == fold) & genuine] > threshold)))
     if len(rates) < 2:
         return None
-    return FoldAccuracy(len(rates), float(np.mean(rates)), float(np.std(rates, ddof=1) / np.sqrt(len(rates))))
+    return FoldRate(len(rates), float(np.mean(rates)), float(np.std(rates, ddof=1) / np.sqrt(len(rates))))
 
 
 def _find_rows(

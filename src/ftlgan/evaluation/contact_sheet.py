@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from matplotlib import style
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) 
             row if row >= 0 else table["identity"].index(who).as_py()
             for row, who in zip(own, small["identity"].take(first), strict=True)
         ]
-        return [decode_face(image) for image in table["image"].take(rows).to_pylist()]
+        return [decode_face(image) for image in table["image"].take(pa.array(rows, pa.int64())).to_pylist()]
 
     return {heading: faces(folder) for heading, folder in tables.items()}
 

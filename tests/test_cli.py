@@ -137,7 +137,7 @@ def test_a_folder_is_drawn_into_by_one_run_at_a_time(album: Path, draw: Draw) ->
 
 def test_a_file_is_no_folder(tmp_path: Path, draw: Draw) -> None:
     (tmp_path / "album").write_text("")
-    assert "album: is a file" in refusal(draw, tmp_path / "album")
+    assert "album: is a file, not a folder" in refusal(draw, tmp_path / "album")
 
 
 @pytest.mark.parametrize(("option", "value"), [("people", "0"), ("photos", "0"), ("seed", "-1")])

@@ -79,7 +79,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("methods", ["bicubic", "bicubic"], ["methods", "twice"]),
         ("methods", ["bicubic", "trained"], ["methods", "'trained'", "unknown"]),
         ("weights", {}, ["methods", "'bicubic'", "no entry in weights", "null"]),
-        ("models", ["trained"], ["models", "'trained'", "another meaning"]),
+        ("models", ["trained"], ["models", "'trained'", "is reserved"]),
         ("methods", ["bicubic", "ftlgan"], ["methods", "'ftlgan'", "name it in models"]),
         ("models", ["ftlgan", "ftlgan"], ["models", "twice"]),
         ("models", ["srgan"], ["models", "'srgan'", "no entry in losses", "ftlgan, no-triplet, esrgan-like"]),
@@ -120,7 +120,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("dataset.test", 1.1, ["dataset.test", "1.1", "less than or equal to 1"]),
         ("dataset", None, ["dataset", "empty", "source, path, unlabelled, small, pairs, only, people"]),
         ("recognition.judges", ["sface"], ["recognition", "['sface']", "dlib"]),
-        ("recognition.teachers", ["dlib"], ["recognition", "teachers", "'dlib'", "no differentiable form"]),
+        ("recognition.teachers", ["dlib"], ["recognition", "teachers", "'dlib'", "is not differentiable"]),
         ("recognition.teachers", ["mine"], ["recognition.teachers", "'mine'", "not in recognizers (sface, dlib)"]),
         ("recognition.judges", ["sface", "mine"], ["recognition.judges", "'mine'", "not in recognizers"]),
         ("losses.ftlgan.teacher", "mine", ["losses.ftlgan.teacher", "'mine'", "recognition.teachers ['sface']"]),
@@ -139,7 +139,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("recognizers.mine", MINE | {"file": "https://[bad/m"}, ["recognizers.mine", "'https://[bad/m'", "correct it"]),
         ("recognizers.mine", MINE | {"color": "grey"}, ["recognizers.mine.color", "'grey'", "'rgb' or 'bgr'"]),
         ("recognizers.mine", MINE | {"sise": 112}, ["recognizers.mine.sise", "unknown key", "size, color, mean, std"]),
-        ("recognizers.mine", PACK | {"size": 112}, ["recognizers.mine", "insightface says", "leave size out"]),
+        ("recognizers.mine", PACK | {"size": 112}, ["recognizers.mine", "insightface defines", "remove size"]),
         ("triplets.margin", 0, ["triplets.margin", "0", "greater than 0"]),
         ("losses.ftlgan.pixel", -1, ["losses.ftlgan.pixel", "-1", "greater than or equal to 0"]),
         ("losses.ftlgan.perceptual_network", "alexnet", ["losses.ftlgan.perceptual_network", "'alexnet'", "vgg19"]),
@@ -249,7 +249,7 @@ def test_a_list_of_people_goes_with_a_folder_for_each(tree: dict[str, Any]) -> N
             "synthetic",
             "pairs: '../pairs.txt' is not read by source synthetic; set pairs to data/no-pairs, or path",
         ),
-        ("lfw", "pairs: '../pairs.txt' is not read by source lfw; .*; LFW's own list goes with source lfw-pairs"),
+        ("lfw", "pairs: '../pairs.txt' is not read by source lfw; .*; for LFW's own list, set source to lfw-pairs"),
     ],
 )
 def test_a_list_of_pairs_goes_with_a_folder(tree: dict[str, Any], source: str, said: str) -> None:
@@ -321,7 +321,7 @@ def test_a_renamed_param_is_said_in_one_line(tree: dict[str, Any]) -> None:
     tree["dataset"]["strangers"] = tree["dataset"].pop("synthetic_people")
     with pytest.raises(ParamsError) as error:
         check_params(tree)
-    assert str(error.value) == "params.yaml: dataset.strangers: is called dataset.synthetic_people now; rename the key"
+    assert str(error.value) == "params.yaml: dataset.strangers: is now called dataset.synthetic_people; rename the key"
 
 
 def test_nothing_to_compare_is_refused(tree: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`ftlgan unpack`: the sets of others to tables of faces, for `ftlgan embed`, `degrade`, `verify` and `identify`."""
+"""`ftlgan unpack`: convert public sets into tables of faces for `ftlgan embed`, `degrade`, `verify` and `identify`."""
 
 import csv
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from ftlgan.sources.folder import read
 from ftlgan.sources.native_sets import NativeSet, open_native_set
 
 FACE_WIDTH = 30
-"""The least width of a face in a photo of high resolution, pixels."""
+"""The least width of a face in a high-resolution photo, pixels."""
 
 Row = dict[str, Any]
 """A row of a face table."""
@@ -26,20 +26,20 @@ def unpack(source: Path, folder: Path, aligned: bool, detection_score: float) ->
     """Write the faces of a set, aligned to 112x112, as tables, and its pairs, if it has any, as pairs.csv.
 
     Args:
-        source: a .bin file of insightface (`ftlgan.sources.bin_set`), or the folder of a set of small faces
+        source: an insightface .bin file (`ftlgan.sources.bin_set`), or the folder of a set of small faces
             (`ftlgan.sources.native_sets`).
-        folder: a new or empty folder. Of small faces it gets a folder for each table: gallery, probes and perhaps
-            non_mated, or faces; and rejects.csv, with the photos in which no face is found, and why.
-        aligned: the photos are aligned faces, square: nothing is detected.
-        detection_score: least confidence of the detector, 0 to 1.
+        folder: a new or empty folder. For a set of small faces it gets a folder for each table (gallery, probes and
+            possibly non_mated, or faces) and rejects.csv with the unusable photos and the reasons.
+        aligned: whether the photos are square aligned faces, so that nothing is detected.
+        detection_score: the lowest confidence of the detector, 0 to 1.
 
     Raises:
         ParamsError: if an option does not go with the source.
-        DataError: if the source is no such set, or the folder is not empty or can't be written.
+        DataError: if the source is not such a set, or the folder is not empty or can't be written.
     """
     if not source.is_dir():
         if aligned:
-            raise ParamsError(f"--aligned: goes with a folder of photos, and {source} holds aligned faces in any case")
+            raise ParamsError(f"--aligned: is only for folders of photos; {source} always holds aligned faces; omit it")
         bin_set.unpack(source, folder)
         return
     if not 0 <= detection_score <= 1:
@@ -54,8 +54,8 @@ def unpack(source: Path, folder: Path, aligned: bool, detection_score: float) ->
             if not count:
                 first = next((f" (the first: {reason})" for name, _, reason in rejects if name == table), "")
                 raise DataError(
-                    f"{source}: of {len(photos)} photos of {table} none is usable{first}; lower --detection-score, or "
-                    "say --aligned if they are aligned faces"
+                    f"{source}: none of the {len(photos)} photos of {table} is usable{first}; lower --detection-score, "
+                    "or give --aligned if they are aligned faces"
                 )
             people = len({who for who, _ in photos})
             lines.append(f"{folder}: {count} of {len(photos)} faces of {people} people in {table}")
@@ -71,7 +71,7 @@ def unpack(source: Path, folder: Path, aligned: bool, detection_score: float) ->
 def _faces(
     found: NativeSet, table: str, aligned: bool, detection_score: float, rejects: list[tuple[str, str, str]]
 ) -> Iterator[Row]:
-    """Yield rows of `ftlgan.faces.FACES`: aligned faces of 112x112."""
+    """Yield aligned faces of 112x112, as rows of `ftlgan.faces.FACES`."""
     rows = (
         {"face_id": _face_id(who, path), "identity": who, "split": "test", "image": read(path)}
         for who, path in found.tables[table]

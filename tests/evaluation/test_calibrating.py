@@ -94,7 +94,7 @@ def test_too_few_validation_people_leave_a_row_that_says_so() -> None:
     found = calibrate("judge", people("val", 4), people("test"), ["lr-hr"], 14, *DRAWS)
     rows = calibration_table(found, 14, {})
     assert [row["method"] for row in rows] == ["hr", "bicubic", "ftlgan"]
-    assert all("4 people have genuine scores, and a calibration needs 5" in row["absent"] for row in rows)
+    assert all("4 people have genuine scores, but a calibration needs 5" in row["absent"] for row in rows)
     assert all(row["cllr"] is None and row["cllr_min_lo"] is None for row in rows)
     assert calibration_scalars(found, "box") == {}
     assert calibration_plot({}).axes[0].texts[0].get_text() == "no calibration"

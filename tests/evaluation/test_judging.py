@@ -228,3 +228,4 @@ def test_a_row_of_the_sheet_is_one_photo_in_every_column(tmp_path: Path) -> None
     assert list(sheet) == ["hr", "lr", "bicubic"]
     assert [[int(face[0, 0, 0]) for face in column] for column in sheet.values()] == [[11, 20]] * 3
     assert sheet["lr"][0].shape == (14, 14, 3)
+    assert read_sheet(tmp_path, "detected", ["bicubic"], people=0) == {"hr": [], "lr": [], "bicubic": []}

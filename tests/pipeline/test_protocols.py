@@ -47,7 +47,7 @@ def test_the_table_of_identification_is_what_the_command_says(reproduced: Projec
 def test_too_few_validation_people_give_no_calibration_and_the_table_says_why(reproduced: Project) -> None:
     found = rows(reproduced, "calibration/calibration.csv")
     assert len(found) == 6
-    assert all("2 people have genuine scores, and a calibration needs 5" in row["absent"] for row in found)
+    assert all("2 people have genuine scores, but a calibration needs 5" in row["absent"] for row in found)
     assert not list((reproduced.root / "metrics/calibration").rglob("*.json"))
 
 

@@ -79,7 +79,7 @@ def test_what_is_wrong_with_small_photos_is_one_line(project: Project, small: Pa
     project.set_params(dataset={"small": "../photos"})
     assert "dataset.small: ../photos is the same folder as ../photos, which is dataset.path" in refused(project)
     project.set_params(dataset={"small": "data/no-small-photos"}, test={"conditions": ["native"]})
-    assert "test.conditions: native faces are those of dataset.small; set that to a folder" in refused(project)
+    assert "test.conditions: native faces come from dataset.small; set that to a folder" in refused(project)
     project.set_params(dataset={"small": "../small"}, train={"faces": "native"}, test={"conditions": ["bicubic"]})
     printed = project.dvc("repro", check=False)
     assert "losses.ftlgan.pixel: 1, but native faces (train.faces) have no high-resolution twin" in printed

@@ -199,7 +199,7 @@ def test_photos_of_nobody_knows_whom_are_verified_by_a_list_of_pairs(
     said = capsys.readouterr().out
     assert "e.parquet: 9 photos\n" in said
     assert "9 genuine, 27 impostor" in said
-    assert "no intervals: it is not known who is compared; give the table a column identity" in said
+    assert "no intervals: the identities are unknown; give the table a column identity" in said
 
 
 def test_a_list_gives_the_same_metrics_with_people_and_without(

@@ -126,7 +126,7 @@ def test_pairs_are_judged_from_small_to_large_and_small_to_small(
         said = capsys.readouterr().out
         assert "5 genuine, 50 impostor" in said
         assert "5 folds" in said
-        assert ("no intervals: it is not known who is compared" in said) == bool(columns)
+        assert ("no intervals: the identities are unknown" in said) == bool(columns)
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,10 @@ def test_small_faces_are_unpacked_restored_embedded_and_searched_for(
 
 def test_photos_without_a_face_are_listed_and_none_at_all_is_one_line(tinyface: Path, tmp_path: Path) -> None:
     said = refusal("unpack", tinyface, "-o", tmp_path / "tiny")
-    assert "of 8 photos of gallery none is usable (the first: " in said and "; lower --detection-score, or say" in said
+    assert (
+        "none of the 8 photos of gallery is usable (the first: " in said
+        and "; lower --detection-score, or give" in said
+    )
     assert not (tmp_path / "tiny").exists()
     (tinyface / "Probe/11_3.jpg").write_bytes(b"no photo")
     run("unpack", tinyface, "-o", tmp_path / "tiny", "--aligned")

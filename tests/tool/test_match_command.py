@@ -81,19 +81,19 @@ def test_two_small_faces_are_judged_as_two_restored_ones(people: Path, kit: Path
 def test_what_is_not_known_is_not_judged(people: Path, kit: Path, tmp_path: Path) -> None:
     shrunk(people / "large-0.jpg", 24).save(tmp_path / "dot.png")
     message = refusal("match", tmp_path / "dot.png", "--reference", people / "large-0.jpg", "--weights", kit)
-    assert "what a similarity means is known for 14 to 112 px, so no match is judged" in message
+    assert "there are statistics only for 14 to 112 px" in message
     image = Image.open(people / "large-0.jpg")
     image.resize((3 * image.width, 3 * image.height)).save(tmp_path / "huge.png")
     message = refusal("match", tmp_path / "huge.png", "--reference", tmp_path / "huge.png", "--weights", kit)
-    assert "so no match is judged" in message
+    assert "there are statistics only for" in message
 
 
 def test_other_generators_than_those_of_the_kit_are_refused(people: Path, kit: Path, tmp_path: Path) -> None:
     pair = (people / "small-0.png", "--reference", people / "large-0.jpg", "--weights")
     [alone] = untrained(tmp_path, 14)
-    assert "nothing is known of the faces that it restores" in refusal("match", *pair, alone)
+    assert "a match needs statistics of the faces that it restores" in refusal("match", *pair, alone)
     shutil.copy(kit / MATCH, tmp_path / MATCH)
-    assert "is of other generators than those beside it" in refusal("match", *pair, tmp_path)
+    assert "is for other generators than those next to it" in refusal("match", *pair, tmp_path)
     other = json.loads((kit / MATCH).read_text()) | {"sha256": "0" * 64}
     shutil.rmtree(tmp_path / "kit", ignore_errors=True)
     shutil.copytree(kit, tmp_path / "kit")
@@ -104,7 +104,7 @@ def test_other_generators_than_those_of_the_kit_are_refused(people: Path, kit: P
 def test_a_photo_of_several_people_is_refused_unless_asked_for(people: Path, kit: Path, tmp_path: Path) -> None:
     Image.fromarray(group(2)).save(tmp_path / "group.png")
     pair = (people / "small-0.png", "--reference", tmp_path / "group.png", "--weights", kit)
-    assert "group.png: shows 6 faces; cut out one, or take the most central one by --main" in refusal("match", *pair)
+    assert "group.png: shows 6 faces; cut out one, or use the most central one with --main" in refusal("match", *pair)
     run("match", *pair, "--main")
 
 

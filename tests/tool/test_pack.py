@@ -88,11 +88,11 @@ def test_a_judge_that_was_in_the_loss_is_refused(tmp_path: Path, tables: Path) -
 def test_bad_arguments_are_one_line_each(tmp_path: Path, tables: Path) -> None:
     [model] = untrained(tmp_path, 14)
     rest = ("-o", tmp_path / "kit", "--described", "x", "--data")
-    assert "holds no raw/ and aligned/" in refusal("pack", model, *rest, tmp_path)
+    assert "has no raw/ and aligned/" in refusal("pack", model, *rest, tmp_path)
     assert "gone: there is no such file" in refusal("pack", tmp_path / "gone", *rest, tables)
     (tmp_path / "again").mkdir()
     twice = untrained(tmp_path / "again", 14)
-    assert "two are of one resolution" in refusal("pack", model, *twice, *rest, tables)
+    assert "two have one resolution" in refusal("pack", model, *twice, *rest, tables)
 
 
 def test_a_damaged_file_is_said(kit: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_damaged_file_is_said(kit: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"match.json: comparisons.0.size: input should be greater than or equal to 1"):
         MatchFile.load(tmp_path / MATCH)
     (tmp_path / MATCH).write_text("{")
-    with pytest.raises(DataError, match="make it again by ftlgan pack"):
+    with pytest.raises(DataError, match="make it again with ftlgan pack"):
         MatchFile.load(tmp_path / MATCH)
 
 

@@ -59,9 +59,9 @@ def test_every_face_is_restored_and_every_photo_accounted_for(
     printed = capsys.readouterr()
     assert "1 other files are skipped" in printed.err
     assert "large.png: face 1 is 1" in printed.err
-    assert "px, larger than 112 px, and is left as it is" in printed.err
+    assert "px, larger than 112 px, and is left unchanged" in printed.err
     assert f"{out}: 8 faces restored (7 by the model for 14 px, 1 by the model for 28 px), 1 larger" in printed.out
-    assert "6 photos, 2 without a face that can be used" in printed.out
+    assert "6 photos, 2 without a usable face" in printed.out
 
     faces = rows(out / "faces.csv")
     small = [
@@ -133,7 +133,7 @@ def test_nothing_is_overwritten_unless_asked_for(photos: Path, weights: list[Pat
     out.mkdir()
     (out / "mine.txt").write_text("mine")
     arguments = (photos / "astronaut.png", "-o", out, "--weights", *weights)
-    assert refusal("restore", *arguments).endswith("is not empty; choose another folder, or overwrite by --force")
+    assert refusal("restore", *arguments).endswith("is not empty; choose another folder, or overwrite with --force")
     run("restore", *arguments, "--force")
     assert (out / "mine.txt").read_text() == "mine"
     assert "was begun with another scale (2, now 4)" in refusal("restore", *arguments, "--scale", 4)
@@ -143,7 +143,7 @@ def test_nothing_is_overwritten_unless_asked_for(photos: Path, weights: list[Pat
     other.parent.mkdir()
     other.write_bytes((photos / "astronaut.png").read_bytes())
     again = refusal("restore", other, "-o", out, "--weights", *weights, "--scale", 4)
-    assert "photos/astronaut.png: is there, of another photo" in again
+    assert "photos/astronaut.png: is of another photo" in again
 
 
 def test_the_main_face_alone(photos: Path, weights: list[Path], tmp_path: Path) -> None:
@@ -260,12 +260,14 @@ def test_bad_arguments_are_one_line_each(weights: list[Path], tmp_path: Path) ->
     out = ("-o", tmp_path / "out", "--weights", *weights)
     assert "gone: there is no such file or folder" in refusal("restore", tmp_path / "gone", *out)
     assert "empty: holds no photo" in refusal("restore", tmp_path / "empty", *out)
-    assert "file: is a file; give the name of a folder" in refusal("restore", photo, "-o", file, "--weights", *weights)
+    assert "file: is a file; give a folder" in refusal("restore", photo, "-o", file, "--weights", *weights)
     assert "unreadable: not an image" in refusal("restore", file, *out)
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "photo.png").write_bytes(photo.read_bytes())
-    assert "its outputs would be called as those of" in refusal("restore", photo, tmp_path / "two" / "photo.png", *out)
-    assert "is neither lfw nor a file" in refusal("restore", photo, "-o", tmp_path / "o", "--weights", "gone")
+    assert "would have the same names as those of" in refusal("restore", photo, tmp_path / "two" / "photo.png", *out)
+    assert "is neither a packaged set nor a file" in refusal(
+        "restore", photo, "-o", tmp_path / "o", "--weights", "gone"
+    )
     assert "is not a whole safetensors file" in refusal("restore", photo, "-o", tmp_path / "o", "--weights", file)
 
 

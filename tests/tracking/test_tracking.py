@@ -208,7 +208,7 @@ def test_pending_runs_are_delivered_by_hand_with_a_line_each(
     with tracking.run("train", PARAMS):
         pass
     capsys.readouterr()
-    with pytest.raises(SystemExit, match=rf"^ERROR: MLflow at {nowhere} does not open"):
+    with pytest.raises(SystemExit, match=rf"^ERROR: MLflow at {nowhere} can't be opened"):
         deliver_pending()
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -465,7 +465,7 @@ def test_a_project_that_is_renamed_takes_its_artifacts_along(
     )
     assert [run.info.artifact_uri for run in all_runs(database(new)) if "/old/" in run.info.artifact_uri] == []
     assert capsys.readouterr().err == (
-        f"WARNING: {new}/mlflow.db has come from {old}: its artifacts are in {new}/mlartifacts from now on\n"
+        f"WARNING: {new}/mlflow.db was moved from {old}: its artifacts are now in {new}/mlartifacts\n"
     )
 
 
@@ -482,7 +482,7 @@ def test_what_was_written_into_the_old_folder_before_is_still_found(
     shutil.move(new / "mlartifacts" / second, old / "mlartifacts")
     monkeypatch.chdir(new)
     run_with_artifact("third")
-    assert "1 of its runs keep theirs there, move them by hand" in capsys.readouterr().err
+    assert "the artifacts of 1 of its runs are still there, move them by hand" in capsys.readouterr().err
     assert {name: path.parents[2].parent for name, path in artifacts(new).items()} == {
         "first": new,
         "second": old,

@@ -190,7 +190,7 @@ def test_a_report_holds_the_metrics_of_all_scores_and_the_quantiles_of_the_repli
 
 def test_a_false_match_rate_that_too_few_impostors_stand_for_is_absent_with_the_reason() -> None:
     found = report(score_histogram(compare(*photos(15, 3, noise=1))), replicates=5)
-    assert found.absent == {"fnmr_at_fmr_0.001": "1890 impostor scores make 1.89 false matches, and 10 are needed"}
+    assert found.absent == {"fnmr_at_fmr_0.001": "1890 impostor scores make 1.89 false matches, but 10 are needed"}
     assert found.scalars()["fnmr_at_fmr_0.001"] is None
 
 

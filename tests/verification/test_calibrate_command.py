@@ -138,13 +138,13 @@ BAD: dict[str, Callable[[Path, Path, Faces], list[object]]] = {
     "probes.parquet: person 020 is also among the people of the fit, .*20 such people": lambda tables, folder, probes: [
         *(tables / "probes.parquet", "--test", tables / "probes.parquet"),
     ],
-    "other.parquet: embedded by sface, .*probes.parquet: by dlib.*one recognizer's scores": lambda tables, folder, p: [
+    "other.parquet: embedded by sface, .*probes.parquet: by dlib.*use one recognizer": lambda tables, folder, p: [
         *(tables / "probes.parquet", "--split", "val", "--test", write(folder / "other.parquet", p, "sface")),
     ],
-    "two.csv: holds scores, and .*probes.parquet cosines": lambda tables, folder, probes: [
+    "two.csv: holds scores, but .*probes.parquet cosines": lambda tables, folder, probes: [
         *(tables / "probes.parquet", "--test", tables / "two.csv"),
     ],
-    "few.parquet: 4 people have genuine scores, and a calibration needs 5": lambda tables, folder, probes: [
+    "few.parquet: 4 people have genuine scores, but a calibration needs 5": lambda tables, folder, probes: [
         *(write(folder / "few.parquet", probes.take(np.arange(32))), "--split", "val"),
     ],
     "one.parquet: 4 photos of 1 people give no genuine or no impostor pair": lambda tables, folder, probes: [
@@ -153,23 +153,27 @@ BAD: dict[str, Callable[[Path, Path, Faces], list[object]]] = {
     "same.csv: genuine and impostor scores are all 0.5": lambda tables, folder, probes: [
         same(tables / "one.csv", folder / "same.csv", "0.5"),
     ],
-    "far.csv: impostor scores are the higher ones; are these distances": lambda tables, folder, probes: [
+    "far.csv: impostor scores are higher than genuine ones; if these are distances": lambda tables, folder, probes: [
         same(tables / "one.csv", folder / "far.csv", r"-\1"),
     ],
-    "who.csv: it is not known who is compared": lambda tables, folder, probes: [
+    "who.csv: the identities are unknown": lambda tables, folder, probes: [
         put(folder / "who.csv", "score,genuine\n0.5,1\n0.4,0\n"),
     ],
-    "bad.json: is no calibration: invalid JSON": lambda tables, folder, probes: [
+    "bad.json: is not a calibration: invalid JSON": lambda tables, folder, probes: [
         *(tables / "one.csv", "--calibration", put(folder / "bad.json", '{"kind": "logi')),
     ],
     "nowhere.json: there is no such file": lambda tables, folder, probes: [
         *(tables / "one.csv", "--calibration", folder / "nowhere.json"),
     ],
-    "one.csv: are scores; references and splits go with embeddings": lambda tables, folder, probes: [
+    "one.csv: holds scores; use references and splits with embeddings only": lambda tables, folder, probes: [
         *(tables / "one.csv", "--split", "val"),
     ],
     "--to .*one.csv: is a file": lambda tables, folder, probes: ["p.npy", "--to", tables / "one.csv"],
-    "--names n.txt: goes with embeddings in a .npy file": lambda tables, folder, probes: ["t.csv", "--names", "n.txt"],
+    "--names n.txt: use it with embeddings in a .npy file": lambda tables, folder, probes: [
+        "t.csv",
+        "--names",
+        "n.txt",
+    ],
 }
 
 

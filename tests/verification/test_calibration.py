@@ -249,7 +249,7 @@ def test_a_damaged_file_is_one_line(message: str, fitted: Calibration, tmp_path:
     path.write_text(json.dumps(tree))
     with pytest.raises(DataError) as error:
         Calibration.load(path)
-    assert str(error.value).startswith(f"{path}: is no calibration: {message}")
+    assert str(error.value).startswith(f"{path}: is not a calibration: {message}")
     assert "\n" not in str(error.value)
 
 
@@ -258,7 +258,7 @@ def test_a_file_that_is_cut_or_no_json_is_one_line(fitted: Calibration, tmp_path
     fitted.save(path)
     for content in (path.read_bytes()[:100], b"\x80\x04K\x01.", b"", b"[]", b'{"format": NaN}'):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=rf"{path}: is no calibration: .*; make it again by ftlgan calibrate"):
+        with pytest.raises(DataError, match=rf"{path}: is not a calibration: .*; make it again with ftlgan calibrate"):
             Calibration.load(path)
 
 
@@ -266,7 +266,7 @@ def test_what_can_not_be_calibrated_is_refused() -> None:
     scores = sample()
     none = np.empty(0)
     for message, make in {
-        "it is not known who is compared": lambda: count_scores(Comparison((), *list(vars(scores).values())[1:])),
+        "the identities are unknown": lambda: count_scores(Comparison((), *list(vars(scores).values())[1:])),
         "0 genuine and 12480 impostor scores": lambda: count_scores(
             Comparison(scores.people, none, scores.impostor, *nobody())
         ),
@@ -275,8 +275,8 @@ def test_what_can_not_be_calibrated_is_refused() -> None:
                 scores.people, 0 * scores.genuine + 0.5, 0 * scores.impostor + 0.5, *list(vars(scores).values())[3:]
             )
         ),
-        "4 people have genuine scores, and a calibration needs 5": lambda: fit(count_scores(sample(4)), JUDGE),
-        "impostor scores are the higher ones": lambda: fit(count_scores(sample(d_prime=-2)), JUDGE),
+        "4 people have genuine scores, but a calibration needs 5": lambda: fit(count_scores(sample(4)), JUDGE),
+        "impostor scores are higher than genuine ones": lambda: fit(count_scores(sample(d_prime=-2)), JUDGE),
     }.items():
         with pytest.raises(DataError, match=message):
             make()

@@ -84,7 +84,7 @@ def test_the_report_in_the_terminal_has_every_metric_with_its_interval(
         if name in metrics:
             (line,) = [line for line in printed.splitlines() if line.startswith(f"{title} ")]
             assert f"{metrics[name]['value']:.4f}   {metrics[name]['lo']:.4f} to {metrics[name]['hi']:.4f}" in line
-    assert "FNMR at FMR 0.001         -   1056 impostor scores make 1.06 false matches, and 10 are needed" in printed
+    assert "FNMR at FMR 0.001         -   1056 impostor scores make 1.06 false matches, but 10 are needed" in printed
 
 
 def test_only_test_people_are_judged_where_a_table_has_splits(lr: Path, tmp_path: Path) -> None:
@@ -117,6 +117,8 @@ def test_a_list_of_pairs_with_folds_has_an_accuracy(lr: Path, tmp_path: Path) ->
     found = written(lr, "--pairs", pairs)
     assert (found["genuine"], found["impostor"], found["accuracy"]["folds"]) == (12, 12, 3)
     assert 0.5 < found["accuracy"]["mean"] <= 1
+    assert 0 < found["tar_at_far_0.001"]["mean"] <= found["accuracy"]["mean"]
+    assert found["tar_at_far_0.001"]["folds"] == 3
 
 
 def test_scores_have_intervals_where_it_is_known_who_is_compared(tmp_path: Path) -> None:
@@ -147,7 +149,10 @@ BAD_TABLES: list[tuple[Callable[[Path, Faces], Path], str]] = [
     (lambda p, f: write(p, f, identity=["one"] * 48), "48 photos of 1 people give no genuine or no impostor pair"),
     (lambda p, f: write(p, f, identity=None), "bad.parquet: has no column identity"),
     (lambda p, f: write(p, f, identity=[None, *["a"] * 47]), "bad.parquet: 1 of 48 rows have no identity"),
-    (lambda p, f: write(p, f, embedding=[[1.0]] * 47 + [[1.0, 0.0]]), "bad.parquet: embeddings have 1, 2 numbers"),
+    (
+        lambda p, f: write(p, f, embedding=[[1.0]] * 47 + [[1.0, 0.0]]),
+        "bad.parquet: embeddings differ in length .1, 2.",
+    ),
     (lambda p, f: write(p, f, embedding=[1.0] * 48), "bad.parquet: embedding is double, not a list of numbers"),
     (lambda p, f: write(p, f, face_id=["same", "same", *"x" * 46]), "bad.parquet: has same 2 times|has x 46 times"),
     (lambda p, f: write(p, f, split=["train", *["test"] * 47]), "person 000 is in the split 'test' and in another"),
@@ -167,8 +172,8 @@ def test_a_table_that_will_not_do_is_one_line(
 
 
 BAD_SCORES = [
-    ("", "is not a CSV file"),
-    ("score,who\n1,2\n", "has the columns score, who; scores need score or distance, and genuine or"),
+    ("", "is empty; give a CSV with a header"),
+    ("score,who\n1,2\n", "has the columns score, who; give score or distance, and genuine or"),
     ("score,genuine\n0.5,1\nhigh,0\n", "line 3: score is 'high', not a finite number"),
     ("score,genuine\n0.5,1\nnan,0\n", "line 3: score is 'nan', not a finite number"),
     ("score,genuine\n0.5,1\n0.5,maybe\n", "line 3: genuine is 'maybe', not 1 or 0"),
@@ -192,7 +197,7 @@ def test_tables_that_do_not_go_together_are_one_line(lr: Path, tmp_path: Path) -
             "narrow",
             faces(narrow, who),
             {},
-            r"probes are \(48, 8\), references \(48, 4\): embed both with one recognizer",
+            r"probes are \(48, 8\), references \(48, 4\); embed both with one recognizer",
         ),
         (
             "nameless",

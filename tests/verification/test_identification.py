@@ -248,8 +248,8 @@ def test_the_curve_has_every_rank_and_ends_at_one() -> None:
     assert found.fnir.at[0] == pytest.approx(10 / found.non_mated)
     assert found.fnir.value[-1] == pytest.approx(1 - np.mean(opened.rank[opened.mated] == 1))
     assert found.absent == {
-        "fnir_at_fpir_0.01": "60 non-mated searches make 0.6 false positives, and 10 are needed"
-    } | ({"fnir_at_fpir_0.1": "60 non-mated searches make 6 false positives, and 10 are needed"})
+        "fnir_at_fpir_0.01": "60 non-mated searches make 0.6 false positives, but 10 are needed"
+    } | ({"fnir_at_fpir_0.1": "60 non-mated searches make 6 false positives, but 10 are needed"})
 
 
 def test_who_is_left_out_depends_on_the_seed_alone_and_strangers_stay_enrolled() -> None:
@@ -272,7 +272,7 @@ def test_non_mated_probes_that_are_given_meet_the_whole_gallery() -> None:
     references, everybody = faces(hr, who).take(known), faces(lr, who)
     others = everybody.take(unknown)
     others.face_ids[:] = everybody.face_ids[known][::-1]  # two photos of different tables may have one name
-    with pytest.raises(DataError, match=r"person 000/00000.jpg is person 019 among the probes, person 000 among"):
+    with pytest.raises(DataError, match=r"person 000/00000.jpg is person 019 among the probes, but person 000 among"):
         identify(Gallery(references, "mean"), everybody.take(known), others)
     references = other_photos(references)
     closed, opened = identify(Gallery(references, "mean"), everybody.take(known), others)
@@ -289,7 +289,7 @@ def test_what_can_not_be_searched_is_refused() -> None:
     for message, make in {
         "the gallery is empty": lambda: Gallery(references.take(np.arange(0)), "mean"),
         "there are no probes": lambda: identify(gallery, probes.take(np.arange(0))),
-        "person 005 is among the probes and not in the gallery": lambda: identify(
+        "person 005 is among the probes but not in the gallery": lambda: identify(
             Gallery(references.take(np.arange(10)), "mean"), probes
         ),
         "person 002/00004.jpg is the only photo of person 002 in the gallery": lambda: identify(

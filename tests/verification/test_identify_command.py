@@ -81,7 +81,7 @@ def test_files_get_the_metrics_of_the_library(
         assert float(rows[name]["hi"]) == pytest.approx(estimate.hi, abs=1e-8)
         (line,) = [line for line in printed.splitlines() if line.startswith(f"{titles[name]} ")]
         assert f"{estimate.value:.4f}   {estimate.lo:.4f} to {estimate.hi:.4f}" in line
-    reason = "120 non-mated searches make 1.2 false positives, and 10 are needed"
+    reason = "120 non-mated searches make 1.2 false positives, but 10 are needed"
     assert rows["fnir_at_fpir_0.01"]["absent"] == found["absent"]["fnir_at_fpir_0.01"] == reason
     assert f"FNIR at FPIR 0.01         -   {reason}" in printed
     assert f"{fusion} of a person's photos in the gallery" in printed
@@ -137,15 +137,15 @@ def test_a_copy_under_another_name_is_left_out(
 
 
 BAD: dict[str, Callable[[Path, Faces, Faces], list[object]]] = {
-    r"bad.parquet: probes are \(240, 4\), references \(240, 8\): embed both with one recognizer": lambda folder, g, p: [
+    r"bad.parquet: probes are \(240, 4\), references \(240, 8\); embed both with one recognizer": lambda folder, g, p: [
         folder / "gallery.parquet",
         write(folder / "bad.parquet", Faces(p.face_ids, p.identities, unit(p.embeddings[:, :4]))),
     ],
-    "bad.parquet: embedded by sface.*gallery.parquet: by nobody knows whom": lambda folder, g, p: [
+    "bad.parquet: embedded by sface.*gallery.parquet: by an unknown recognizer": lambda folder, g, p: [
         folder / "gallery.parquet",
         write(folder / "bad.parquet", p, "sface"),
     ],
-    "probes.parquet: person 020 is among the probes and not in the gallery .10 such people": lambda folder, g, p: [
+    "probes.parquet: person 020 is among the probes but not in the gallery .10 such people": lambda folder, g, p: [
         write(folder / "bad.parquet", g.take(np.arange(160))),
         folder / "probes.parquet",
     ],
@@ -171,7 +171,7 @@ BAD: dict[str, Callable[[Path, Faces, Faces], list[object]]] = {
     "--left-out 1: a share of people is between 0 and 1": lambda folder, g, p: ["g.npy", "p.npy", "--left-out", 1],
     "--ranks 0: ranks begin at 1": lambda folder, g, p: ["g.npy", "p.npy", "--ranks", 0],
     "--fpir 1: a false positive identification rate": lambda folder, g, p: ["g.npy", "p.npy", "--fpir", 1],
-    "--non-mated-names n.txt: goes with embeddings in a .npy file, not with nothing": lambda folder, g, p: [
+    "--non-mated-names n.txt: use it with embeddings in a .npy file, not with nothing": lambda folder, g, p: [
         *("g.npy", "p.npy", "--non-mated-names", "n.txt"),
     ],
     "--to .*probes.parquet: is a file": lambda folder, g, p: ["g.npy", "p.npy", "--to", folder / "probes.parquet"],

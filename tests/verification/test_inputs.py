@@ -45,9 +45,9 @@ def test_a_small_list_keeps_its_report_whatever_its_draws(csv: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (HEAD + SMALL + ".5,,\n", "line 8: probe_identity is '', no name"),
-        (HEAD + SMALL + ".5,a,nan\n", "line 8: reference_identity is 'nan', no name"),
-        (HEAD + "\n" + SMALL + ".5,a,\u200b\n", "line 9: reference_identity is '\\u200b', no name"),
+        (HEAD + SMALL + ".5,,\n", "line 8: probe_identity is '', not a name"),
+        (HEAD + SMALL + ".5,a,nan\n", "line 8: reference_identity is 'nan', not a name"),
+        (HEAD + "\n" + SMALL + ".5,a,\u200b\n", "line 9: reference_identity is '\\u200b', not a name"),
         (HEAD + SMALL + ".5,a ,b\n", "line 8: probe_identity 'a ' and 'a' (line 2) look like one name"),
         (HEAD + SMALL + ".5,A,b\n", "line 8: probe_identity 'A' and 'a' (line 2) look like one name"),
         (
@@ -57,18 +57,18 @@ def test_a_small_list_keeps_its_report_whatever_its_draws(csv: Path, capsys: pyt
         (HEAD + SMALL + ".5,1,b\n.4,1.0,b\n", "line 9: probe_identity '1.0' and '1' (line 8) look like one name"),
         (
             "genuine," + HEAD + "1,.8,a,a\n1,.2,a,b\n",
-            "line 3: genuine is '1', and the identities say otherwise; correct one or remove a column",
+            "line 3: genuine is '1', but the identities disagree; correct one or remove a column",
         ),
         ("score,distance,genuine\n.1,.9,0\n", "has the columns score and distance; keep the one"),
-        ("score,genuine,probe_identity\n.1,0,a\n", "has the column probe_identity and not reference_identity"),
+        ("score,genuine,probe_identity\n.1,0,a\n", "has the column probe_identity but not reference_identity"),
         ("score,score,genuine\n.1,.9,0\n", "line 1: has the column score twice"),
-        ("score,genuine\n.1,0,x\n", "line 2: has 3 cells, and the header 2"),
+        ("score,genuine\n.1,0,x\n", "line 2: has 3 cells, but the header has 2"),
         ("score;genuine\n.1;0\n", "separate columns by commas"),
         ('score,genuine\n.1,0\n".2,1\n', "line 3: is not CSV"),
         ("score,genuine\n1e200,0\n", "line 2: score is '1e200', not between -1e+100 and 1e+100"),
         (
             "score,genuine\n,0\n",
-            "line 2: score is '', not a finite number; compute it, or leave such pairs out by --missing",
+            "line 2: score is '', not a finite number; compute it, or leave such pairs out with --missing",
         ),
     ],
 )
@@ -110,7 +110,7 @@ def test_genuine_is_understood_as_a_value(csv: Path, labels: tuple[str, str]) ->
 def test_scores_that_are_distances_are_said_to_be(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(text(csv, "score,genuine\n.1,1\n.2,1\n.9,0\n.8,0\n"))
     assert "note: AUC 0.0000: " in (printed := capsys.readouterr().out)
-    assert "are these distances? Then call the column distance" in printed
+    assert "if these are distances, name the column distance" in printed
 
 
 def test_a_threshold_of_distances_is_a_distance(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,9 +186,9 @@ def test_the_parts_of_a_folder_may_differ_in_type_and_be_partitioned(tmp_path: P
             "embedding is list<element: list<element: double>>, not a list of numbers",
         ),
         ({"embedding": [["one", "one"]] * 48}, "Failed to parse string: 'one'"),
-        ({"identity": [[who] for who in WHO]}, "identity is list<element: string>, and not text"),
+        ({"identity": [[who] for who in WHO]}, "identity is list<element: string>, not text"),
         ({"identity": [b"M\xfcller"] * 48}, "identity b'M\\xfcller'; write it as text"),
-        ({"identity": ["", *WHO[1:]]}, "row 0: identity is '', no name"),
+        ({"identity": ["", *WHO[1:]]}, "row 0: identity is '', not a name"),
         ({"identity": ["Person 000", *WHO[1:]]}, "identity 'Person 000' and 'person 000' look like one name"),
         (
             {"embedding": [None, *ROWS[1:]]},
@@ -235,11 +235,14 @@ def test_a_pairs_txt_may_have_blank_lines_and_a_byte_order_mark(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (f"0 1 1\n{PAIRS}", "line 1: '0 1 1' is not FOLDS PAIRS, nor PAIRS"),
-        (f"0 1\n{PAIRS}", "line 1: '0 1' is not FOLDS PAIRS, nor PAIRS"),
-        ("1\n\nP0 1 2\n\nP0 one P1 1\n", "line 5: 'P0 one P1 1' is not NAME 1 2"),
-        ("probe,reference\n\n\nP0/1,p0/2\n", "line 4: 'p0/2' is not among the photos (but 'P0/2' is; write it alike)"),
-        ("probe,reference,genuine\nP0/1,P1/1,1\n", "line 2: 'P0/1' and 'P1/1' are one person by the list"),
+        (f"0 1 1\n{PAIRS}", "line 1: '0 1 1' is not FOLDS PAIRS or PAIRS"),
+        (f"0 1\n{PAIRS}", "line 1: '0 1' is not FOLDS PAIRS or PAIRS"),
+        ("1\n\nP0 1 2\n\nP0 one P1 1\n", "line 5: 'P0 one P1 1' is not a pair; give NAME 1 2"),
+        (
+            "probe,reference\n\n\nP0/1,p0/2\n",
+            "line 4: 'p0/2' is not among the photos (but 'P0/2' is; spell it like that)",
+        ),
+        ("probe,reference,genuine\nP0/1,P1/1,1\n", "line 2: 'P0/1' and 'P1/1' are one person in the list"),
         ("probe,reference,fold\nP0/1,P0/2,1\nP0/1,P1/2,\n", "line 3: fold is '', empty"),
     ],
 )
@@ -253,7 +256,7 @@ def test_one_fold_has_no_accuracy_and_the_report_says_so(tmp_path: Path, capsys:
     pairs = text(tmp_path / "pairs.csv", "probe,reference,fold\nP0/1,P0/2,1\nP0/1,P1/2,1\nP1/1,P2/2,1\n")
     assert "absent" in written(table, "--pairs", pairs)["accuracy"]
     run(table, "--pairs", pairs, *FEW, "--json", tmp_path / "report.json")
-    assert "the threshold is chosen on other folds, and there is one" in (printed := capsys.readouterr().out)
+    assert "the threshold is chosen on other folds; give 2 folds or more" in (printed := capsys.readouterr().out)
     assert "nan" not in printed + (tmp_path / "report.json").read_text()
 
 
@@ -281,12 +284,12 @@ def test_an_array_has_its_names_beside_it_or_where_an_option_says(tmp_path: Path
 def test_an_array_that_its_names_do_not_fit_is_one_line(tmp_path: Path) -> None:
     np.save(tmp_path / "e.npy", EMBEDDINGS)
     assert "whose faces are these?" in refusal(tmp_path / "e.npy")
-    assert "has 2 names, and" in refusal(tmp_path / "e.npy", "--names", text(tmp_path / "two.txt", "a\nb\n"))
+    assert "has 2 names, but" in refusal(tmp_path / "e.npy", "--names", text(tmp_path / "two.txt", "a\nb\n"))
     names = text(tmp_path / "e.txt", "\n".join(["a", "", *WHO[2:]]))
-    assert refusal(tmp_path / "e.npy").startswith(f"{names}: line 2: identity is '', no name")
+    assert refusal(tmp_path / "e.npy").startswith(f"{names}: line 2: identity is '', not a name")
     np.save(tmp_path / "e.npy", EMBEDDINGS[:, None])
     assert "has shape (48, 1, 8); give an array (photos, numbers)" in refusal(tmp_path / "e.npy")
-    assert "goes with embeddings in a .npy file" in refusal(write(tmp_path / "t", ALBUM), "--names", names)
+    assert "use it with embeddings in a .npy file" in refusal(write(tmp_path / "t", ALBUM), "--names", names)
 
 
 def test_the_report_is_json_that_any_reader_takes(csv: Path, tmp_path: Path) -> None:
@@ -298,19 +301,19 @@ def test_the_report_is_json_that_any_reader_takes(csv: Path, tmp_path: Path) -> 
 
 def test_a_table_without_identities_needs_a_list_of_pairs(tmp_path: Path) -> None:
     table = write(tmp_path / "table", ALBUM, identity=None)
-    assert "has no column identity; add it, or say by --pairs which photos to compare" in refusal(table)
+    assert "has no column identity; add it, or give the pairs to compare with --pairs" in refusal(table)
     listed = "probe,reference,genuine\n{0},{1},1\n{0},{4},0\n{0},{5},0\n{4},{5},1\n".format(*ALBUM.face_ids)
     pairs = text(tmp_path / "pairs.csv", listed)
     found = written(table, "--pairs", pairs)
     assert (found["genuine"], found["impostor"], found["people"], found["probes"]["people"]) == (2, 2, None, None)
-    assert found["intervals"] == {"absent": "it is not known who is compared; give the table a column identity"}
+    assert found["intervals"] == {"absent": "the identities are unknown; give the table a column identity"}
 
 
 def test_a_table_with_identities_and_one_without_are_not_compared(tmp_path: Path) -> None:
     table, other = write(tmp_path / "table", ALBUM), write(tmp_path / "other", ALBUM, identity=None)
     pairs = text(tmp_path / "pairs.csv", "probe,reference,genuine\n{},{},1\n".format(*ALBUM.face_ids))
     said = refusal(table, "--references", other, "--pairs", pairs)
-    assert said == f"{other}: has no column identity, and the other table does; give it to both or to none"
+    assert said == f"{other}: has no column identity, but the other table does; add it to both or to neither"
 
 
 def test_embeddings_of_two_recognizers_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ def test_fnmr_needs_ten_expected_false_matches(impostors: int, supported: bool) 
     if supported:
         assert fnmr_at_fmr(*scores, 0.01) == 0
         return
-    with pytest.raises(DataError, match=r"FNMR at FMR 0.01 is not given: 999 impostor scores make 9.99 false matches"):
+    with pytest.raises(
+        DataError, match=r"FNMR at FMR 0.01 can't be estimated: 999 impostor scores make 9.99 false matches"
+    ):
         fnmr_at_fmr(*scores, 0.01)
 
 
@@ -203,7 +205,7 @@ def test_a_roc_is_dense_at_low_fmr() -> None:
 @pytest.mark.parametrize("metric", [d_prime, auc, eer, roc, det])
 def test_useless_scores_are_refused_in_one_line(metric: Callable[..., object]) -> None:
     for genuine, impostor, message in (
-        ([], [0.1, 0.2], r"genuine scores have shape \(0,\): a row of at least \d is needed"),
+        ([], [0.1, 0.2], r"genuine scores have shape \(0,\); give a row of at least \d"),
         ([0.1, 0.2], [], r"impostor scores have shape \(0,\)"),
         ([[0.1], [0.2]], [0.1, 0.2], r"genuine scores have shape \(2, 1\)"),
         ([0.1, 0.2], [0.1, math.nan, math.inf], "2 of 3 impostor scores are not finite"),

@@ -85,7 +85,7 @@ def test_where_nobody_is_known_copies_are_left_out_with_their_label(tmp_path: Pa
 
 def test_where_nobody_is_known_a_list_without_labels_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.csv", "probe,reference\nA/1.jpg,A/2.jpg\n")
-    with pytest.raises(DataError, match=r"line 2: is this pair of one person.* give the list a column genuine"):
+    with pytest.raises(DataError, match=r"line 2: is this pair genuine.* add a column genuine"):
         score_list(path, nobody(), nobody())
 
 
@@ -94,14 +94,14 @@ def test_where_nobody_is_known_a_list_without_labels_is_refused(tmp_path: Path) 
     [
         ("", "pairs: lists no pairs|pairs: has no column probe"),
         ("probe,reference\n", "pairs: lists no pairs"),
-        ("a,b\n1,2\n", r"pairs: has no column probe; a list of pairs has the header probe,reference"),
+        ("a,b\n1,2\n", r"pairs: has no column probe, only a, b; give a pairs.txt, or a CSV"),
         (
             "probe,reference\nA/1.jpg,E/1.jpg\n",
             r"pairs: line 2: 'E/1.jpg' is not among the photos \(such as 'A/1.jpg'\)",
         ),
         ("probe,reference\nA/1.jpg,A/1.jpg\n", "pairs: line 2: compares A/1.jpg with itself"),
-        ("1 1\nA 1 2\n", "pairs: has 1 pairs, and its first line promises 1 x 2 x 1"),
-        ("1 1\nA 1 2\nA one B 2\n", "pairs: line 3: 'A one B 2' is not NAME 1 2, nor NAME 1 NAME 2"),
+        ("1 1\nA 1 2\n", "pairs: has 1 pairs, but its first line promises 1 x 2 x 1"),
+        ("1 1\nA 1 2\nA one B 2\n", "pairs: line 3: 'A one B 2' is not a pair; give NAME 1 2 or NAME 1 NAME 2"),
         ("1 1\nA 1 2\nA 1 B 9\n", "pairs: line 3: 'B/0009' is not among the photos"),
     ],
 )

@@ -62,7 +62,7 @@ def bad_comparisons() -> Iterator[tuple[str, Arguments, str]]:
     yield "rows", (lr[:-1], hr, who), r"probes have shape \(5, 8\): one row for each of the 6 identities is needed"
     yield "references", (lr, hr[:-1], who), r"references have shape \(5, 8\)"
     yield "flat", (lr[0], None, who), r"probes have shape \(8,\)"
-    yield "dimensions", (lr, unit(hr[:, :4]), who), r"probes are \(6, 8\), references \(6, 4\): .* one recognizer"
+    yield "dimensions", (lr, unit(hr[:, :4]), who), r"probes are \(6, 8\), references \(6, 4\); .* one recognizer"
     yield "one person", (lr, hr, ["A"] * 6), "6 photos of 1 people give no genuine or no impostor pair"
     yield "one photo each", (lr, hr, [*"ABCDEF"]), "6 photos of 6 people .* at least two photos of one of them"
     yield "nothing", (np.empty((0, 8)), None, []), "0 photos of 0 people"

@@ -1,4 +1,4 @@
-"""The command line: `ftlgan COMMAND`. It knows the arguments; each command lives in the module that does its work."""
+"""The command line, `ftlgan COMMAND`. It defines the arguments; each command is a function in its own module."""
 
 import argparse
 from importlib import import_module
@@ -12,10 +12,10 @@ from ftlgan.errors import one_line_errors
 
 @one_line_errors
 def main() -> None:
-    """The program `ftlgan`."""
+    """Run the program `ftlgan`."""
     arguments = vars(_parser().parse_args())
     module, _, function = arguments.pop("command").partition(":")
-    getattr(import_module(module), function)(**arguments)  # imported when it is asked for: `ftlgan --help` is quick
+    getattr(import_module(module), function)(**arguments)  # imported only here, so that `ftlgan --help` is quick
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, function: str, description: str) -> argparse.ArgumentParser:
-        """Add a command, which calls a function, given as `MODULE:NAME`, with its arguments by name."""
+        """Add a command that calls a function, given as `MODULE:NAME`, with its arguments by name."""
         command = commands.add_parser(name, help=description, description=f"{description[0].upper()}{description[1:]}.")
         command.set_defaults(command=function)
         return command
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         add(
             "restore",
             "ftlgan.tool.restore_command:restore",
-            "restore the small faces in photos; a killed run goes on where it stopped",
+            "restore the small faces in photos; an interrupted run resumes where it stopped",
         )
     )
 
@@ -43,14 +43,14 @@ def _parser() -> argparse.ArgumentParser:
         add(
             "match",
             "ftlgan.tool.match_command:match",
-            "compare small faces with photos of people: similarity, false match rate, likelihood ratio",
+            "compare small faces with photos of people: similarity, false match rate and likelihood ratio",
         )
     )
     add_pack_arguments(
         add(
             "pack",
             "ftlgan.tool.pack:pack",
-            "make a kit for restore and match of models that you trained: weights, and how similar faces are by size",
+            "make a kit of your trained models for restore and match: weights, and scores of test people by face size",
         )
     )
 
@@ -63,57 +63,57 @@ def _parser() -> argparse.ArgumentParser:
             "unpack",
             "ftlgan.unpack:unpack",
             "unpack a verification set of insightface (lfw.bin, ...) or a set of small faces (TinyFace, "
-            "QMUL-SurvFace, SCface): faces for embed and degrade, and pairs for verify",
+            "QMUL-SurvFace, SCface) into faces for embed and degrade, and pairs for verify",
         )
     )
 
     command = add(
         "degrade",
         "ftlgan.restoration.command:degrade",
-        "make aligned faces small and restore them by a method, into a table that embed takes",
+        "make aligned faces small and restore them with a method; the output is a table for embed",
     )
     command.add_argument(
         "source",
         type=Path,
         metavar="TABLE",
-        help="aligned faces of 112x112: a Parquet file, or a folder of them, such as faces of unpack or data/aligned",
+        help="aligned faces of 112x112: a Parquet file or a folder of them, such as data/aligned or unpacked faces",
     )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
-    command.add_argument("--res", type=int, choices=[14, 28, 56], required=True, help="how small they are made, pixels")
+    command.add_argument("--res", type=int, choices=[14, 28, 56], required=True, help="size of the small faces, pixels")
     command.add_argument(
         "--condition",
         choices=["bicubic", "lanczos", "bilinear", "box", "realistic", "held-out"],
         default="bicubic",
-        help="how they are made small (default: %(default)s)",
+        help="how the faces are made small (default: %(default)s)",
     )
     command.add_argument(
         "--method",
         default="bicubic",
         metavar="NAME|FILE",
-        help="what restores them: bicubic, realesrgan, gfpgan, or a generator.safetensors (default: %(default)s)",
+        help="method: bicubic, realesrgan, gfpgan, or a generator.safetensors file (default: %(default)s)",
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of realistic and held-out (default: %(default)s)"
+        "--seed", type=int, default=0, metavar="N", help="seed of realistic and held-out (default: %(default)s)"
     )
 
     command = add(
         "embed",
         "ftlgan.recognition.command:embed",
-        "embed photos or aligned faces by a recognizer, into a table that verify takes; a killed run goes on",
+        "embed photos or aligned faces with a recognizer, into a table for verify; an interrupted run can be resumed",
     )
     command.add_argument(
         "source",
         type=Path,
         metavar="FOLDER|TABLE",
-        help="a folder with a folder of photos for each person; or a folder of photos, for verify --pairs; or a table "
-        "of aligned faces of 112x112: a Parquet file, or a folder of them, with the columns image and face_id, and if "
-        "there are, identity and split",
+        help="a folder with a folder of photos for each person; a folder of photos, for verify --pairs; or a table of "
+        "aligned faces of 112x112: a Parquet file or a folder of them, with the columns image, face_id and, "
+        "optionally, identity and split",
     )
     command.add_argument(
         "--recognizer",
         required=True,
         metavar="NAME",
-        help="sface or dlib, which are built in, or any in recognizers of the params.yaml in this folder",
+        help="sface or dlib, which are built in, or a recognizer in the params.yaml of this folder",
     )
     command.add_argument(
         "-o",
@@ -121,27 +121,27 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE",
-        help="the .parquet file to write; photos without a usable face are listed beside it, in FILE's .rejects.csv",
+        help="the .parquet file to write; photos without a usable face are listed next to it, in FILE's .rejects.csv",
     )
     command.add_argument(
         "--aligned",
         action="store_true",
-        help="photos are aligned faces (ArcFace template, square) and taken as they are; else faces are found by the "
-        "section align of the params.yaml in this folder, or by its defaults",
+        help="photos are aligned faces (ArcFace template, square) and used unchanged; by default, faces are detected "
+        "with the settings in the section align of the params.yaml in this folder, or with its defaults",
     )
 
     add_verify_arguments(
         add(
             "verify",
             "ftlgan.verification.command:verify",
-            "judge embeddings or scores that anyone made: d', AUC, EER, FNMR, with intervals, and thresholds",
+            "evaluate your embeddings or scores: d', AUC, EER and FNMR with intervals, and thresholds",
         )
     )
 
     identify = add(
         "identify",
         "ftlgan.verification.identification.command:identify",
-        "search a gallery for each probe: rank-1, rank-5, rank-20, CMC, and FNIR at FPIR, with intervals",
+        "search a gallery for each probe: rank-1, rank-5, rank-20, CMC and FNIR at FPIR, with intervals",
     )
     add_identify_arguments(identify)
 
@@ -155,44 +155,44 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         "runs",
         "ftlgan.comparison.listing:list_runs",
-        "list the experiments of this commit: state, d', and what differs",
+        "list the experiments of this commit: state, d', and params that differ",
     )
     command.add_argument(
         "--commits",
         type=int,
         default=1,
         metavar="N",
-        help="show the last N commits and their experiments; -1: all (default: %(default)s)",
+        help="show the last N commits and their experiments; -1 shows all (default: %(default)s)",
     )
     command.add_argument(
-        "--csv", dest="as_csv", action="store_true", help="print CSV, with whole names of the params that differ"
+        "--csv", dest="as_csv", action="store_true", help="print CSV, with full names of the params that differ"
     )
 
     command = add(
-        "compare", "ftlgan.comparison.command:compare", "put the results of runs at several resolutions side by side"
+        "compare", "ftlgan.comparison.command:compare", "compare the results of runs, also at several resolutions"
     )
     command.add_argument(
         "runs",
         nargs="*",
         metavar="RUN",
         help="an experiment, a commit, a folder of metrics, or workspace (default: the experiments of this commit, and "
-        "the commit itself for a resolution that none of them has)",
+        "the commit itself if none of them has its resolution)",
     )
     command.add_argument(
         "--to",
         dest="folder",
         type=Path,
         metavar="FOLDER",
-        help="write comparison.md, comparison.csv and d_prime.png there, too",
+        help="also write comparison.md, comparison.csv and d_prime.png to FOLDER",
     )
     return parser
 
 
 def _add_draw_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder, or one to go on with")
-    command.add_argument("--people", type=int, default=200, metavar="N", help="how many people (default: %(default)s)")
-    command.add_argument("--photos", type=int, default=6, metavar="N", help="photos of each (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="which people (default: %(default)s)")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="a new or empty folder, or one to continue")
+    command.add_argument("--people", type=int, default=200, metavar="N", help="number of people (default: %(default)s)")
+    command.add_argument("--photos", type=int, default=6, metavar="N", help="photos per person (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the people (default: %(default)s)")
 
 
 def _add_unpack_arguments(command: argparse.ArgumentParser) -> None:
@@ -200,7 +200,7 @@ def _add_unpack_arguments(command: argparse.ArgumentParser) -> None:
         "source",
         type=Path,
         metavar="SET",
-        help="lfw.bin, cfp_fp.bin, agedb_30.bin or the like; or the folder of TinyFace's Testing_Set, of "
+        help="a file such as lfw.bin, cfp_fp.bin or agedb_30.bin; or the folder of TinyFace's Testing_Set, of "
         "QMUL-SurvFace's Face_Identification_Test_Set or Face_Verification_Test_Set, or of SCface",
     )
     command.add_argument(
@@ -210,7 +210,7 @@ def _add_unpack_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="a new or empty folder, for the tables faces, or gallery, probes and non_mated, and the list pairs.csv",
+        help="a new or empty folder for the tables (faces, or gallery, probes and non_mated) and the list pairs.csv",
     )
     command.add_argument(
         "--aligned", action="store_true", help="the photos of a folder are aligned faces (ArcFace template, square)"
@@ -220,5 +220,5 @@ def _add_unpack_arguments(command: argparse.ArgumentParser) -> None:
         type=float,
         default=0.7,
         metavar="SCORE",
-        help="least confidence of the detector, 0 to 1 (default: %(default)s)",
+        help="lowest confidence of the detector, 0 to 1 (default: %(default)s)",
     )

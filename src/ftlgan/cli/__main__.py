@@ -1,4 +1,4 @@
-"""`python -m ftlgan.cli`, where the program `ftlgan` is not installed."""
+"""`python -m ftlgan.cli`, for use without the installed program `ftlgan`."""
 
 from ftlgan.cli import main
 

@@ -9,7 +9,7 @@ from ftlgan.cli.options import add_json
 def add_restore_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `ftlgan.tool.restore_command.restore`."""
     command.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="a photo, a folder of photos and folders, or -: standard input"
+        "inputs", nargs="+", metavar="INPUT", help="a photo, a folder of photos and folders, or - for standard input"
     )
     command.add_argument(
         "-o",
@@ -17,38 +17,38 @@ def add_restore_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where to write faces/, photos/ with the faces put back, sheet-1.png, faces.csv and rejects.csv",
+        help="folder for faces/, photos/ with the faces put back, sheet-1.png, faces.csv and rejects.csv",
     )
-    command.add_argument("--main", action="store_true", help="restore the most central face of each photo alone")
+    command.add_argument("--main", action="store_true", help="restore only the most central face of each photo")
     command.add_argument(
         "--aligned",
         action="store_true",
         help="the photos are aligned faces (ArcFace template, square), of any size up to 112 px; nothing is detected",
     )
     command.add_argument(
-        "--scale", type=int, choices=[1, 2, 4], default=2, help="enlarge the photos so much (default: %(default)s)"
+        "--scale", type=int, choices=[1, 2, 4], default=2, help="factor to enlarge the photos (default: %(default)s)"
     )
     command.add_argument(
         "--background",
         choices=["bicubic", "realesrgan"],
         default="bicubic",
-        help="what enlarges the rest of a photo; realesrgan takes minutes a megapixel (default: %(default)s)",
+        help="method to enlarge the rest of a photo; realesrgan takes minutes per megapixel (default: %(default)s)",
     )
     command.add_argument(
         "--weights",
         nargs="+",
         default=["lfw"],
         metavar="NAME|FILE",
-        help="lfw: trained on Labeled Faces in the Wild, for research; or a generator.safetensors of yours, or several "
-        "for several resolutions, or a kit that pack made (default: lfw)",
+        help="lfw, trained on Labeled Faces in the Wild, for research; one or more generator.safetensors files, one "
+        "for each resolution; or a kit that pack made (default: lfw)",
     )
     command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
-    command.add_argument("--force", action="store_true", help="overwrite what is in FOLDER")
+    command.add_argument("--force", action="store_true", help="overwrite the outputs in FOLDER")
 
 
 def add_match_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `ftlgan.tool.match_command.match`."""
-    command.add_argument("probes", nargs="+", type=Path, metavar="PROBE", help="a photo with one face, a small one")
+    command.add_argument("probes", nargs="+", type=Path, metavar="PROBE", help="a photo with one small face")
     command.add_argument(
         "--reference",
         dest="references",
@@ -56,14 +56,14 @@ def add_match_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="PHOTO",
-        help="photos of the people that it may be, one face each; small ones are restored, too",
+        help="photos of the people to compare with, one face each; small faces are restored too",
     )
-    command.add_argument("--main", action="store_true", help="of several faces in a photo take the most central one")
+    command.add_argument("--main", action="store_true", help="use the most central face of a photo with several faces")
     command.add_argument(
         "--weights",
         default="lfw",
         metavar="NAME|FOLDER",
-        help="lfw, as of restore, or the folder of a kit that pack made (default: %(default)s)",
+        help="lfw, as in restore, or the folder of a kit that pack made (default: %(default)s)",
     )
     command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
     add_json(command)
@@ -76,7 +76,7 @@ def add_pack_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="MODEL",
-        help="generator.safetensors of a trained model, data/model/NAME/generator.safetensors; one for each resolution",
+        help="data/model/NAME/generator.safetensors of a trained model; one for each resolution",
     )
     command.add_argument(
         "-o", "--output", dest="folder", type=Path, required=True, metavar="FOLDER", help="a new folder"
@@ -86,11 +86,11 @@ def add_pack_arguments(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("data"),
         metavar="FOLDER",
-        help="the pipeline's tables: of its test people the comparisons are (default: %(default)s)",
+        help="folder of the pipeline's tables; its test people are compared (default: %(default)s)",
     )
     command.add_argument(
-        "--described", required=True, metavar="TEXT", help="whose photos these are, for those who read a match"
+        "--described", required=True, metavar="TEXT", help="description of these photos, shown to readers of a match"
     )
-    command.add_argument("--photos", type=int, default=4, metavar="N", help="of each person (default: %(default)s)")
-    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="draws of people (default: 1000)")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of degradation and draws (default: 0)")
+    command.add_argument("--photos", type=int, default=4, metavar="N", help="photos per person (default: %(default)s)")
+    command.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap draws (default: 1000)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of degradation and draws (default: 0)")

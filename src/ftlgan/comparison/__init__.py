@@ -1,1 +1,1 @@
-"""The results of several runs side by side: what `ftlgan compare` prints and writes."""
+"""The results of several runs side by side, for `ftlgan compare` and `ftlgan runs`."""

@@ -14,16 +14,16 @@ def compare(runs: list[str], folder: Path | None) -> None:
     """Print the metrics of runs at each resolution.
 
     Args:
-        runs: experiments, commits or folders. An empty list stands for the experiments of the commit that is checked
-            out, and the commit itself for a resolution that none of them has.
-        folder: where to write `comparison.md`, `comparison.csv` and `d_prime.png`; None writes nothing.
+        runs: experiments, commits or folders. If empty, the experiments of the current commit are compared, and the
+            commit itself if no experiment has its resolution.
+        folder: the folder for `comparison.md`, `comparison.csv` and `d_prime.png`; None writes nothing.
 
     Raises:
         DataError: if a run does not exist, or the runs can't be compared.
         ParamsError: if the folder is a file.
     """
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise ParamsError(f"--to {folder}: is a file; give the name of a folder")
+        raise ParamsError(f"--to {folder}: is a file; give a folder")
     found = find_runs(runs)
     rows = compare_runs(found)
     text = to_markdown(rows, found)

@@ -1,4 +1,4 @@
-"""The experiments that DVC knows, with their params and their headline, in whatever state they are."""
+"""The experiments that DVC knows, in any state, with their params and their headline."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ State = Literal["success", "queued", "running", "failed", "stale"]
 
 
 class _File(BaseModel):
-    """A file of params or metrics: `data` is missing where DVC could not read it."""
+    """A file of params or metrics; `data` is missing if DVC could not read it."""
 
     data: dict[str, Any] = {}
 
@@ -36,7 +36,7 @@ class _Revision(BaseModel):
     rev: str
     name: str | None = None
     data: _Content | None = None
-    """None where DVC could not read the revision."""
+    """None if DVC could not read the revision."""
 
 
 class _Executor(BaseModel):
@@ -44,7 +44,7 @@ class _Executor(BaseModel):
 
 
 class _Range(BaseModel):
-    """An experiment: its last revision comes first, and older checkpoints follow."""
+    """An experiment; its last revision comes first, and older checkpoints follow."""
 
     revs: Sequence[_Revision]
     executor: _Executor | None = None
@@ -61,7 +61,7 @@ class Experiment:
     """An experiment, a commit or the workspace."""
 
     name: str
-    """The name of the experiment or the branch; empty for an experiment in the queue that was given none."""
+    """The name of the experiment or the branch; empty for a queued experiment without a name."""
     commit: str
     """The abbreviated SHA; empty for the workspace."""
     state: State
@@ -71,16 +71,17 @@ class Experiment:
     params: Mapping[str, Any]
     """The content of params.yaml by dotted names."""
     d_prime: Mapping[str, float]
-    """The headline, by method; empty unless the experiment is done, with these params."""
+    """The headline of each method; empty unless the experiment is done with these params."""
 
 
 def read_experiments(commits: int) -> list[Experiment]:
-    """Return the workspace, and then each of the last commits with the experiments that started from it: one at least.
+    """Return the workspace, and then the last commits, each followed by the experiments that started from it.
 
-    This asks `dvc exp show --json`, because the state of an experiment in the queue is not in git. It takes 6 seconds.
+    This runs `dvc exp show --json`, because the state of a queued experiment is not in git. It takes 6 seconds. At
+    least one commit is returned.
 
     Args:
-        commits: how many commits to look at, from the one that is checked out backwards; -1 stands for all.
+        commits: the number of commits to read, from the current one backwards; -1 reads all.
 
     Raises:
         DataError: if DVC can't list its experiments, or there is no commit.
@@ -90,10 +91,10 @@ def read_experiments(commits: int) -> list[Experiment]:
     try:
         baselines = TypeAdapter(list[_Baseline]).validate_json(done.stdout)
     except ValidationError:
-        reason = done.stderr.strip().splitlines() or ["it prints no JSON"]
+        reason = done.stderr.strip().splitlines() or ["it printed no JSON"]
         raise DataError(f"dvc exp show: {reason[-1].removeprefix('ERROR: ')}") from None
     if len(baselines) < 2:
-        raise DataError(f"--commits {commits}: DVC lists no commit here; commit the project, or give 1 or more, or -1")
+        raise DataError(f"--commits {commits}: DVC lists no commit here; commit the project, or give -1, or 1 or more")
     return [experiment for baseline in baselines for experiment in _experiments(baseline)]
 
 
@@ -107,7 +108,7 @@ def _experiment(revision: _Revision, state: State) -> Experiment:
     content = revision.data or _Content()
     in_workspace = revision.rev == "workspace"
     params = content.params.get("params.yaml", _File()).data
-    # The metrics of an experiment that is not done are those of the commit from which it started.
+    # Until an experiment is done, DVC gives the metrics of the commit from which it started.
     metrics = content.metrics.get("metrics/metrics.json", _File()).data
     if state == SUCCESS and _is_stale(dict(leaves(params)), metrics, None if in_workspace else revision.rev):
         state = STALE
@@ -126,12 +127,12 @@ def _experiment(revision: _Revision, state: State) -> Experiment:
 
 
 def _is_stale(params: Mapping[str, Any], methods: Collection[str], commit: str | None) -> bool:
-    """Tell whether the stages in dvc.lock, of a commit or of the workspace, ran with other params than these."""
+    """Return whether the stages in dvc.lock, of a commit or of the workspace, ran with other params than these."""
     judges, teachers, conditions = (
         params.get(name) or [] for name in ("recognition.judges", "recognition.teachers", "test.conditions")
     )
     items = {"", *teachers, *matrix_items(methods, judges, conditions)}
     lock = stages_in(git("show", f"{commit}:./dvc.lock") or "") if commit else stages_in(Path("dvc.lock"))
-    declared = stages_in(Path("dvc.yaml"))  # DVC leaves in dvc.lock what is declared no more
+    declared = stages_in(Path("dvc.yaml"))  # DVC does not remove old stages from dvc.lock
     ran = {name: entry for name, entry in lock.items() if name.partition("@")[0] in declared}
     return any(params.get(name) != value for name, value in locked_params(ran, items).items())

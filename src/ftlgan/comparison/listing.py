@@ -17,19 +17,19 @@ from ftlgan.comparison.experiments import SUCCESS, Experiment, read_experiments
 from ftlgan.look import label
 
 WIDTH = 100
-"""The least width of the table in characters, and its width where there is no terminal to tell."""
+"""The least width of the table in characters, and its width without a terminal."""
 HEAD = 1
-"""The place of the commit that is checked out: after the workspace."""
+"""The index of the current commit, which follows the workspace."""
 LONGEST_VALUE = 24
-"""The characters of a param's value that the table shows; the CSV has all."""
+"""The most characters of a param's value in the table; the CSV has all."""
 
 
 def list_runs(commits: int, as_csv: bool) -> None:
-    """Print the workspace, the last commits and their experiments, a row each.
+    """Print the workspace, the last commits and their experiments, with a row for each.
 
     Args:
-        commits: how many commits to show, from the one that is checked out backwards; -1 stands for all.
-        as_csv: whether to print CSV, with whole names and values of the params that differ.
+        commits: the number of commits to show, from the current one backwards; -1 shows all.
+        as_csv: whether to print CSV, with full names and values of the params that differ.
 
     Raises:
         DataError: if DVC can't list its experiments, or there is no commit.
@@ -38,18 +38,18 @@ def list_runs(commits: int, as_csv: bool) -> None:
     if as_csv:
         write_csv(experiments)
         return
-    # A terminal that is too narrow breaks the lines, but nothing is cut.
+    # A terminal that is too narrow wraps the lines, but cuts nothing.
     console = Console(width=max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns), highlight=False)
     console.print(table(experiments, datetime.now()))
     console.print(f"d' by the first judge that is in no loss; params that differ from {_title(experiments[HEAD])}'s.")
 
 
 def table(experiments: Sequence[Experiment], now: datetime) -> Table:
-    """Return a table of the resolution, age, state and headline of experiments, and of their params that differ.
+    """Return a table of experiments: resolution, age, state, headline, and the params that differ.
 
     Args:
-        experiments: what `ftlgan.comparison.experiments.read_experiments` returned.
-        now: the local time, from which ages are counted.
+        experiments: the experiments that `ftlgan.comparison.experiments.read_experiments` returned.
+        now: the local time, to compute ages.
     """
     methods = _methods(experiments)
     states = any(experiment.state != SUCCESS for experiment in experiments)
@@ -59,7 +59,7 @@ def table(experiments: Sequence[Experiment], now: datetime) -> Table:
     for heading in ("px", "age", *(["state"] if states else [])):
         found.add_column(heading, justify="right" if heading == "px" else "left", no_wrap=True)
     for method in methods:
-        # The name in two lines, so that the column is as narrow as can be.
+        # The name is split into lines to keep the column narrow.
         found.add_column(label(method).replace("-", "-\n").replace(" ", "\n"), justify="right", no_wrap=True)
     found.add_column("what differs", overflow="fold", min_width=20)
     for experiment, differing in zip(experiments, differing_params(experiments), strict=True):
@@ -76,7 +76,7 @@ def table(experiments: Sequence[Experiment], now: datetime) -> Table:
 
 
 def write_csv(experiments: Sequence[Experiment]) -> None:
-    """Print a line for each experiment: the d' of each method, and every param in which two of them differ."""
+    """Print a CSV line for each experiment: the d' of each method, and every param that differs between experiments."""
     methods, differing = _methods(experiments), differing_params(experiments)
     params = list(dict.fromkeys(name for each in differing for name in each))
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -90,9 +90,9 @@ def write_csv(experiments: Sequence[Experiment]) -> None:
 
 
 def differing_params(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
-    """Return the params of each experiment, except the resolution, that differ from those of the commit checked out.
+    """Return the params of each experiment, except the resolution, that differ from those of the current commit.
 
-    A param that only this commit has is left out: the code of the experiment does not know it.
+    Params that only the current commit has are left out, because the experiment's code does not know them.
     """
     reference = experiments[HEAD].params
     return [
@@ -106,14 +106,14 @@ def differing_params(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the shortest end of each dotted name that is an end of no other: `steps` for `train.steps`."""
+    """Return the shortest unique end of each dotted name, such as `steps` for `train.steps`."""
     ends = {name: [name.split(".", depth)[-1] for depth in range(name.count("."), -1, -1)] for name in names}
     count = Counter(end for each in ends.values() for end in each)
     return {name: next((end for end in each if count[end] == 1), name) for name, each in ends.items()}
 
 
 def format_value(value: Any) -> str:
-    """Return a value of params.yaml as `dvc exp run -S` takes it."""
+    """Return a value of params.yaml in the form that `dvc exp run -S` takes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A comparison as a page of Markdown."""
+"""A comparison as a Markdown page."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ OTHER_HEADINGS = {
     "rank_1": "rank-1",
     "cllr": "Cllr (less is better)",
 }
-"""The columns that a table has where any of its rows has the metric."""
+"""The optional columns: a table has those for which any of its rows has the metric."""
 QUALITY_HEADINGS = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS (less is better)"}
 
 
@@ -23,15 +23,15 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
     """Return a page with a section for each judge, the image quality, the paper's own results, and the runs.
 
     Args:
-        rows: what `ftlgan.comparison.table.compare_runs` returned.
-        runs: the runs that it was given.
+        rows: the rows that `ftlgan.comparison.table.compare_runs` returned.
+        runs: the runs that it compared.
     """
     ours = [row for row in rows if row.judge != PAPER]
-    parts = ["Restored faces against high-resolution ones (lr-hr); in brackets intervals from a bootstrap over people."]
+    parts = ["Restored faces against high-resolution ones (lr-hr); intervals in brackets, by a bootstrap over people."]
     if any(row.trainings > 1 for row in ours):
         parts.append(
-            "Where runs differ in train.seed alone, a row is their mean: after the ± is the standard deviation over "
-            "these trainings, in brackets the mean ends of their intervals over people."
+            "Runs that differ only in train.seed share a row with their mean. The ± gives the standard deviation over "
+            "these trainings, the brackets the mean ends of their intervals over people."
         )
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
@@ -43,8 +43,8 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
     parts += _looks([row for row in ours if row.judge == ours[0].judge and row.method != CEILING])
     parts += [
         "## The paper's own results",
-        "Theirs: of other photographs, by another recognizer, so not to be held against those above one by one. It "
-        f"says that this mean d' is {PAPER_GAIN:.0%} above that of the best model compared.",
+        "The paper used other photos and another recognizer, so its results can't be compared directly with those "
+        f"above. It reports a mean d' {PAPER_GAIN:.0%} above that of the best other model.",
         _grid(HEADING[:4], [[row.res, "theirs", f"{row.d_prime}", f"{row.auc}"] for row in rows if row.judge == PAPER]),
         "## The runs",
         _runs(runs),
@@ -77,7 +77,7 @@ def _judged(row: Row, others: Sequence[str]) -> list[str]:
 
 
 def _estimate(row: Row, name: str, form: str) -> str:
-    """Return a metric, its standard deviation over trainings and its interval over people, as far as there are any."""
+    """Return a metric with its standard deviation over trainings and its interval over people, if it has them."""
     value, lo, hi, spread = (getattr(row, name + end, None) for end in ("", "_lo", "_hi", "_sd"))
     if value is None:
         return ""
@@ -88,7 +88,7 @@ def _estimate(row: Row, name: str, form: str) -> str:
 def _looks(rows: Sequence[Row]) -> list[str]:
     """Return the section on image quality, which does not depend on the judge.
 
-    A metric has a column if any row has it; the cell of a row without it is empty.
+    A metric has a column if any row has it; the cells of the other rows are empty.
     """
 
     def cells(row: Row, names: Sequence[str]) -> list[str]:
@@ -102,7 +102,7 @@ def _looks(rows: Sequence[Row]) -> list[str]:
 
 
 def _runs(runs: Sequence[Run]) -> str:
-    """Return the table of the runs, with the params and the versions of libraries that differ between them."""
+    """Return the table of the runs, with the params and library versions that differ between them."""
     differing = {**differing_params(runs), **differing_software(runs)}
     settings = [["" if value is None else f"{value}" for value in values] for values in differing.values()]
     cells = [
@@ -113,7 +113,7 @@ def _runs(runs: Sequence[Run]) -> str:
 
 
 def _grid(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of Markdown with aligned columns, which can be read on a terminal, too."""
+    """Return a Markdown table with aligned columns, which is also readable on a terminal."""
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     lines = [heading, ["-" * width for width in widths], *rows]
     return "\n".join(

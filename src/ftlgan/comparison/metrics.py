@@ -1,4 +1,4 @@
-"""The files in metrics/ that a comparison reads: their rows and keys, checked."""
+"""The rows and keys of the files in metrics/ that a comparison reads, with their checks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from ftlgan.params import METHODS
 
 EVERY_MODEL = "every model"
 Known = Annotated[FiniteFloat | None, BeforeValidator(lambda value: None if value == "" else value)]
-"""A number of a CSV; None where its cell is empty."""
+"""A number in a CSV; None for an empty cell."""
 
 
 class Verified(BaseModel):
@@ -18,7 +18,7 @@ class Verified(BaseModel):
 
     res: int
     condition: str = ""
-    """Empty for the ceiling, and in runs of an earlier version, which had one."""
+    """The condition; empty for the ceiling, and in runs of an earlier version, which had only one."""
     method: str
     judge: str
     protocol: str
@@ -34,11 +34,11 @@ class Verified(BaseModel):
     fnmr_1e3: Annotated[Known, Field(alias="fnmr_at_fmr_0.001")] = None
     fnmr_1e3_lo: Annotated[Known, Field(alias="fnmr_at_fmr_0.001_lo")] = None
     fnmr_1e3_hi: Annotated[Known, Field(alias="fnmr_at_fmr_0.001_hi")] = None
-    """FNMR at FMR 1e-2 and 1e-3, where there are impostor scores enough."""
+    """FNMR at FMR 1e-2 and 1e-3, if there are enough impostor scores."""
 
 
 class Identified(BaseModel):
-    """Who was found by a method and a judge: a row of metrics/identification.csv."""
+    """The identification rates of a method by a judge: a row of metrics/identification.csv."""
 
     condition: str = ""
     method: str
@@ -50,7 +50,7 @@ class Identified(BaseModel):
 
 
 class Calibrated(BaseModel):
-    """The cost of the likelihood ratios of a method and a judge: a row of metrics/calibration/calibration.csv."""
+    """The cost of the likelihood ratios of a method by a judge: a row of metrics/calibration/calibration.csv."""
 
     condition: str = ""
     method: str
@@ -62,7 +62,7 @@ class Calibrated(BaseModel):
 
 
 class Listed(BaseModel):
-    """How well the pairs of a list were judged: a row of metrics/pairs.csv."""
+    """The accuracy of a method by a judge on a list of pairs: a row of metrics/pairs.csv."""
 
     condition: str = ""
     method: str
@@ -84,7 +84,7 @@ class Difference(BaseModel):
 
 
 class Quality(BaseModel):
-    """How similar the faces of a method are to their high-resolution twins: a row of metrics/quality.json."""
+    """The similarity of a method's faces to their high-resolution twins: a row of metrics/quality.json."""
 
     condition: str = ""
     method: str
@@ -104,17 +104,17 @@ class Judge(BaseModel):
 
     sha256: str
     white_for: Sequence[str] = ()
-    """The models whose loss has seen it; `EVERY_MODEL` stands for all that are trained here."""
+    """The models whose loss has seen the judge; `EVERY_MODEL` stands for all models that are trained here."""
 
     def box(self, method: str) -> str:
-        """Tell what it is to a method: `WHITE` if the method's loss has seen it, else `BLACK`."""
+        """Return `WHITE` if the method's loss has seen the judge, else `BLACK`."""
         trained = method not in (*METHODS, CEILING)
         return WHITE if method in self.white_for or (trained and EVERY_MODEL in self.white_for) else BLACK
 
     @model_validator(mode="before")
     @classmethod
     def read_earlier_form(cls, values: Any) -> Any:
-        """Take what runs of an earlier version say: `box`, of all models at once."""
+        """Convert the form of earlier versions, which had one `box` for all models."""
         if isinstance(values, dict) and "box" in values:
             white = str(values.pop("box")).startswith("white")
             return {**values, "white_for": [EVERY_MODEL] if white else []}
@@ -128,19 +128,19 @@ class Origin(BaseModel):
     split: Mapping[str, Any]
     judges: Mapping[str, Judge]
     conditions: Annotated[Mapping[str, Any], Field(min_length=1)]
-    """What the test faces went through; the headline is by the first."""
+    """The conditions of the test faces; the first is the headline's."""
     software: Mapping[str, str] = {}
     """The versions of the libraries that computed the results; empty for runs made before they were recorded."""
 
     @property
     def condition(self) -> str:
-        """The headline's."""
+        """The condition of the headline."""
         return next(iter(self.conditions))
 
     @model_validator(mode="before")
     @classmethod
     def read_earlier_form(cls, values: Any) -> Any:
-        """Take what runs of an earlier version say: all of their faces went through one degradation."""
+        """Convert the form of earlier versions, in which one degradation made all faces small."""
         earlier = values.get("degradation") if isinstance(values, dict) and "conditions" not in values else None
         return (
             {**values, "conditions": {earlier["kernel"]: {}}}
@@ -151,7 +151,7 @@ class Origin(BaseModel):
     @field_validator("split")
     @classmethod
     def read_earlier_counts(cls, split: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Take runs of an earlier version, which trained on people with two photos or more alone, and counted none."""
+        """Add counts of 0 to runs of earlier versions, which trained only on people with at least two photos."""
         none = {"single_photo_people": 0, "unlabelled_photos": 0, "native_photos": 0}
         train = split.get("train", {})
         return {**split, "train": none | train} if isinstance(train, dict) else split

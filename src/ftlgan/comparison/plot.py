@@ -1,7 +1,7 @@
 """A plot of d' against resolution."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -15,21 +15,21 @@ from ftlgan.evaluation.judging import CEILING, WHITE
 from ftlgan.look import LOOK, colour, label
 
 MARKERS = "osD^vP*X"
-"""The markers of the methods in their order, by which you can tell them apart in grey, too."""
+"""The markers of the methods in order, to tell them apart in grayscale too."""
 TITLE_WIDTH = 45
-"""The characters of a panel's title that fit above it."""
+"""The most characters of a panel's title that fit above it."""
 SPACING = 0.06
-"""The distance between methods, in octaves of resolution, so that no interval hides another."""
+"""The distance between methods in octaves of resolution, so that no interval hides another."""
 
 
 @style.context(LOOK)
 def resolution_plot(rows: Sequence[Row]) -> Figure:
-    """Return a figure with a panel for each judge: the d' of each method and of the ceiling by resolution.
+    """Return a figure of d' over the resolution for each method and the ceiling, with a panel for each judge.
 
-    The paper's own d' are not in it, because they are of other photographs and another recognizer.
+    The paper's own d' are left out, because the paper used other photos and another recognizer.
 
     Args:
-        rows: what `ftlgan.comparison.table.compare_runs` returned.
+        rows: the rows that `ftlgan.comparison.table.compare_runs` returned.
     """
     shown = [row for row in rows if row.res != MEAN and row.judge != PAPER]
     judges = list(dict.fromkeys(row.judge for row in shown))
@@ -57,7 +57,7 @@ def _draw(axes: Axes, rows: Sequence[Row]) -> None:
     for index, name in enumerate(names):
         own = [row for row in rows if row.method == name]
         d_prime = [row.d_prime for row in own]
-        # With two or three people, d' may lie outside its percentile interval, which errorbar refuses.
+        # With two or three people, d' may lie outside its percentile interval; errorbar would raise an error.
         lower = [0 if row.d_prime_lo is None else max(0, row.d_prime - row.d_prime_lo) for row in own]
         upper = [0 if row.d_prime_hi is None else max(0, row.d_prime_hi - row.d_prime) for row in own]
         x = [int(row.res) * 2 ** (SPACING * (index - (len(names) - 1) / 2)) for row in own]

@@ -17,15 +17,15 @@ from ftlgan.repository import Stages, git, stages_in
 METRICS = "metrics"
 HEAD = "HEAD"
 WORKSPACE = "workspace"
-"""The name of the run whose metrics lie in `METRICS` here."""
+"""The name of the run whose metrics are in the folder `METRICS` here."""
 SEED = "train.seed"
-"""The param in which trainings of one row may differ."""
+"""The only param that may differ between the trainings of one row."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one run of the pipeline found."""
+    """The metrics and params of one run of the pipeline."""
 
     name: str
     commit: str
@@ -35,36 +35,35 @@ class Run:
     params: Mapping[str, Any]
     """The params that the stages ran with, by dotted names; empty for a folder that has only metrics."""
     verification: Sequence[Verified]
-    """This and what follows is of the headline's condition alone."""
+    """The rows of the headline's condition, as in all fields that follow."""
     differences: Sequence[Difference]
     quality: Sequence[Quality]
     identification: Sequence[Identified] = ()
     calibration: Sequence[Calibrated] = ()
     pairs: Sequence[Listed] = ()
-    """These three are empty for runs of an earlier version, and the last one without a list of pairs."""
+    """These three are empty for runs of earlier versions; `pairs` is also empty without a list of pairs."""
 
 
 class _Project(NamedTuple):
-    """The place of a run."""
+    """The commit or folder of a run."""
 
     commit: str
     read: Callable[[str], str | None]
-    """Return the text of the file at a path from the root, or None where there is no such file."""
+    """Returns the text of the file at a path from the root; None if there is no such file."""
 
 
 def find_runs(names: Iterable[str]) -> list[Run]:
-    """Return the runs with some names, in the order of resolution.
+    """Find runs by name, and return them in the order of resolution.
 
-    A resolution has one run, or several trainings: runs whose params differ in `SEED` alone. Of runs with the same
-    metrics one is taken.
+    A resolution may have several runs only if they are trainings whose params differ only in `SEED`. Runs with the same
+    metrics are returned once.
 
     Args:
         names: DVC experiments, commits, folders with metrics, or `WORKSPACE`. Without names, the runs are the
-            experiments that started from the commit that is checked out, and that commit if no experiment has its
-            resolution.
+            experiments that started from the current commit, and that commit if no experiment has its resolution.
 
     Raises:
-        DataError: if a run does not exist or its metrics are damaged, or if two runs of one resolution differ in more.
+        DataError: if a run does not exist, its metrics are damaged, or two runs of one resolution differ in more.
     """
     asked = {name: _find_project(name) for name in names}
     if not asked and git("rev-parse", HEAD) is None:
@@ -86,14 +85,14 @@ def find_runs(names: Iterable[str]) -> list[Run]:
 
 
 def _require_same_but_seed(one: Run, other: Run) -> None:
-    """Raise a `DataError` where two runs of a resolution are not trainings of one row."""
+    """Raise a `DataError` if two runs of a resolution do not differ only in their seed."""
     differing = [name for name in _differing([one.params, other.params]) if name != SEED]
     seeds = [run.params.get(SEED) for run in (one, other)]
     if differing or None in seeds or seeds[0] == seeds[1]:
-        what = f"in {', '.join(differing[:3])}" if differing else f"but not in {SEED} alone, as far as dvc.lock tells"
+        what = f"in {', '.join(differing[:3])}" if differing else f"but not only in {SEED}, according to dvc.lock"
         raise DataError(
             f"{one.name} and {other.name} are both of {one.res} px and differ {what}; name one for each resolution, or "
-            f"trainings that differ in {SEED} alone: ftlgan compare {one.name} ..."
+            f"trainings that differ only in {SEED}: ftlgan compare {one.name} ..."
         )
 
 
@@ -101,7 +100,7 @@ def differing_params(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """Return the params that differ, except the resolution.
 
     Returns:
-        The values of a param in the order of the runs, None where a run does not have it, by dotted name.
+        The values of each param by dotted name, in the order of the runs; None for runs without it.
     """
     differing = _differing([run.params for run in runs])
     return {name: values for name, values in differing.items() if name != "res"}
@@ -111,13 +110,13 @@ def differing_software(runs: Sequence[Run]) -> dict[str, list[str | None]]:
     """Return the libraries whose versions differ.
 
     Returns:
-        The versions of a library in the order of the runs, None where a run does not record it, by name.
+        The versions of each library by name, in the order of the runs; None for runs that did not record it.
     """
     return _differing([run.origin.software for run in runs])
 
 
 def _differing(tables: Sequence[Mapping[str, T]]) -> dict[str, list[T | None]]:
-    """Return the keys whose values differ between the tables that are not empty, with the value of every table."""
+    """Return the values in every table of those keys that differ between non-empty tables."""
     known = [table for table in tables if table]
     names = dict.fromkeys(name for table in known for name in table)
     return {
@@ -133,12 +132,12 @@ def _read(name: str, project: _Project) -> Run:
     resolutions = {row.res for row in verification}
     if len(resolutions) != 1 or judges != {row.judge for row in verification}:
         raise DataError(
-            f"{name}: {METRICS}/verification.csv should be of one resolution, with a row {CEILING!r} for each judge; "
+            f"{name}: {METRICS}/verification.csv should have one resolution, and a row {CEILING!r} for each judge; "
             "run `dvc repro` there"
         )
     origin = _parsed(name, project, "origin.json", Origin)
     if unknown := judges - origin.judges.keys():
-        raise DataError(f"{name}: {METRICS}/origin.json does not know the judge {min(unknown)}; run `dvc repro` there")
+        raise DataError(f"{name}: {METRICS}/origin.json has no judge {min(unknown)}; run `dvc repro` there")
     differences = _parsed(name, project, "differences.csv", list[Difference])
     quality = _parsed(name, project, "quality.json", list[Quality], default="[]")
     identification = _parsed(name, project, "identification.csv", list[Identified], default="")
@@ -165,9 +164,9 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
 
     Args:
         name: the name of the run.
-        project: the place of the run.
+        project: the commit or folder of the run.
         file: the name of the file in `METRICS`.
-        kind: the type of the content; that of a CSV is a list of rows.
+        kind: the type of the content; for a CSV, a list of rows.
         default: the text to parse if there is no such file.
 
     Raises:
@@ -175,7 +174,7 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
     """
     text = project.read(f"{METRICS}/{file}") or default
     if text is None:
-        here = "`dvc exp run`, or `dvc repro` and commit what it wrote, in the root of the project"
+        here = "`dvc exp run` in the root of the project, or `dvc repro` and commit its outputs"
         remedy = here if project.commit else "`dvc repro` there"
         raise DataError(f"{name}: has no {METRICS}/{file}; run {remedy}")
     form = TypeAdapter(kind)
@@ -192,20 +191,20 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
 
 
 def _params(project: _Project, verification: Sequence[Verified], conditions: Collection[str]) -> dict[str, Any]:
-    """Return the params in dvc.lock, because params.yaml may have been changed since the run.
+    """Return the params in dvc.lock, because params.yaml may have changed since the run.
 
     Args:
-        project: the place of the run.
-        verification: names the methods and judges of the run. DVC leaves the stages of other ones in dvc.lock, with
-            the params of earlier runs.
-        conditions: those of the run.
+        project: the commit or folder of the run.
+        verification: the rows that name the methods and judges of the run. For others, dvc.lock may still have stages
+            with the params of earlier runs.
+        conditions: the conditions of the run.
     """
     items = matrix_items({row.method for row in verification}, {row.judge for row in verification}, conditions)
     return locked_params(stages_in(project.read("dvc.lock") or ""), {"", *items})
 
 
 def matrix_items(methods: Collection[str], judges: Collection[str], conditions: Collection[str]) -> set[str]:
-    """Return the names that DVC may give to stages of a matrix after the @; those of earlier versions, too."""
+    """Return the names that DVC may put after the @ of matrix stages, including those of earlier versions."""
     pairs = [f"{method}-{judge}" for method in methods for judge in judges]
     named = {*methods, *judges, *pairs}
     return {*named, *conditions, *(f"{name}-{condition}" for name in named for condition in conditions)}
@@ -215,8 +214,8 @@ def locked_params(stages: Stages, items: Container[str]) -> dict[str, Any]:
     """Return the params that stages in dvc.lock ran with, by dotted names.
 
     Args:
-        stages: those in dvc.lock.
-        items: the items of their matrices that count; an empty name stands for the stages without a matrix.
+        stages: the stages in dvc.lock.
+        items: the matrix items to include; an empty name includes the stages without a matrix.
     """
     found: dict[str, Any] = {}
     for stage, entry in stages.items():
@@ -240,7 +239,7 @@ def _find_project(name: str) -> _Project:
 
 
 def _head_experiments() -> dict[str, _Project]:
-    """Return the experiments that started from the commit that is checked out, by name."""
+    """Return the experiments that started from the current commit, by name."""
     head = git("rev-parse", "HEAD")
     found = _experiments(f"/{head[:2]}/{head[2:]}") if head else {}
     return {reference.rpartition("/")[2]: _commit_project(sha) for reference, sha in found.items()}
@@ -249,20 +248,20 @@ def _head_experiments() -> dict[str, _Project]:
 def _experiments(baseline: str = "") -> dict[str, str]:
     """Return the SHA of each experiment by its git reference, refs/exps/BA/SELINE.../NAME.
 
-    DVC's own list, `dvc.repo.Repo.experiments.ls`, takes the lock of the repository: when it was tried, it failed
-    while another DVC command held the lock, and on a read-only file system. `dvc.api.exp_show` takes no lock, but
-    4 to 7 seconds, where git takes a few milliseconds.
+    DVC's own list, `dvc.repo.Repo.experiments.ls`, takes the repository's lock. When we tried it, it failed while
+    another DVC command held the lock, and on a read-only file system. `dvc.api.exp_show` needs no lock, but takes 4 to
+    7 seconds; git takes a few milliseconds.
 
     Args:
-        baseline: the end of the references' folder, for the experiments that started from one commit.
+        baseline: the end of the references' folder, to list only the experiments that started from one commit.
     """
     listed = git("for-each-ref", "--format=%(refname) %(objectname)", f"refs/exps{baseline}") or ""
     found = dict(line.split() for line in listed.splitlines())
-    return {name: sha for name, sha in found.items() if name.count("/") == 4}  # not refs/exps/exec, which is DVC's own
+    return {name: sha for name, sha in found.items() if name.count("/") == 4}  # without DVC's internal refs/exps/exec
 
 
 def _folder_project(folder: Path) -> _Project:
-    """Return the project in a folder, which may also be its folder of metrics, or a copy of the metrics."""
+    """Return the project in a folder; the folder may also be its metrics folder, or a copy of that."""
     if not (folder / METRICS).is_dir() and folder.name == METRICS:
         folder = folder.parent
 
@@ -274,9 +273,9 @@ def _folder_project(folder: Path) -> _Project:
 
 
 def _commit_project(sha: str) -> _Project:
-    """Return the project as it is in a commit, with the files in git and those in DVC's cache.
+    """Return the project in a commit, with the files in git and those in DVC's cache.
 
-    `ftlgan compare` of five experiments took 6.4 s this way and 4.0 s with `git show`: the import of DVC is slow.
+    `ftlgan compare` of five experiments took 6.4 s this way and 4.0 s with `git show`, because importing DVC is slow.
     """
     from dvc.api import DVCFileSystem  # pyright: ignore[reportPrivateUsage] - DVC documents it under this name
     from dvc.exceptions import DvcException
@@ -287,7 +286,7 @@ def _commit_project(sha: str) -> _Project:
     def read(file: str) -> str | None:
         try:
             return str(files.read_text(str(root / file), encoding="utf-8", errors="replace"))
-        except (FileNotFoundError, DvcException):  # DvcException: there is no such file, and dvc.yaml is damaged
+        except (FileNotFoundError, DvcException):  # DvcException if the file is missing and dvc.yaml is damaged
             return None
 
     return _Project(git("rev-parse", "--short", sha) or "", read)

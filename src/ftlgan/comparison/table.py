@@ -14,30 +14,30 @@ from ftlgan.evaluation.judging import BASELINE, BLACK, CEILING, HR_HR, LR_HR, WH
 from ftlgan.params import METHODS
 
 MEAN = "mean"
-"""The value of `Row.res` in a mean over resolutions."""
+"""The value of `Row.res` in means over resolutions."""
 ROW_METRICS = {"method", "d_prime", "d_prime_lo", "d_prime_hi", "auc", "auc_lo", "auc_hi"}
 """The fields that a row takes from metrics/verification.csv."""
 OTHER_METRICS = ("tar_at_far_1e2", "tar_at_far_1e3", "accuracy", "rank_1", "cllr")
-"""The metrics beside d' and AUC that a row has where the run has them, each with its interval."""
+"""The metrics besides d' and AUC, with their intervals, that a row has if the run has them."""
 VARYING = ("d_prime", "auc", *OTHER_METRICS)
-"""The metrics of which a row has the standard deviation over trainings."""
+"""The metrics for which a row has the standard deviation over trainings."""
 QUALITY = ("psnr", "ssim", "lpips")
 """The fields that a row takes from metrics/quality.json."""
 PAPER = "the paper's"
-"""The value of `Row.judge` in the paper's own results: a recognizer that we do not know."""
+"""The value of `Row.judge` in the paper's own results, whose recognizer is unknown."""
 PAPER_METRICS = {"14": (1.099, 0.78), "28": (2.112, 0.92), "56": (3.049, 0.98)}
-"""The d' and AUC of FTLGAN in the paper, by resolution. It used other photographs and another recognizer."""
+"""The d' and AUC of FTLGAN in the paper, by resolution. The paper used other photos and another recognizer."""
 PAPER_GAIN = 0.21
-"""The gain of FTLGAN's mean d' over that of the best model compared, as the paper reports it."""
+"""The relative gain of FTLGAN's mean d' over that of the best other model, as reported in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The metrics of a method by a judge at a resolution: those of lr-hr, or of hr-hr for the high-resolution faces."""
+    """The metrics of a method by a judge at a resolution, under lr-hr, or hr-hr for the high-resolution faces."""
 
     judge: str
     box: str | None = None
-    """What the judge is to the method: `WHITE` if the method's loss has seen it, else `BLACK`; None in the paper's."""
+    """`WHITE` if the method's loss has seen the judge, else `BLACK`; None in the paper's results."""
     res: str
     """The resolution in pixels, or `MEAN`."""
     method: str
@@ -55,7 +55,7 @@ class Row:
     tar_at_far_1e3_hi: float | None = None
     """The true accept rate, 1 - FNMR, at FAR (FMR) 1e-2 and 1e-3."""
     accuracy: float | None = None
-    """The mean over the folds of a list of pairs."""
+    """The mean accuracy over the folds of a list of pairs."""
     rank_1: float | None = None
     rank_1_lo: float | None = None
     rank_1_hi: float | None = None
@@ -63,8 +63,8 @@ class Row:
     cllr_lo: float | None = None
     cllr_hi: float | None = None
     trainings: int = 1
-    """How many trainings this is the mean of, which differ in their seed alone. Each end of an interval over people is
-    the mean of the ends, too."""
+    """The number of trainings, which differ only in their seed. The row has their mean metrics, and the mean ends of
+    their intervals over people."""
     d_prime_sd: float | None = None
     auc_sd: float | None = None
     tar_at_far_1e2_sd: float | None = None
@@ -72,15 +72,15 @@ class Row:
     accuracy_sd: float | None = None
     rank_1_sd: float | None = None
     cllr_sd: float | None = None
-    """The standard deviation over trainings; None of one training, of methods that are not trained here, and of means
-    over resolutions."""
+    """The standard deviation over trainings; None for a single training, for methods that are not trained here, and for
+    means over resolutions."""
     best_other: str | None = None
-    """The other method with the highest d'; the high-resolution faces don't count."""
+    """The other method with the highest d', without the ceiling."""
     gain: float | None = None
     """The d' minus that of `best_other`."""
     gain_lo: float | None = None
     gain_hi: float | None = None
-    """The paired interval of the gain is `gain_lo` to `gain_hi`, where the run has it."""
+    """The paired interval of the gain; None if the run does not have it."""
     gain_sd: float | None = None
     """The standard deviation of the gain over trainings."""
     gap_closed: float | None = None
@@ -92,15 +92,15 @@ class Row:
 
 
 def compare_runs(runs: Sequence[Run]) -> list[Row]:
-    """Return the rows of each judge, those that a loss has seen last, and then the paper's own.
+    """Return the rows of each judge, first of judges that no loss has seen, and then the paper's own.
 
-    The rows of a judge are in the order of resolution; the means over resolutions follow them.
+    The rows of a judge are in the order of resolution, followed by the means over resolutions.
 
     Args:
-        runs: of each resolution one run, or several trainings, with the same test people.
+        runs: one run or several trainings for each resolution, with the same test people.
 
     Raises:
-        DataError: if photos, split, judges or the headline's condition of the runs differ.
+        DataError: if photos, split, judges or the headline's condition differ between runs.
     """
     _require_same_question(runs)
     rows: list[Row] = []
@@ -114,9 +114,9 @@ def compare_runs(runs: Sequence[Run]) -> list[Row]:
 
 
 def methods_by_box(rows: Iterable[Row]) -> dict[str, list[str]]:
-    """Return the methods to which the judge of the rows is a `WHITE` and a `BLACK` box.
+    """Return the methods for which the judge of the rows is a `WHITE` box, and those for which it is a `BLACK` box.
 
-    A judge that is both to a method, in runs whose losses differ, is white to it.
+    If it is both for a method, in runs with different losses, it counts as white.
     """
     boxes: dict[str, str] = {}
     for row in rows:
@@ -126,7 +126,7 @@ def methods_by_box(rows: Iterable[Row]) -> dict[str, list[str]]:
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
-    """Write a line for each row, with six digits; a field that a row does not have is empty."""
+    """Write a CSV line for each row, with six digits; missing values are empty."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
         writer.writeheader()
@@ -136,7 +136,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _require_same_question(runs: Sequence[Run]) -> None:
-    """Raise a `DataError` where photos, people, judges or condition differ, because then no metrics compare."""
+    """Raise a `DataError` if photos, people, judges or condition differ, because then metrics are not comparable."""
     first = runs[0]
     for run in runs:
         for what, one, other in (
@@ -146,7 +146,7 @@ def _require_same_question(runs: Sequence[Run]) -> None:
             ("condition of the test", first.origin.condition, run.origin.condition),
         ):
             if one != other:
-                raise DataError(f"{first.name} and {run.name}: {what}: {one} and {other}; compare runs of the same")
+                raise DataError(f"{first.name} and {run.name}: {what}: {one} and {other}; compare runs that agree")
 
 
 def _digests(run: Run) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _digests(run: Run) -> dict[str, str]:
 
 
 def _rows_of_trainings(trainings: Sequence[Run], judge: str) -> list[Row]:
-    """Return the rows of one judge and resolution: of one run, or the means of several trainings."""
+    """Return the rows of one judge and resolution, as means over trainings if there are several."""
     of_each = [_run_rows(run, judge) for run in trainings]
     rows = _standing([_mean_row(same) for same in zip(*of_each, strict=True)])
     d_primes = [{row.method: row.d_prime for row in rows} for rows in of_each]
@@ -182,7 +182,7 @@ def _run_rows(run: Run, judge: str) -> list[Row]:
 
 
 def _other_metrics(verified: Verified, *others: Identified | Calibrated | Listed | None) -> dict[str, float | None]:
-    """Return `OTHER_METRICS` and their intervals, as far as there are any."""
+    """Return those of `OTHER_METRICS` that exist, with their intervals."""
     known: dict[str, float | None] = {}
     for rate in ("1e2", "1e3"):
         for end, of_fnmr in (("", ""), ("_lo", "_hi"), ("_hi", "_lo")):
@@ -194,7 +194,7 @@ def _other_metrics(verified: Verified, *others: Identified | Calibrated | Listed
 
 
 def _mean_row(same: Sequence[Row]) -> Row:
-    """Return the mean of a method's rows of several trainings; what one of them lacks, the mean lacks."""
+    """Return the mean of a method's rows over trainings, without the metrics that any of them lacks."""
     if len(same) == 1:
         return same[0]
     first = same[0]
@@ -207,13 +207,13 @@ def _mean_row(same: Sequence[Row]) -> Row:
 
 
 def _spread(values: Sequence[float | None]) -> float | None:
-    """Return the standard deviation, with one degree of freedom less; None if a value is unknown or alone."""
+    """Return the sample standard deviation (n - 1); None if a value is unknown, or there is only one."""
     known = [value for value in values if value is not None]
     return statistics.stdev(known) if len(known) == len(values) > 1 else None
 
 
 def _standing(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of one judge and resolution with their gain and the share of the gap that they close."""
+    """Return the rows of one judge and resolution with their gain and the share of the gap they close."""
     d_prime = {row.method: row.d_prime for row in rows}
     gap = d_prime[CEILING] - d_prime.get(BASELINE, d_prime[CEILING])
     placed: list[Row] = []
@@ -230,7 +230,7 @@ def _standing(rows: Sequence[Row]) -> list[Row]:
 
 
 def _gain_spread(trainings: Sequence[Run], d_primes: Sequence[dict[str, float]], row: Row) -> dict[str, float | None]:
-    """Return the paired interval of a gain, its ends the means over trainings, and its standard deviation over them."""
+    """Return the paired interval of a gain, with ends averaged over trainings, and its standard deviation over them."""
     ends = [_gain_interval(run, row) for run in trainings]
     found: dict[str, float | None] = {
         name: _mean([interval.get(name) for interval in ends]) for name in ("gain_lo", "gain_hi")
@@ -241,7 +241,7 @@ def _gain_spread(trainings: Sequence[Run], d_primes: Sequence[dict[str, float]],
 
 
 def _gain_interval(run: Run, row: Row) -> dict[str, float]:
-    """Return the paired interval of a gain; a run has the difference of two methods in one of its two orders."""
+    """Return the paired interval of a gain; a run has the difference of two methods in only one order."""
     for found in run.differences:
         if (found.judge, found.protocol) == (row.judge, LR_HR):
             if (found.method, found.baseline) == (row.method, row.best_other):
@@ -254,7 +254,7 @@ def _gain_interval(run: Run, row: Row) -> dict[str, float]:
 def _means(groups: Sequence[Sequence[Row]]) -> list[Row]:
     """Return the means over resolutions of the methods that every run has.
 
-    They have no intervals, because a run does not keep its bootstrap samples.
+    They have no intervals, because a run does not store its bootstrap samples.
     """
     if len(groups) < 2:
         return []

@@ -1,1 +1,1 @@
-"""Evaluation: what the restored faces are worth, where each result comes from, and pictures of both."""
+"""Evaluation: the metrics of the restored faces, the provenance of each result, and plots."""

@@ -1,8 +1,8 @@
 """Embeddings of validation and test people -> likelihood ratios, for every condition, method, judge and protocol.
 
-A calibration is fitted on the validation people and reported on the test people, who went through the same condition
-and method. The validation people also chose among the averages of a model's weights, by its teacher, so that on a model
-and its teacher they are a little better than strangers; the test people show by how much a calibration is off.
+A calibration is fitted on the validation people and reported on the test people, under the same condition and method.
+A model's EMA weights were selected on the validation people, as judged by its teacher. So the scores of a model by its
+teacher are slightly better on them than on other people. The test people show how far a calibration is off.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,33 +22,33 @@ from ftlgan.verification.report import columns
 from ftlgan.verification.tables import copies
 
 METRICS = ("cllr", "cllr_min", "cllr_cal", "eer")
-"""What is reported of a calibration."""
+"""The metrics reported for a calibration."""
 
 Probes = Mapping[tuple[str, str], Embedded]
-"""Restored faces by condition and method."""
+"""The restored faces, by condition and method."""
 
 
 @dataclass(frozen=True)
 class People:
-    """The faces of one split as one judge sees them."""
+    """The faces of one split, embedded by one judge."""
 
     references: Embedded
-    """High resolution."""
+    """The high-resolution faces."""
     probes: Probes
 
 
 @dataclass(frozen=True)
 class Calibrated(Judged):
-    """The calibration of one method before one judge under one condition and protocol."""
+    """The calibration of one method for one judge, condition and protocol."""
 
     fitted: tuple[Calibration, CalibrationReport] | None
-    """The calibration, and its report on the test people; None: it could not be had."""
+    """The calibration, and its report on the test people; None if it could not be fitted or tested."""
     reason: str
-    """Why it could not be had."""
+    """The reason why `fitted` is None; else empty."""
 
     @property
     def file(self) -> PurePath:
-        """Where the calibration is kept in the folder of all: PROTOCOL/CONDITION/METHOD/JUDGE.json."""
+        """The file of the calibration in the folder of all calibrations: PROTOCOL/CONDITION/METHOD/JUDGE.json."""
         return PurePath(self.protocol, self.condition, self.method, f"{self.judge}.json")
 
 
@@ -62,20 +62,20 @@ def calibrate(
     confidence: float,
     seed: int,
 ) -> list[Calibrated]:
-    """Calibrate the scores of one judge: the ceiling first, then each method, condition and protocol.
+    """Calibrate the scores of one judge: first the ceiling, then each method, condition and protocol.
 
     Args:
-        judge: its name.
-        val: on whom calibrations are fitted; byte-identical copies among them do not count.
-        test: on whom they are reported.
+        judge: the judge's name.
+        val: the validation people, to fit on; byte-identical copies among their photos are left out.
+        test: the test people, to report on.
         protocols: `lr-hr`, `lr-lr`, or both.
         res: width and height of the small faces, pixels.
-        replicates: bootstrap draws of people.
-        confidence: of the intervals.
-        seed: of the draws.
+        replicates: the number of bootstrap draws.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the draws.
 
     Raises:
-        DataError: if a method's faces are not of the references or not those of the other methods.
+        DataError: if a method's faces are not those of the references or of the other methods.
     """
     for people in (val, test):
         check_probes(judge, people.references, people.probes)
@@ -90,7 +90,7 @@ def calibrate(
             calibration = fit(scores, val.references.recognizer, "cosine", *described, replicates, confidence, seed)
             tested = _count(test, condition, method, protocol)
             fitted = calibration, report(calibration.line, tested, replicates, confidence, seed)
-        except DataError as error:  # too few people, or scores that say nothing: it stands in the table
+        except DataError as error:  # too few people, or useless scores: the table gives the reason
             reason = str(error)
         found.append(Calibrated(condition, method, judge, protocol, fitted, reason))
     return found

@@ -1,12 +1,13 @@
 """The contact sheet: the same test faces, high resolution, low resolution, and restored by each method."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from matplotlib import style
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -17,9 +18,9 @@ from ftlgan.look import DPI, LOOK, colour, label
 Faces = Sequence[NDArray[np.uint8]]
 
 GUTTER = 6
-"""Pixels between the faces, and around them."""
+"""The width of the space between and around the faces, pixels."""
 HEADING = 26
-"""Pixels above the faces."""
+"""The height of the heading above the faces, pixels."""
 
 
 def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) -> dict[str, list[np.ndarray]]:
@@ -27,9 +28,9 @@ def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) 
 
     Args:
         data: the folder of the pipeline's tables.
-        condition: what the small faces went through.
-        methods: whose restored faces to show.
-        people: how many.
+        condition: the condition of the small faces.
+        methods: the methods to show.
+        people: the number of people to show.
 
     Returns:
         A column of faces, uint8 RGB, for each heading.
@@ -46,28 +47,28 @@ def read_sheet(data: Path, condition: str, methods: Sequence[str], people: int) 
     def faces(folder: Path) -> list[np.ndarray]:
         table = read_faces(folder, ["face_id", "identity", "image"], ["test"])
         own = [table["face_id"].index(face_id).as_py() for face_id in shown]
-        # A native face has no twin: it stands beside another photo of the person.
+        # A native face has no twin, so another photo of the person is shown.
         rows = [
             row if row >= 0 else table["identity"].index(who).as_py()
             for row, who in zip(own, small["identity"].take(first), strict=True)
         ]
-        return [decode_face(image) for image in table["image"].take(rows).to_pylist()]
+        return [decode_face(image) for image in table["image"].take(pa.array(rows, pa.int64())).to_pylist()]
 
     return {heading: faces(folder) for heading, folder in tables.items()}
 
 
 @style.context(LOOK)
 def contact_sheet(columns: Mapping[str, Faces]) -> Figure:
-    """Draw faces side by side, pixel by pixel; smaller ones are enlarged so that their pixels are seen.
+    """Draw faces side by side, pixel by pixel; smaller faces are enlarged so that their pixels are visible.
 
-    The lowest bit of each colour is not kept: nobody sees it, and it would make a quarter of the file.
+    The lowest bit of each color is dropped: it is invisible, and would take a quarter of the file.
 
     Args:
-        columns: method, or `hr` or `lr` -> faces, uint8 RGB (H, W, 3); row k of every column is the same photo.
-            Without faces there is nothing but headings.
+        columns: the faces, uint8 RGB (H, W, 3), by method or `hr` or `lr`. Row k of every column is the same photo.
+            Without faces, only the headings are drawn.
 
     Raises:
-        ValueError: columns of different lengths.
+        ValueError: if the columns differ in length.
     """
     rows = list(zip(*columns.values(), strict=True))
     side = max((max(face.shape[:2]) for row in rows for face in row), default=HR)
@@ -89,6 +90,6 @@ def contact_sheet(columns: Mapping[str, Faces]) -> Figure:
 
 
 def _enlarged(face: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Enlarge a face to `side` x `side` by nearest neighbour."""
+    """Enlarge a face to `side` x `side` by nearest neighbor."""
     rows, columns = (np.arange(side) * size // side for size in face.shape[:2])
     return face[rows[:, None], columns]

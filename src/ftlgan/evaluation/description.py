@@ -1,4 +1,4 @@
-"""The headline as Markdown: what MLflow shows of an experiment before everything else."""
+"""The headline as Markdown, which MLflow shows at the top of an experiment."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from ftlgan.verification.report import Estimate, paired_difference
 
 
 def description(results: Sequence[Result], judge: str, conditions: Sequence[str], res: int, confidence: float) -> str:
-    """Return a table of d' of the ceiling and of each method, with what each gains over the baseline.
+    """Return a table of d' of the ceiling and of each method, and the gain of each method over the baseline.
 
-    It has a column for each method and not a row, because MLflow shows the first lines and hides the rest.
+    Methods are columns, not rows, because MLflow shows only the first lines.
 
     Args:
-        results: of all conditions, methods, judges and protocols.
-        judge: the one that the headline rests on.
-        conditions: what the test faces went through, the headline's first.
+        results: the results of all conditions, methods, judges and protocols.
+        judge: the judge of the headline.
+        conditions: the conditions of the test faces, the headline's first.
         res: width and height of the small faces, pixels.
-        confidence: the level of the intervals, above 0 and below 1.
+        confidence: the level of the intervals, in (0, 1).
     """
     methods = [result.method for result in primary(results, judge, conditions[0])]
     lines = [["", *methods], ["---"] * (len(methods) + 1)]
@@ -35,7 +35,7 @@ def description(results: Sequence[Result], judge: str, conditions: Sequence[str]
 
 
 def _gains(shown: Sequence[Result], confidence: float) -> list[str]:
-    """Return what each method gains over the baseline; empty for the baseline itself and the ceiling."""
+    """Return the gain of each method over the baseline; empty for the baseline itself and the ceiling."""
     baseline = next((result.report for result in shown if result.method == BASELINE), None)
     return [
         ""

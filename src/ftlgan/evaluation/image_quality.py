@@ -1,7 +1,7 @@
-"""How near restored faces come to their high-resolution twins: what other work on super-resolution reports.
+"""The similarity of restored faces to their high-resolution twins, as other work on super-resolution reports it.
 
-PSNR and SSIM say how faithful the pixels are, LPIPS how alike the two look. That is not how well a face is recognised,
-which these metrics make visible beside those of verification.
+PSNR and SSIM measure how faithful the pixels are, LPIPS how similar two faces look. None of them measures how well a
+face is recognized. Next to the metrics of verification, they show the difference.
 
 Sources: Wang et al., "Image quality assessment: from error visibility to structural similarity" (2004), for SSIM;
 Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric" (2018), for LPIPS.
@@ -20,7 +20,7 @@ from ftlgan.faces import decode_face, read_faces, stream_faces
 from ftlgan.progress import progress
 
 BATCH = 64
-"""Pairs of faces that are compared at a time."""
+"""The number of pairs of faces that are compared at a time."""
 ALEXNET_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 
 Distance = Callable[[np.ndarray, np.ndarray], list[float]]
@@ -28,9 +28,9 @@ Distance = Callable[[np.ndarray, np.ndarray], list[float]]
 
 
 def load_lpips() -> Distance:
-    """Build LPIPS of AlexNet, version 0.1, with the weights that lie where torchvision keeps them.
+    """Build LPIPS of AlexNet, version 0.1, with the weights in torchvision's cache.
 
-    The digest is checked first, because torchmetrics downloads a missing file and unpickles whatever it holds.
+    The digest is checked first, because torchmetrics downloads a missing file and unpickles any content.
 
     Returns:
         A function that compares faces with their twins.
@@ -38,7 +38,7 @@ def load_lpips() -> Distance:
     Raises:
         WeightsError: if the weights of AlexNet are missing or have another digest.
     """
-    # Few want LPIPS, and these take seconds to import.
+    # LPIPS is optional, and these imports take seconds.
     import torch
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
     from torchvision.models import AlexNet_Weights
@@ -60,12 +60,12 @@ def measure(restored: Path, aligned: Path, lpips: Distance | None = None) -> dic
     """Compute the mean of each metric over the test faces.
 
     Args:
-        restored: folder of the table of restored faces.
-        aligned: folder of the table of their high-resolution twins.
-        lpips: what `load_lpips` returns; None leaves `lpips` out.
+        restored: the folder of the table of restored faces.
+        aligned: the folder of the table of their high-resolution twins.
+        lpips: the function that `load_lpips` returned; None leaves `lpips` out.
 
     Returns:
-        `psnr` in decibels and `ssim`, of RGB and the whole face, higher is better; and `lpips`, lower is better.
+        `psnr` in decibels and `ssim`, of all RGB pixels, where higher is better; and `lpips`, where lower is better.
 
     Raises:
         DataError: if the tables do not hold the same faces.
@@ -87,19 +87,19 @@ def measure(restored: Path, aligned: Path, lpips: Distance | None = None) -> dic
 
 
 def _test_faces(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield row by row, because the shards of two tables may end at different faces."""
+    """Yield the test faces row by row, because the shards of two tables may end at different faces."""
     for batch in stream_faces(folder, ["test"]):
         yield from batch.to_pylist()
 
 
 def _psnr(face: np.ndarray, twin: np.ndarray) -> float:
-    """Compute PSNR in decibels; of equal faces it is infinite."""
+    """Compute PSNR in decibels; it is infinite for equal faces."""
     with np.errstate(divide="ignore"):
         return peak_signal_noise_ratio(twin, face)
 
 
 def _ssim(face: np.ndarray, twin: np.ndarray) -> float:
-    """Compute SSIM in a Gaussian window of 11x11, as its authors do, on faces mirrored at their border."""
+    """Compute SSIM with a Gaussian window of 11x11, as its authors do; the faces are mirrored at their borders."""
     face, twin = (np.pad(image, ((5, 5), (5, 5), (0, 0)), mode="reflect") for image in (face, twin))
     ssim: Any = structural_similarity(
         face, twin, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False

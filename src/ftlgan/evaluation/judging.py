@@ -1,6 +1,6 @@
 """Embeddings of the test people -> every metric, for every condition, method, judge and protocol.
 
-A judge is a recognizer that scores restored faces: see `ftlgan.recognition`.
+A judge is a recognizer that scores restored faces (`ftlgan.recognition`).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,46 +21,46 @@ from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, columns, paired_difference, report
 
 CEILING = "hr"
-"""The name under which the high-resolution faces stand beside the methods: the ceiling."""
+"""The name of the ceiling, the high-resolution faces, which are listed like a method."""
 LR_HR, LR_LR, HR_HR = "lr-hr", "lr-lr", "hr-hr"
-"""Protocols: probe and reference."""
+"""The protocols: probe and reference."""
 WHITE, BLACK = "white", "black"
-"""What a judge is to a model: a recognizer that the model's loss has seen, or one that it has not."""
+"""A judge is a white box for a model whose loss has seen it, and a black box for any other."""
 D_PRIME = "d'"
 """The name of the headline's metric."""
 BASELINE = "bicubic"
-"""The method that the others are held against."""
+"""The method that the others are compared with."""
 
 Teachers = Mapping[str, Collection[str]]
-"""The recognizers that the loss of each model has seen. A method that is not trained here has seen none."""
+"""The recognizers that the loss of each model has seen; none for methods that are not trained here."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """Faces as one judge sees them."""
+    """Faces embedded by one judge."""
 
     faces: Faces
     recognizer: dict[str, str]
-    """Name and SHA-256 of the judge: embeddings of two digests cannot be compared."""
+    """The name and SHA-256 of the judge; embeddings with different digests can't be compared."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What was judged: one method before one judge under one condition and protocol."""
+    """A method with a judge, a condition and a protocol: the key of a result."""
 
     condition: str
-    """What the test faces went through; empty for the ceiling."""
+    """The condition of the test faces; empty for the ceiling."""
     method: str
     judge: str
     protocol: str
 
     def name(self, headline: str) -> str:
-        """Return JUDGE/PROTOCOL/METHOD, below CONDITION/ where the condition is not the headline's."""
+        """Return JUDGE/PROTOCOL/METHOD, with CONDITION/ in front if the condition is not the headline's."""
         below = "" if self.condition in ("", headline) else f"{self.condition}/"
         return f"{below}{self.judge}/{self.protocol}/{self.method}"
 
     def key_columns(self, res: int, teachers: Teachers) -> dict[str, Any]:
-        """Return what the row of a table begins with."""
+        """Return the first columns of a row: resolution, condition, method, judge, box and protocol."""
         return {
             "res": res,
             "condition": self.condition,
@@ -73,16 +73,16 @@ class Judged:
 
 @dataclass(frozen=True)
 class Result(Judged):
-    """The report of a method."""
+    """The report on a method."""
 
     report: Report
 
 
 def read_embedded(folder: Path, left_out: Collection[str] = (), split: str = "test") -> Embedded:
-    """Read the faces of a split from a table of embeddings, but those left out.
+    """Read the faces of a split from a table of embeddings, except those left out.
 
     Raises:
-        DataError: if they can't be read, or are not embeddings of unit length.
+        DataError: if they can't be read, or embeddings are not of unit length.
     """
     table = read_faces(folder, splits=[split])
     embeddings = check_embeddings(embeddings_of(table), str(folder), table.num_rows)
@@ -92,16 +92,16 @@ def read_embedded(folder: Path, left_out: Collection[str] = (), split: str = "te
 
 
 def check_probes(judge: str, references: Embedded, probes: Mapping[tuple[str, str], Embedded]) -> None:
-    """Check that the probes are restored faces of the references, the same ones for each method of a condition.
+    """Check that the probes are restored faces of the references, and the same ones for each method of a condition.
 
     Args:
-        judge: its name.
+        judge: the judge's name.
         references: the high-resolution faces.
-        probes: for each condition and method, what it restored; see `evaluate`.
+        probes: the restored faces of each condition and method; see `evaluate`.
 
     Raises:
-        DataError: if a method's faces are not of the references or not those of the other methods, or another
-            recognizer embedded them.
+        DataError: if a method's faces are not those of the references or of the other methods, or another recognizer
+            embedded them.
     """
     first: dict[str, Embedded] = {}
     for (condition, method), probe in probes.items():
@@ -126,22 +126,22 @@ def evaluate(
     confidence: float,
     seed: int,
 ) -> list[Result]:
-    """Verify the test people by one judge: the ceiling first, then each method and condition under both protocols.
+    """Verify the test people by one judge: first the ceiling, then each method and condition under both protocols.
 
-    Where a condition leaves nobody two faces, or one person alone, there is no lr-lr under it.
+    lr-lr is left out if under the condition nobody has two faces left, or only one person is left.
 
     Args:
-        judge: its name.
+        judge: the judge's name.
         references: the high-resolution test faces.
-        probes: for each condition and method, the same faces restored by the method, or those of them that the
-            condition left; under `native`, small faces of the same people.
-        replicates: bootstrap draws of people.
-        confidence: of the intervals.
-        seed: of the draws; the same for all, so that methods can be compared draw by draw.
+        probes: for each condition and method, the restored faces, without those that the condition lost; under
+            `native`, small faces of the same people.
+        replicates: the number of bootstrap draws.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the draws, the same for all, so that methods can be compared draw by draw.
 
     Raises:
-        DataError: if a method's faces are not of the references or not those of the other methods, or there is
-            nothing to compare.
+        DataError: if a method's faces are not those of the references or of the other methods, or there is nothing to
+            compare.
     """
     check_probes(judge, references, probes)
 
@@ -149,7 +149,7 @@ def evaluate(
         pairs = AllPairs(probe.faces, reference.faces if reference else None)
         found = report(pair_histogram(pairs), replicates, confidence, seed)
         if reason := found.absent.get("d_prime"):
-            raise DataError(f"{' '.join([condition, method]).strip()} before {judge}, {protocol}: {reason}")
+            raise DataError(f"{' '.join([condition, method]).strip()}, judge {judge}, {protocol}: {reason}")
         return Result(condition, method, judge, protocol, found)
 
     asked: list[tuple[str, str, str, Embedded, Embedded | None]] = [("", CEILING, HR_HR, references, None)]
@@ -161,39 +161,39 @@ def evaluate(
 
 
 def read_teachers(restored: Path, models: Iterable[str]) -> Teachers:
-    """Read which recognizers the losses of models have seen, as the tables of what they restored say.
+    """Read which recognizers the losses of models have seen, from the tables of the faces that they restored.
 
     Args:
         restored: the folder of those tables, for one condition.
-        models: by name.
+        models: the names of the models.
     """
     return {model: teachers_of(restored / model) for model in models}
 
 
 def box(judge: str, methods: Iterable[str], teachers: Teachers) -> str:
-    """Tell what a judge is to methods or models: `WHITE` if the loss of one of them has seen it, else `BLACK`."""
+    """Return whether a judge is a white or a black box: `WHITE` if the loss of any of the methods has seen it."""
     return WHITE if any(judge in teachers.get(method, ()) for method in methods) else BLACK
 
 
 def headline_judge(judges: Sequence[str], teachers: Teachers) -> str:
-    """Return the first judge that no loss has seen: a gain that only the teacher sees is an adversarial pattern."""
+    """Return the first judge that no loss has seen, because a gain for the teacher alone may be adversarial."""
     return next(judge for judge in judges if box(judge, teachers, teachers) == BLACK)
 
 
 def primary(results: Iterable[Result], judge: str, condition: str) -> list[Result]:
-    """Return each method under lr-hr and one condition, and the ceiling, by one judge."""
+    """Return the results of the ceiling and of each method under lr-hr, for one judge and condition."""
     return [r for r in results if r.judge == judge and r.protocol in (LR_HR, HR_HR) and r.condition in ("", condition)]
 
 
 def headline(results: Iterable[Result], judge: str, condition: str) -> dict[str, dict[str, float]]:
-    """Return `{METHOD: {"d'": value, "d' CONDITION": value}}`, to four digits: more than the intervals support.
+    """Return `{METHOD: {"d'": value, "d' CONDITION": value}}`, to four digits, which is more than intervals support.
 
-    No more than that and no longer names, because each makes a column of `dvc exp show`.
+    The entries are few and their names short, because each is a column of `dvc exp show`.
 
     Args:
-        results: of all conditions, methods, judges and protocols.
-        judge: the one that the headline rests on.
-        condition: the one that the headline rests on, which goes without saying.
+        results: the results of all conditions, methods, judges and protocols.
+        judge: the judge of the headline.
+        condition: the condition of the headline, whose name is left out.
     """
     found: dict[str, dict[str, float]] = {}
     for r in results:
@@ -211,9 +211,9 @@ def verification_table(results: Iterable[Result], res: int, teachers: Teachers) 
 def difference_table(
     results: Sequence[Result], res: int, confidence: float, teachers: Teachers
 ) -> list[dict[str, Any]]:
-    """Return a row for each two methods, condition, judge and protocol: their paired differences.
+    """Return the paired differences of any two methods, a row for each condition, judge and protocol.
 
-    The second is the baseline, or else the method that is named first.
+    The second method of a row is the baseline, or else the one that comes first in the results.
     """
     baseline_first = sorted(results, key=lambda result: result.method != BASELINE)
     return [
@@ -235,15 +235,13 @@ def difference_table(
 def scalars(results: Sequence[Result], judge: str, condition: str) -> dict[str, float]:
     """Return the headline by METHOD.d', then every estimate by JUDGE/PROTOCOL/METHOD.NAME, without intervals.
 
-    The names of estimates of another condition than the headline's begin with CONDITION/.
-
-    MLflow lists metrics in the order in which it gets them, and makes a section of its charts of those that have the
-    same name up to the last slash.
+    If the condition is not the headline's, the name begins with CONDITION/. MLflow lists metrics in the order in which
+    they are logged. It puts charts whose names are equal up to the last slash into one section.
 
     Args:
-        results: of all conditions, methods, judges and protocols.
-        judge: the one that the headline rests on.
-        condition: likewise.
+        results: the results of all conditions, methods, judges and protocols.
+        judge: the judge of the headline.
+        condition: the condition of the headline.
     """
     first = {
         f"{method}.{name}": value
@@ -258,7 +256,7 @@ def scalars(results: Sequence[Result], judge: str, condition: str) -> dict[str, 
 
 
 def roc_table(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
-    """Return the ROC curve of each method, a row a point."""
+    """Return the ROC curve of each method, with a row for each point."""
     return [
         {"method": method, "fpr": fmr, "tpr": tmr}
         for method, found in reports.items()
@@ -267,7 +265,7 @@ def roc_table(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
 
 
 def score_table(reports: Mapping[str, Report]) -> list[dict[str, Any]]:
-    """Return the densities of genuine and impostor scores of each method, a row a bin."""
+    """Return the densities of genuine and impostor scores of each method, with a row for each bin."""
     rows: list[dict[str, Any]] = []
     for method, found in reports.items():
         centres, *densities = found.density

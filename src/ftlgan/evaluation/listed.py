@@ -1,6 +1,6 @@
-"""A protocol that lists its pairs: accuracy, TAR and AUC for every condition, method, judge and side.
+"""Verification on a list of pairs: accuracy, TAR and AUC for every condition, method, judge and protocol.
 
-Under lr-hr the first photo of each pair is the restored one, under lr-lr both are.
+Under lr-hr the first photo of each pair is a restored one, under lr-lr both are.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,51 +13,47 @@ from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, LR_LR, Embedded, Te
 from ftlgan.faces import read_faces
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import score_histogram
-from ftlgan.verification.listed_scores import FoldAccuracy, ScoredList, fold_acceptance, fold_accuracy, score_list
+from ftlgan.verification.listed_scores import RATES, FoldRate, ScoredList, fold_rates, score_list
 from ftlgan.verification.pair_list import listed_people, read_pairs
 from ftlgan.verification.report import Report, columns, report
-
-FAR = 1e-3
-"""The false accept rate at which the field reports the true accept rate of such lists."""
 
 
 @dataclass(frozen=True)
 class ListResult:
-    """One method before one judge under one condition and protocol."""
+    """The result of one method for one judge, condition and protocol."""
 
     condition: str
-    """What the photos went through; empty for the ceiling."""
+    """The condition of the photos; empty for the ceiling."""
     method: str
     judge: str
     protocol: str
     listed: ScoredList
     report: Report
-    accuracy: FoldAccuracy | None
-    acceptance: FoldAccuracy | None
-    """TAR at `FAR`. None, as the accuracy, of fewer than two folds."""
+    rates: Mapping[str, FoldRate]
+    """The means over folds, by name; empty if there are fewer than two folds."""
 
 
 def has_pairs(path: Path) -> bool:
-    """Tell whether a list that `ftlgan.verification.pair_list.write_pairs` wrote has any pair."""
+    """Return whether a list that `ftlgan.verification.pair_list.write_pairs` wrote has any pair."""
     return len(path.read_text(encoding="utf-8").splitlines()) > 1
 
 
 def check_nobody_listed_is_trained_on(path: Path, aligned: Path) -> None:
-    """Check that the people of a list are in the test alone.
+    """Check that the people of a list are not in training or validation.
 
     Args:
         path: the list.
-        aligned: folder of the table of aligned faces.
+        aligned: the folder of the table of aligned faces.
 
     Raises:
-        DataError: if one is not.
+        DataError: if somebody is.
     """
     people = listed_people(read_pairs(path))
     trained = set(read_faces(aligned, ["identity"], ["train", "val"])["identity"].to_pylist())
     if both := people & trained:
         raise DataError(
-            f"{aligned}: {min(both)} is in the list of pairs and among the people trained on ({len(both)} such people "
-            "in all); run `dvc repro -f fetch`"
+            f"{aligned}: {min(both)} is in the list of pairs and in training or validation ({len(both)} such people in "
+            "all); run `dvc repro -f fetch`"
         )
 
 
@@ -70,23 +66,23 @@ def verify(
     confidence: float,
     seed: int,
 ) -> list[ListResult]:
-    """Verify the pairs of a list by one judge: the ceiling first, then each method and condition under both protocols.
+    """Verify the pairs of a list by one judge: first the ceiling, then each method and condition under both protocols.
 
-    Pairs of a photo that is not there are left out and counted. Where a condition leaves no genuine or no impostor
-    pair, there is no result.
+    Pairs whose photo is missing are left out and counted. If no genuine or no impostor pair is left under a condition,
+    there is no result.
 
     Args:
         path: the list.
-        judge: its name.
+        judge: the judge's name.
         references: the high-resolution photos.
-        probes: for each condition and method, the photos that it restored.
-        replicates: bootstrap draws of people.
-        confidence: of the intervals.
-        seed: of the draws.
+        probes: the restored photos of each condition and method.
+        replicates: the number of bootstrap draws.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the draws.
 
     Raises:
-        DataError: if a method's faces are not of the references or not those of the other methods, or the list and the
-            photos disagree on who is who.
+        DataError: if a method's faces are not those of the references or of the other methods, or the list contradicts
+            the identities of the photos.
     """
     check_probes(judge, references, probes)
     faces = references.faces
@@ -100,33 +96,28 @@ def verify(
         except DataError:
             if protocol == HR_HR:
                 raise
-            continue  # the list was read for the ceiling, so it is the condition that left no pair
+            continue  # the list is valid, as it was read for the ceiling: the condition left no pair
         if not (listed.comparison.genuine.size and listed.comparison.impostor.size):
             continue
         metrics = report(score_histogram(listed.comparison), replicates, confidence, seed)
-        accuracy = acceptance = None
-        if listed.folds is not None and len(set(listed.folds.tolist())) > 1:
-            accuracy = fold_accuracy(listed.scores, listed.genuine, listed.folds)
-            acceptance = fold_acceptance(listed.scores, listed.genuine, listed.folds, FAR)
-        found.append(ListResult(condition, method, judge, protocol, listed, metrics, accuracy, acceptance))
+        found.append(ListResult(condition, method, judge, protocol, listed, metrics, fold_rates(listed)))
     return found
 
 
 COLUMNS = ("res", "condition", "method", "judge", "box", "protocol", "left_out", "genuine", "impostor", "folds")
-"""The columns of the table before those of the metrics."""
-RATES = ("accuracy", "tar_at_far_0.001")
-"""The means over folds, each with its standard error."""
+"""The first columns of the table; those of the metrics follow."""
 
 
 def list_table(found: Iterable[ListResult], res: int, teachers: Teachers) -> list[dict[str, Any]]:
-    """Return a row for each condition, method, judge and protocol."""
+    """Return a row for each condition, method, judge and protocol, with all metrics."""
     rows: list[dict[str, Any]] = []
     for f in found:
         left_out = f.listed.missing + f.listed.copies
-        folds = f.accuracy and f.accuracy.folds
+        folds = f.rates["accuracy"].folds if f.rates else None
         who = (res, f.condition, f.method, f.judge, box(f.judge, [f.method], teachers), f.protocol, left_out)
         row: dict[str, Any] = dict(zip(COLUMNS, (*who, f.report.genuine, f.report.impostor, folds), strict=True))
-        for name, rate in zip(RATES, (f.accuracy, f.acceptance), strict=True):
+        for name in RATES:
+            rate = f.rates.get(name)
             row[name], row[f"{name}_error"] = rate and round(rate.mean, 6), rate and round(rate.standard_error, 6)
         rows.append(row | columns(f.report.metrics, f.report.absent))
     return rows
@@ -138,6 +129,6 @@ def list_scalars(found: Iterable[ListResult], condition: str) -> dict[str, float
     for f in found:
         name = f"{'' if f.condition in ('', condition) else f.condition + '/'}{f.judge}/{f.protocol}/{f.method}.pairs_"
         values[f"{name}auc"] = round(f.report.metrics["auc"].value, 6)
-        if f.accuracy:
-            values[f"{name}accuracy"] = round(f.accuracy.mean, 6)
+        if f.rates:
+            values[f"{name}accuracy"] = round(f.rates["accuracy"].mean, 6)
     return values

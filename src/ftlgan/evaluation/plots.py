@@ -1,7 +1,7 @@
-"""Plots: ROC curves, score densities, d' under each condition. A method has the same colour in all pictures."""
+"""Plots: ROC curves, score densities, d' under each condition. A method has the same color in all plots."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
@@ -16,20 +16,20 @@ from ftlgan.look import COLOURS, LOOK, colour, label
 from ftlgan.verification.report import Report
 
 OTHER_LINES: list[Any] = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1))]
-"""The lines of unknown methods, in their order: two of these may have the same colour."""
+"""The line styles of methods without their own color, in order, as two of them may share a color."""
 
 
 @style.context(LOOK)
 def roc_plot(reports: Mapping[str, Report], title: str) -> Figure:
-    """ROC curves, FMR on a logarithmic axis: a method's worth shows where few impostors may pass.
+    """Draw ROC curves with FMR on a logarithmic axis, as the differences between methods show at a low FMR.
 
     Args:
-        reports: of each method.
-        title: above the curves.
+        reports: the report of each method.
+        title: the title above the curves.
     """
     figure = Figure(figsize=(6.8, 3.9), layout="constrained")
     axes = figure.add_subplot()
-    # Doddington's rule of 30: a rate that fewer than 30 false matches stand for is noise.
+    # Doddington's rule of 30: a rate that rests on fewer than 30 false matches is noise.
     lowest = min(0.1, 30 / min(found.impostor for found in reports.values()))
     lines = line_styles(reports)
     for method, found in reports.items():
@@ -39,17 +39,17 @@ def roc_plot(reports: Mapping[str, Report], title: str) -> Figure:
     axes.plot(chance, chance, color="#999999", linewidth=1, linestyle=":", label="chance", zorder=1)
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01), title=title)
     axes.set(xlabel="false match rate (FMR)", ylabel="1 − false non-match rate (FNMR)")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the axes: inside it would hide curves
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # outside the axes, as it would hide curves
     return figure
 
 
 @style.context(LOOK)
 def score_plot(reports: Mapping[str, Report], title: str) -> Figure:
-    """Densities of genuine (filled) and impostor (outlined) scores, a panel a method, all on the same axes.
+    """Draw the densities of genuine (filled) and impostor (outlined) scores, a panel for each method.
 
     Args:
-        reports: of each method.
-        title: above the panels.
+        reports: the report of each method.
+        title: the title above the panels.
     """
     figure = Figure(figsize=(5.2, 0.9 + 1.2 * len(reports)), layout="constrained")
     figure.suptitle(title)
@@ -70,12 +70,12 @@ def score_plot(reports: Mapping[str, Report], title: str) -> Figure:
 
 @style.context(LOOK)
 def condition_plot(results: Sequence[Result], judge: str, title: str) -> Figure:
-    """d' of lr-hr under each condition, with intervals, a colour a method; the ceiling is a line.
+    """Draw d' under lr-hr for each condition and method, with intervals; the ceiling is a line.
 
     Args:
-        results: of all conditions, methods, judges and protocols.
-        judge: whose to show.
-        title: above the plot.
+        results: the results of all conditions, methods, judges and protocols.
+        judge: the judge to show.
+        title: the title above the plot.
     """
     conditions = list(dict.fromkeys(result.condition for result in results if result.condition))
     figure = Figure(figsize=(2.6 + 1.1 * len(conditions), 3.4), layout="constrained")
@@ -100,6 +100,6 @@ def condition_plot(results: Sequence[Result], judge: str, title: str) -> Figure:
 
 
 def line_styles(methods: Iterable[str]) -> dict[str, Any]:
-    """Return the style of each method's line: dashed for the ceiling, whole for the methods we know."""
+    """Return the style of each method's line: dashed for the ceiling, solid for methods with their own color."""
     others = [method for method in methods if method not in COLOURS]
     return dict.fromkeys(COLOURS, "-") | {"hr": "--"} | dict(zip(others, cycle(OTHER_LINES)))

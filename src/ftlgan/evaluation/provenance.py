@@ -1,4 +1,4 @@
-"""Where a result comes from: the photos behind it, checked and counted, and everything that changes what it means."""
+"""The provenance of a result: the photos, checked and counted, and every setting that changes its meaning."""
 
 import hashlib
 from collections import Counter
@@ -22,7 +22,7 @@ LIBRARIES = {
     "pillow": "pillow",
     "numpy": "numpy",
 }
-"""The libraries that compute the results, and the packages that they come in."""
+"""The libraries that compute the results, and the packages that contain them."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,25 @@ class Photos:
     photos: Mapping[str, int]
     """The number of photos in each split."""
     single_photo_people: int
-    """The number of people in train of whom there is one photo."""
+    """The number of people in train with a single photo."""
     unlabelled_photos: int
-    """The number of photos in train on which is nobody known."""
+    """The number of photos in train of unknown people."""
     copies: frozenset[str]
-    """face_id of the test photos that are byte-identical to a photo of training or validation, or to an earlier one of
-    the test; native small ones among them."""
+    """The face_id of test photos that are byte-identical to a photo in train or val, or to an earlier test photo;
+    native small photos are included."""
     without_reference: frozenset[str]
-    """face_id of the native small test photos of people whose high-resolution photos are all `copies`."""
+    """The face_id of native small test photos of people without high-resolution photos other than `copies`."""
 
 
 def check_photos(aligned: Path, small: Path) -> Photos:
     """Check and count the aligned photos.
 
-    Two files with the same bytes have the same aligned face to the byte, whatever their names and whoever is said to be
-    on them; so have two encodings of the same pixels.
+    Two identical files give byte-identical aligned faces, whatever their names and identities. So do two encodings of
+    the same pixels.
 
     Args:
-        aligned: folder of the table of aligned faces.
-        small: folder of the table of aligned native small faces, which are not counted.
+        aligned: the folder of the table of aligned faces.
+        small: the folder of the table of aligned native small faces, which are not counted.
 
     Raises:
         DataError: if somebody is in two splits.
@@ -112,18 +112,18 @@ def origin(
     results: Sequence[Result],
     teachers: Teachers,
 ) -> dict[str, Any]:
-    """Return all that a result of the stage `evaluate` rests on, as JSON.
+    """Return the provenance of the results of the stage `evaluate`, as JSON.
 
-    The versions are those of this environment: results that DVC took from a cache may have been computed in another.
+    The versions are those of this environment. Results that DVC took from a cache may come from another one.
 
     Args:
-        params: of the whole pipeline.
-        photos: from `check_photos`.
-        rejects: photos that could not be used, by reason.
-        galleries: the high-resolution test faces as each judge sees them.
-        small_faces: how many of them each condition left.
-        native_photos: how many small photos without a twin there are to train on.
-        results: of all methods, judges and protocols.
+        params: the params of the whole pipeline.
+        photos: the photos that `check_photos` counted.
+        rejects: the number of photos that could not be used, by reason.
+        galleries: the high-resolution test faces, embedded by each judge.
+        small_faces: the number of test faces that each condition left.
+        native_photos: the number of small training photos without a twin.
+        results: the results of all methods, judges and protocols.
         teachers: the recognizers in the loss of each model.
     """
     settings = params.evaluate

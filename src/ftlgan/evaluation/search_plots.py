@@ -1,7 +1,7 @@
-"""Plots of identification: the CMC and FNIR over FPIR, a colour a method."""
+"""Plots of identification: the CMC and FNIR over FPIR, in one color for each method."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 from collections.abc import Mapping
 
@@ -16,16 +16,16 @@ from ftlgan.verification.identification.plots import label_plainly
 from ftlgan.verification.identification.report import Curve, IdentificationReport, rank_name
 
 LOWEST_RATE = 1e-3
-"""Where the axis of FNIR ends at the latest: a curve that fails less often is cut there."""
+"""The lowest end of the FNIR axis; curves below it are cut off."""
 
 
 @style.context(LOOK)
 def identification_plot(reports: Mapping[str, IdentificationReport], title: str) -> Figure:
-    """Draw the CMC, and beside it FNIR over FPIR where any method has enough non-mated searches.
+    """Draw the CMC, and next to it FNIR over FPIR for the methods with enough non-mated searches.
 
     Args:
-        reports: of each method.
-        title: above both.
+        reports: the report of each method.
+        title: the title above both.
     """
     figure = Figure(figsize=(9.4, 3.9), layout="constrained")
     figure.suptitle(title)

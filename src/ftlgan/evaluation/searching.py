@@ -1,7 +1,7 @@
 """Embeddings of the test people -> identification, for every condition, method and judge.
 
-Each test photo is a probe, restored from a small one, and is searched for among the high-resolution photos of the test
-people. The ceiling searches for the high-resolution photos themselves.
+Each probe is a restored test photo, whose person is searched for among the high-resolution photos of the test people.
+For the ceiling, the probes are the high-resolution photos themselves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +22,10 @@ from ftlgan.verification.report import columns
 
 @dataclass(frozen=True)
 class Found(Judged):
-    """What one judge finds by one method under one condition."""
+    """The identification report of one method for one judge and condition."""
 
     without_mate: int
-    """Probes left out, because the gallery holds no other photo of their person."""
+    """The number of probes left out because the gallery has no other photo of their person."""
     report: IdentificationReport
 
 
@@ -38,21 +38,21 @@ def search(
     confidence: float,
     seed: int,
 ) -> list[Found]:
-    """Search for the test people by one judge: the ceiling first, then each method and condition.
+    """Search for the test people by one judge: first the ceiling, then each method and condition.
 
-    Where fewer than two people can be searched for, there is nothing to report.
+    If fewer than two people can be searched for, there is no report.
 
     Args:
-        judge: its name.
+        judge: the judge's name.
         references: the high-resolution test faces.
-        probes: for each condition and method, the test faces that it restored.
-        settings: who is enrolled, and how.
-        replicates: bootstrap draws of people.
-        confidence: of the intervals.
-        seed: of the people left out of the gallery, and of the draws.
+        probes: the restored test faces of each condition and method.
+        settings: the settings of the gallery.
+        replicates: the number of bootstrap draws.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the people left out of the gallery and of the draws.
 
     Raises:
-        DataError: if a method's faces are not of the references or not those of the other methods.
+        DataError: if a method's faces are not those of the references or of the other methods.
     """
     check_probes(judge, references, probes)
     gallery = Gallery(enrolled(references.faces, settings.photos), settings.fusion)
@@ -70,7 +70,7 @@ def search(
 
 
 def enrolled(faces: Faces, photos: str) -> Faces:
-    """Return the photos that the gallery holds: all, or the first of each person by name, where `photos` is `one`."""
+    """Return the photos of the gallery: all, or if `photos` is `one`, the first photo of each person by name."""
     if photos == "all":
         return faces
     order = np.lexsort([faces.face_ids, faces.identities])
@@ -78,7 +78,7 @@ def enrolled(faces: Faces, photos: str) -> Faces:
 
 
 def with_mates(probes: Faces, gallery: Gallery) -> Faces:
-    """Return the probes whose person is in the gallery with another photo than the probe's own."""
+    """Return the probes whose person has a photo in the gallery other than the probe itself."""
     person = np.searchsorted(gallery.people, probes.identities).clip(max=len(gallery.people) - 1)
     known = gallery.people[person] == probes.identities
     own = np.isin(probes.face_ids, gallery.faces.face_ids)
@@ -105,7 +105,7 @@ def identification_table(found: Iterable[Found], res: int, teachers: Teachers) -
 
 
 def primary_searches(found: Iterable[Found], judge: str, condition: str) -> dict[str, IdentificationReport]:
-    """Return the report of each method under one condition, and of the ceiling, by one judge."""
+    """Return the reports of the ceiling and of each method, for one judge and condition."""
     return {f.method: f.report for f in found if f.judge == judge and f.condition in ("", condition)}
 
 
@@ -113,8 +113,8 @@ def curve_table(curves: Mapping[str, Curve | None], at: str, value: str) -> list
     """Return a row for each point of the curve of each method.
 
     Args:
-        curves: by method; None where there is none.
-        at: the name of the column of places, e.g. `rank`.
+        curves: the curve of each method; None without one.
+        at: the name of the first column, such as `rank`.
         value: the name of the column of values.
     """
     return [

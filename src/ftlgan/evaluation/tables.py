@@ -1,4 +1,4 @@
-"""The tables of embeddings that are judged, as params.yaml names them."""
+"""The tables of embeddings that params.yaml asks for."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,13 +13,13 @@ DATA, METRICS = Path("data"), Path("metrics")
 def read_probes(
     params: Params, judge: str, left_out: Collection[str] = (), split: str = "test"
 ) -> dict[tuple[str, str], Embedded]:
-    """Read the restored faces as one judge sees them, by condition and method.
+    """Read the embeddings of the restored faces by one judge, for each condition and method.
 
     Args:
-        params: of the whole pipeline.
-        judge: its name.
-        left_out: the face_id of faces that do not count.
-        split: whose faces.
+        params: the params of the whole pipeline.
+        judge: the judge's name.
+        left_out: the face_id of faces to leave out.
+        split: the split to read.
 
     Raises:
         DataError: if a table can't be read.
@@ -32,7 +32,7 @@ def read_probes(
 
 
 def remove_stale(params: Params) -> None:
-    """Remove what conditions, methods, models and judges left that params.yaml does not name any more."""
+    """Remove the outputs of conditions, methods, models and judges that params.yaml no longer names."""
     judges = params.recognition.judges
     remove_stale_outputs(DATA / "gallery", judges)
     for folder in ("test", "restored", "probes"):

@@ -1,6 +1,7 @@
-"""params.yaml, typed, and read by `reading`.
+"""The typed params.yaml.
 
-`sections` says what it may hold, `files` what it says about a file of weights, `values` what each value may be.
+`reading` reads it. `sections` and `dataset` define its sections, `files` the entries for files of weights, and `values`
+the types of single values.
 """
 
 from ftlgan.params.dataset import Align, Dataset

@@ -1,4 +1,4 @@
-"""The sections of params.yaml that say which photos there are, and how faces are taken out of them."""
+"""The sections of params.yaml about photos, and about how faces are detected and aligned."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -19,35 +19,35 @@ from ftlgan.params.values import (
 
 
 def _is(path: Any, placeholder: str) -> bool:
-    """Tell whether a path is a placeholder, as `NO_PHOTOS`, also as `./data/no-photos/`."""
+    """Return whether a path is a placeholder such as `NO_PHOTOS`, even if spelled `./data/no-photos/`."""
     return isinstance(path, str) and PurePosixPath(path) == PurePosixPath(placeholder)
 
 
 class Dataset(Section):
     source: Literal["synthetic", "folder", "lfw", "lfw-pairs", "recordio", "webdataset"]
-    """A module in `ftlgan.sources`; `lfw-pairs` is LFW with its official list of pairs. In params.yaml it may be null:
-    `folder` where there is a path, else `synthetic`."""
+    """A module in `ftlgan.sources`; `lfw-pairs` is LFW with its official list of pairs. In params.yaml it may be null,
+    which stands for `folder` if there is a path, else for `synthetic`."""
     path: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative to the project's root, or `NO_PHOTOS`. DVC hashes it as it stands: it knows no `~`."""
+    """A path relative to the project's root, or `NO_PHOTOS`. It must not begin with `~`, which DVC does not expand."""
     unlabelled: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative likewise, or `NO_UNLABELLED`; beside any source."""
+    """A path like `path`, or `NO_UNLABELLED`; allowed with any source."""
     small: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative likewise, or `NO_SMALL`; small photos of people of the data set, beside any source."""
+    """A path like `path` to small photos of people in the data set, or `NO_SMALL`; allowed with any source."""
     pairs: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative likewise, or `NO_PAIRS`; a list of pairs, whose people are tested, beside the source folder."""
+    """A path like `path` to a list of pairs, whose people are tested, or `NO_PAIRS`; only with the source folder."""
     only: Annotated[str, Field(pattern=r"^[^~]")]
-    """Relative likewise, or `EVERYBODY`; a list of people, beside the sources folder, lfw and lfw-pairs."""
+    """A path like `path` to a list of people, or `EVERYBODY`; only with the sources folder, lfw and lfw-pairs."""
     people: Annotated[int, Field(ge=6)] | None
-    """At least two people for each split: one alone makes no impostor pair."""
+    """The number of people: at least two for each split, as one alone gives no impostor pair."""
     photos: Annotated[int, Field(ge=2)] | None
-    """One photo a person gives no genuine pair."""
+    """The number of photos per person: at least two, as one gives no genuine pair."""
     synthetic_people: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
 
     @property
     def reads_path(self) -> bool:
-        """Whether the source is what `path` names."""
+        """Whether the source reads `path`."""
         return self.source in ("folder", "recordio", "webdataset")
 
     @property
@@ -67,7 +67,7 @@ class Dataset(Section):
 
     @property
     def has_pairs(self) -> bool:
-        """Whether the people of a list of pairs are tested, and not a share of all people."""
+        """Whether the people of a list of pairs are tested, instead of a share of all people."""
         return self.source == "lfw-pairs" or not _is(self.pairs, NO_PAIRS)
 
     @property
@@ -87,7 +87,7 @@ class Dataset(Section):
     @model_validator(mode="after")
     def a_list_of_pairs_goes_with_a_folder(self) -> Self:
         if self.source != "folder" and not _is(self.pairs, NO_PAIRS):
-            official = "; LFW's own list goes with source lfw-pairs" if self.is_lfw else ""
+            official = "; for LFW's own list, set source to lfw-pairs" if self.is_lfw else ""
             raise ValueError(
                 f"pairs: {self.pairs!r} is not read by source {self.source}; set pairs to {NO_PAIRS}, or path to the "
                 f"folder with its photos{official}"
@@ -117,8 +117,8 @@ class Dataset(Section):
     def leaves_people_to_train(self) -> Self:
         if not self.synthetic_people and self.val + self.test >= 1:
             raise ValueError(
-                f"val + test is {self.val + self.test:g} and must be below 1, or nobody is left to train on "
-                "(unless synthetic_people are)"
+                f"val + test is {self.val + self.test:g}, so nobody is left to train on; lower them below 1, or set "
+                "synthetic_people"
             )
         return self
 
@@ -126,8 +126,8 @@ class Dataset(Section):
     def synthetic_people_join_people_who_exist(self) -> Self:
         if self.synthetic_people and self.source == "synthetic":
             raise ValueError(
-                f"synthetic_people: {self.synthetic_people} beside the source synthetic, whose people are synthetic "
-                "already; raise people instead, or set synthetic_people to 0"
+                f"synthetic_people: {self.synthetic_people}, but the people of source synthetic are synthetic already; "
+                "raise people instead, or set synthetic_people to 0"
             )
         return self
 
@@ -158,8 +158,8 @@ class Dataset(Section):
 class Align(Section):
     detection_score: Annotated[float, Field(ge=0, le=1)]
     face_width: Count
-    """Pixels of the detector's box in the photo."""
+    """The least width of the detector's box in the photo, pixels."""
     aligned: bool
-    """Photos are aligned faces: they are taken as they are, and detector and width are not used."""
+    """Whether photos are aligned faces, which are used unchanged, without detector and `face_width`."""
     small_aligned: bool
-    """The same of those in `dataset.small`, which keep their size."""
+    """Whether the photos in `dataset.small` are aligned faces, which keep their size."""

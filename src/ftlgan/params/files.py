@@ -1,4 +1,4 @@
-"""What params.yaml says about files of weights that others have made."""
+"""The entries of params.yaml for files of weights from other projects."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,18 +9,18 @@ from pydantic import Field, model_validator
 from ftlgan.params.values import PACK, PACKAGED, ByChannel, Section, Sha256
 
 LEAST_STD = 1e-3
-"""The least number by which pixels of 0 to 255 may be divided."""
+"""The lowest divisor of pixels of 0 to 255."""
 
 
 class WeightsFile(Section):
-    """A file that others have made."""
+    """A file of weights from another project."""
 
     file: Annotated[str, Field(min_length=1)]
-    """A path, seen from the project's root; an address; or a word that a subclass knows."""
+    """A path relative to the project's root, a URL, or a word that a subclass defines."""
     sha256: Sha256
 
     def seen_from(self, root: str) -> Self:
-        """The same, with a relative path made one that is seen from `root`."""
+        """Return a copy whose relative path is joined to `root`."""
         if "://" in self.file or self.file == PACKAGED or self.file.startswith(PACK):
             return self
         return self.model_copy(update={"file": str(Path(root, self.file))})
@@ -31,49 +31,49 @@ class WeightsFile(Section):
             try:
                 scheme, host = urlsplit(self.file)[:2]
             except ValueError as error:
-                raise ValueError(f"file: {self.file!r} is no address ({error}); correct it") from None
+                raise ValueError(f"file: {self.file!r} is not a URL ({error}); correct it") from None
             if scheme not in ("http", "https") or not host:
-                raise ValueError(f"file: {self.file!r} is no address of http or https; give one, or a path")
+                raise ValueError(f"file: {self.file!r} is not an http or https URL; give one, or a path")
         return self
 
 
 class RecognizerFile(WeightsFile):
-    """A recognizer's ONNX file, and what it expects of a face.
+    """A recognizer's ONNX file, and the input that it expects.
 
-    `file` may be `insightface:PACK`; then `sha256` is that of the recognizer in the pack.
+    `file` may be `insightface:PACK`; then `sha256` is the digest of the recognizer in the pack.
     """
 
     size: Annotated[int, Field(ge=16, le=1024)] | None = None
-    """Width and height of the input, pixels; 112 unless given."""
+    """The width and height of the input, pixels; None stands for 112."""
     color: Literal["rgb", "bgr"] | None = None
-    """The order of the input's channels; rgb unless given."""
+    """The order of the input's channels; None stands for rgb."""
     mean: ByChannel | None = None
-    """What is subtracted from pixels of 0 to 255, in the order of the input's channels; 127.5 unless given."""
+    """The value subtracted from pixels of 0 to 255, in the order of the input's channels; None stands for 127.5."""
     std: ByChannel | None = None
-    """By which the difference to the mean is divided; 127.5 unless given."""
+    """The divisor of the pixels after `mean` is subtracted; None stands for 127.5."""
     output: str | None = None
-    """The name of the output with the embeddings, where the file has several."""
+    """The name of the output with the embeddings, if the file has several outputs."""
     license: Annotated[str, Field(min_length=1)]
-    """What the weights may be used for, in the user's words."""
+    """The permitted use of the weights, in the user's words."""
 
     @property
     def pack(self) -> str | None:
-        """The name of the pack of insightface, or None."""
+        """The name of the insightface pack, or None."""
         return self.file.removeprefix(PACK) if self.file.startswith(PACK) else None
 
     @model_validator(mode="after")
     def nothing_is_divided_by_zero(self) -> Self:
         if self.std and min(self.std) < LEAST_STD:
-            raise ValueError(f"std: {self.std}: must be at least {LEAST_STD:g}")
+            raise ValueError(f"std: {self.std}; give at least {LEAST_STD:g}")
         return self
 
     @model_validator(mode="after")
     def insightface_knows_its_packs(self) -> Self:
         given = [name for name in ("size", "color", "mean", "std") if getattr(self, name) is not None]
         if self.pack is not None and given:
-            raise ValueError(f"{given[0]}: insightface says what its packs take; leave {', '.join(given)} out")
+            raise ValueError(f"{given[0]}: insightface defines the input of its packs; remove {', '.join(given)}")
         return self
 
 
 class PretrainedWeights(WeightsFile):
-    """Weights of a method that others have trained; `file` may be `PACKAGED` where the method has such."""
+    """The pretrained weights of a method; `file` may be `PACKAGED` if the method has packaged weights."""

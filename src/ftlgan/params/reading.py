@@ -1,4 +1,4 @@
-"""params.yaml -> `Params`: whatever is wrong is said in one line, with the key, the value and what is allowed."""
+"""params.yaml -> `Params`. Errors are one line with the key, the value and the allowed values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,17 +18,21 @@ RENAMED = {
     "dataset.strangers": "dataset.synthetic_people",
     "recognition.teacher": "recognition.teachers (a list, of which losses.MODEL.teacher names one or more)",
 }
-"""Params that had another name in an earlier version."""
+"""The new names of params that had another name in an earlier version."""
 
 
 Name = TypeVar("Name", bound=str)
 
 
 def chosen(arguments: Sequence[str], *known: Sequence[Name]) -> list[Name]:
-    """Return the arguments with which a stage's script is called, each one of a list of known names.
+    """Check the arguments of a stage's script, and return them.
+
+    Args:
+        arguments: the arguments.
+        known: the known names, a sequence for each argument.
 
     Raises:
-        ParamsError: if one is another, or there are too few or too many.
+        ParamsError: if an argument is not a known name, or there are too few or too many.
     """
     if len(arguments) != len(known) or any(name not in names for name, names in zip(arguments, known, strict=True)):
         expected = ", then ".join(f"one of {', '.join(names)}" for names in known)
@@ -37,10 +41,10 @@ def chosen(arguments: Sequence[str], *known: Sequence[Name]) -> list[Name]:
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check params.yaml. YAML 1.2, as DVC reads it: `5e-4` is a number.
+    """Read and check params.yaml, as YAML 1.2 like DVC, so that `5e-4` is a number.
 
     Raises:
-        ParamsError: in one line, with the key, the value and what is allowed.
+        ParamsError: if the file or a value is invalid; the message gives the key, the value and the allowed values.
     """
     try:
         tree = YAML(typ="safe", pure=True).load(path)
@@ -52,10 +56,10 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
 
 def check_params(tree: Any, name: str = "params.yaml") -> Params:
-    """Turn the parsed tree of params.yaml into `Params`; see `load_params`."""
+    """Check the parsed tree of params.yaml, and return it as `Params`; see `load_params`."""
     names = {name for name, _ in leaves(tree)} if isinstance(tree, Mapping) else set[str]()
     if renamed := sorted(names & RENAMED.keys()):
-        raise ParamsError(f"{name}: {renamed[0]}: is called {RENAMED[renamed[0]]} now; rename the key")
+        raise ParamsError(f"{name}: {renamed[0]}: is now called {RENAMED[renamed[0]]}; rename the key")
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
@@ -65,7 +69,7 @@ def check_params(tree: Any, name: str = "params.yaml") -> Params:
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested mappings under dotted names: `{"train": {"steps": 800}}` has `train.steps`, 800."""
+    """Yield the values of nested mappings by dotted names: `{"train": {"steps": 800}}` yields `train.steps`, 800."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from leaves(cast("Mapping[str, Any]", value), f"{prefix}{name}.")
@@ -74,7 +78,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _one_line(problem: ErrorDetails) -> str:
-    """The key, the value and what is allowed."""
+    """Describe a problem by the key, the value and the allowed values."""
     place, value, kind = problem["loc"], problem["input"], problem["type"]
     key = ".".join(str(part) for part in place)
     if kind == "missing":
@@ -95,7 +99,7 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
     for part in location:
         # A mapping by name (losses, weights) has the same keys under every name.
         model = model.model_fields[str(part)].annotation if isinstance(model, type) else get_args(model)[1]
-        if isinstance(model, UnionType):  # an entry that may be null
+        if isinstance(model, UnionType):  # the entry may be null
             model = get_args(model)[0]
     if not isinstance(model, type):
         return "any name of lower-case letters, digits, - and _"

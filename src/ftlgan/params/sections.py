@@ -1,6 +1,6 @@
-"""The typed view of params.yaml: a model a section, a docstring a field.
+"""The typed view of params.yaml, with a model for each section.
 
-The comments in params.yaml say what each value means to a user; the docstrings here say what the code relies on.
+The comments in params.yaml explain each value to users; the docstrings here state what the code relies on.
 """
 
 from typing import Annotated, Literal, Self
@@ -33,45 +33,45 @@ from ftlgan.params.values import (
 
 class Recognition(Section):
     teachers: Annotated[list[RecognizerName], Field(min_length=1)]
-    """Those that `losses.MODEL.teacher` may name."""
+    """The recognizers that `losses.MODEL.teacher` may name."""
     judges: Annotated[list[RecognizerName], Field(min_length=1)]
-    """Those that score the restored faces; the first that is in no loss gives the headline."""
+    """The recognizers that score the restored faces; the first that is in no loss gives the headline."""
 
     @model_validator(mode="after")
     def teachers_are_differentiable(self) -> Self:
         if wrong := [name for name in self.teachers if name in NOT_DIFFERENTIABLE]:
-            raise ValueError(f"teachers: {wrong[0]!r} has no differentiable form, as a loss needs; it can be a judge")
+            raise ValueError(f"teachers: {wrong[0]!r} is not differentiable, as a loss requires; use it as a judge")
         return self
 
 
 class Triplets(Section):
     positives: Count
-    """Pairs (anchor, positive) for each anchor, at most."""
+    """The most pairs (anchor, positive) for each anchor."""
     negatives: Count
-    """Negatives for each pair."""
+    """The number of negatives for each pair."""
     hardest: Count
-    """Negatives are drawn among this many nearest candidates."""
+    """The number of nearest candidates among which negatives are drawn."""
     among: Annotated[int, Field(ge=2)] | None
-    """An anchor is compared with so many faces at most, or null: with all."""
+    """The most faces with which an anchor is compared; null compares it with all."""
     margin: Annotated[float, Field(gt=0, le=2)]
-    """Between euclidean distances, in mining and in the loss. Unit embeddings are at most 2 apart."""
+    """The margin between euclidean distances, in mining and in the loss. Unit embeddings are at most 2 apart."""
 
 
 class Degradation(Section):
     kind: DegradationKind
     realistic: Annotated[float, Field(ge=0, le=1)]
-    """The share of the faces that are degraded by the realistic chain, and not as `kind` says."""
+    """The share of the faces that are degraded by the realistic chain instead of by `kind`."""
 
 
 class Augmentation(Section):
     flip: bool
-    """Mirror half of the faces."""
+    """Whether half of the faces are mirrored."""
     shift: Annotated[float, Field(ge=0, le=2)]
-    """Low-resolution pixels by which a face moves at most, each way."""
+    """The largest shift of a face in each direction, low-resolution pixels."""
     rotation: Annotated[float, Field(ge=0, le=45)]
-    """Degrees, the standard deviation."""
+    """The standard deviation of the rotation, degrees."""
     scale: Annotated[float, Field(ge=0, le=0.2)]
-    """The standard deviation of the logarithm of the factor by which a face is larger."""
+    """The standard deviation of the logarithm of the factor by which a face is enlarged."""
 
 
 class Generator(Section):
@@ -80,18 +80,19 @@ class Generator(Section):
     features: Annotated[int, Field(ge=2)] | None
     blocks: Annotated[int, Field(ge=0)] | None
     growth: Count | None
-    """Only the dense trunk grows."""
+    """The growth of the dense trunk; the attention trunk has none."""
     positions: bool | None
-    """null, here and above, stands for the preset's value, in `ftlgan.networks.generator`."""
+    """Whether the generator has a learned map of positions. Here and above, null stands for the preset's value
+    (`ftlgan.networks.generator`)."""
 
 
 class Discriminator(Section):
     features: Count
     form: AdversarialForm
     r1: Weight
-    """The weight of the gradient penalty on real photos; 0 switches it off."""
+    """The weight of the gradient penalty on real photos; 0 disables it."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """The rate of Adam, at its peak."""
+    """The peak learning rate of Adam."""
 
 
 class Losses(Section):
@@ -101,7 +102,7 @@ class Losses(Section):
     perceptual: Weight
     adversarial: Weight
     teachers: Annotated[Teachers, Field(alias="teacher")]
-    """The recognizers in the loss, whose terms are averaged. Triplets are mined by the first."""
+    """The recognizers in the loss, whose terms are averaged. The first one mines the triplets."""
     distance: Distance
     """The distance in the triplet term."""
     perceptual_network: Literal["teacher", "vgg19"]
@@ -114,71 +115,71 @@ class Losses(Section):
     @model_validator(mode="after")
     def has_a_term(self) -> Self:
         if not any((self.pixel, self.identity, self.triplet, self.perceptual, self.adversarial)):
-            raise ValueError("every weight is 0, so there is nothing to learn; give at least one a value above 0")
+            raise ValueError("every weight is 0, so there is nothing to learn; set at least one above 0")
         return self
 
 
 class Train(Section):
     faces: Literal["all", "paired", "native"]
-    """Which training faces are restored, as anchors: all, those with a high-resolution twin, or those without.
-    References are high-resolution photos in any case."""
+    """The training faces that are restored, as anchors: all, those with a high-resolution twin, or those without.
+    References are always high-resolution photos."""
     start: WeightsFile | None
-    """The trained generator whose weights it begins from; null: random ones."""
+    """The trained generator whose weights the training starts from; null starts from random weights."""
     steps: Count
     batch: Count
-    """Triplets in a step, of all processes together."""
+    """The number of triplets in a step, over all processes."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """The rate of Adam, at its peak."""
+    """The peak learning rate of Adam."""
     warmup: Annotated[int, Field(ge=0)]
-    """Steps."""
+    """The number of steps over which the learning rate rises."""
     clip: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """The euclidean norm to which a longer gradient is scaled."""
+    """The largest euclidean norm of a gradient; longer ones are scaled down to it."""
     ema: Annotated[float, Field(ge=0, lt=1)]
-    """The share of the EMA weights that a step keeps."""
+    """The decay of the EMA weights per step."""
     teacher_noise: Annotated[float, Field(ge=0, le=1)]
-    """The standard deviation of the noise on restored faces before the teacher sees them, images in [0, 1]."""
+    """The standard deviation of the noise added to restored faces, in [0, 1], before the teacher embeds them."""
     validate_every: Annotated[int, Field(ge=1, alias="validate")]
-    """Steps."""
+    """The number of steps between validations."""
     checkpoint: Count
-    """Steps. The result does not depend on it."""
+    """The number of steps between checkpoints; the result does not depend on it."""
     device: Literal["cpu", "cuda"]
     devices: Count
     precision: Precision
     compile: bool
     seed: Seed
-    """Apart from the other seed, so that a training can be repeated on the same people."""
+    """The seed of the training, separate from `Params.seed`, so that a training can be repeated on the same people."""
 
     @model_validator(mode="after")
     def every_process_has_as_much_to_do(self) -> Self:
         if self.batch % self.devices:
-            raise ValueError(f"batch: {self.batch} is no multiple of devices: {self.devices}, which share it equally")
+            raise ValueError(f"batch: {self.batch} is not a multiple of devices: {self.devices}; make it one")
         return self
 
 
 class Test(Section):
     conditions: Annotated[list[Condition], Field(min_length=1)]
-    """What the test faces go through; each face goes through each. The headline is by the first."""
+    """The conditions; each test face is tested under each. The first gives the headline."""
 
 
 class Evaluate(Section):
     replicates: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
     sheet: Annotated[int, Field(ge=0)]
-    """Faces in git and on the tracking server: 0 shows none."""
+    """The number of test people on the contact sheet, which is in git and on the tracking server; 0 shows none."""
 
 
 class Identify(Section):
     photos: Literal["all", "one"]
-    """How many photos of each person the gallery holds: all, or the first by name."""
+    """The photos of each person in the gallery: all, or only the first by name."""
     fusion: Literal["mean", "max"]
-    """How several photos of a person become one score: `ftlgan.verification.identification.gallery`."""
+    """The way several photos of a person give one score (`ftlgan.verification.identification.gallery`)."""
     left_out: Annotated[float, Field(gt=0, lt=1)]
-    """The share of the people whom the gallery of the open set leaves out."""
+    """The share of the people that the gallery of the open set leaves out."""
 
 
 class Calibrate(Section):
     protocols: Annotated[list[Literal["lr-hr", "lr-lr"]], Field(min_length=1)]
-    """What is calibrated beside the ceiling."""
+    """The protocols to calibrate, besides the ceiling."""
 
 
 class Quality(Section):
@@ -186,7 +187,7 @@ class Quality(Section):
 
 
 class Training(Section):
-    """All sections by which one model is trained, handed down as they are."""
+    """All sections for the training of one model."""
 
     losses: Losses
     triplets: Triplets
@@ -197,7 +198,7 @@ class Training(Section):
 
     @property
     def degrades_anew(self) -> list[str]:
-        """The params in use for which a face is degraded anew in each step, so that its twin must exist."""
+        """The params in use that degrade a face again in each step, which requires its twin."""
         if self.train.faces == "native":
             return []
         moves = [f"augmentation.{name}" for name in ("shift", "rotation", "scale") if getattr(self.augmentation, name)]
@@ -214,7 +215,7 @@ class Params(Section):
     dataset: Dataset
     align: Align
     recognizers: dict[RecognizerName, RecognizerFile | None]
-    """An entry for each recognizer; null for one that is built in."""
+    """An entry for each recognizer; null for a built-in one."""
     recognition: Recognition
     triplets: Triplets
     degradation: Degradation
@@ -234,11 +235,11 @@ class Params(Section):
 
     @property
     def compared(self) -> list[str]:
-        """Everything that restores the test faces."""
+        """The methods and models that restore the test faces."""
         return [*self.methods, *self.models]
 
     def training(self, model: str) -> Training:
-        """Return the sections by which a model is trained."""
+        """Return the sections for the training of a model."""
         return Training(
             losses=self.losses[model],
             triplets=self.triplets,
@@ -258,26 +259,26 @@ class Params(Section):
         }
         for key, names in lists.items():
             if len(set(names)) < len(names):
-                raise ValueError(f"{key}: {names} names one of them twice")
+                raise ValueError(f"{key}: {names} has a name twice; keep it once")
         return self
 
     @model_validator(mode="after")
     def methods_and_models_are_known(self) -> Self:
         if not self.compared:
-            raise ValueError("methods: [] and models: [] leave nothing to compare; name at least one")
+            raise ValueError("methods: [] and models: []: there is nothing to compare; name at least one")
         for name in self.methods:
             if name in self.losses:
                 raise ValueError(f"methods: {name!r} is trained here; name it in models")
             if name not in METHODS:
                 raise ValueError(f"methods: {name!r} is unknown; use one of {', '.join(METHODS)}")
             if name not in self.weights:
-                raise ValueError(f"methods: {name!r} has no entry in weights; add it there: null if it has no weights")
+                raise ValueError(f"methods: {name!r} has no entry in weights; add one, null if it has no weights")
         for name in self.models:
             if name in (*METHODS, *NOT_METHODS, "hr", "lr"):
-                raise ValueError(f"models: {name!r} has another meaning; choose another name")
+                raise ValueError(f"models: {name!r} is reserved; choose another name")
             if name not in self.losses:
                 raise ValueError(
-                    f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add it"
+                    f"models: {name!r} has no entry in losses; use one of {', '.join(self.losses)}, or add one"
                 )
         return self
 
@@ -286,7 +287,7 @@ class Params(Section):
         asking = {"test.conditions": NATIVE in self.test.conditions, "train.faces": self.train.faces == NATIVE}
         if any(asking.values()) and not self.dataset.has_small:
             key = next(key for key, asks in asking.items() if asks)
-            raise ValueError(f"{key}: native faces are those of dataset.small; set that to a folder of small photos")
+            raise ValueError(f"{key}: native faces come from dataset.small; set that to a folder of small photos")
         for model in self.models if self.train.faces == NATIVE else ():
             if terms := self.losses[model].terms_with_twins:
                 weight: float = getattr(self.losses[model], terms[0])
@@ -301,7 +302,7 @@ class Params(Section):
         for name, file in self.recognizers.items():
             if file is None and name not in BUILT_IN:
                 raise ValueError(
-                    f"recognizers.{name}: null, but only {' and '.join(BUILT_IN)} are built in; say which file it is"
+                    f"recognizers.{name}: null, but only {' and '.join(BUILT_IN)} are built in; give its file"
                 )
             if file is not None and name in BUILT_IN:
                 raise ValueError(f"recognizers.{name}: is built in and takes null; choose another name for your file")
@@ -313,7 +314,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def no_recognizer_has_two_names(self) -> Self:
-        """By its name we know which loss has seen a recognizer, and so for whom it is a black box."""
+        """Refuse two names for one file, because the name tells which losses have seen a recognizer."""
         names: dict[str, str] = {}
         for name in dict.fromkeys([*self.recognition.teachers, *self.recognition.judges]):
             file = self.recognizers[name]
@@ -332,7 +333,7 @@ class Params(Section):
                 )
         if not set(judges) - self.teachers_of_models:
             raise ValueError(
-                f"recognition.judges: {judges} has none but teachers; add one that is in no loss, e.g. dlib"
+                f"recognition.judges: {judges} has only teachers; add one that is in no loss, such as dlib"
             )
         return self
 

@@ -1,1 +1,1 @@
-"""What a practitioner does with a photograph: restore the faces in it, and ask whether two faces are one person."""
+"""The tools for photos: restore the faces in a photo, and compare two faces."""

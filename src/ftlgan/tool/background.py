@@ -1,4 +1,4 @@
-"""What is no face in a photo, enlarged: by bicubic interpolation, or by Real-ESRGAN, tile by tile."""
+"""Enlarge the background of a photo with Real-ESRGAN, tile by tile."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,14 +10,15 @@ from ftlgan.progress import progress
 from ftlgan.restoration.realesrgan import SCALE, ncnn_enlarger
 
 TILE, BORDER = 96, 16
-"""Pixels. A tile is enlarged with a border that is thrown away, so that no seam is seen."""
+"""The sides of a tile and of its border, pixels. A tile is enlarged with its border, which is then cut off, so that no
+seam is visible."""
 
 Enlarge = Callable[[np.ndarray, int], np.ndarray]
-"""uint8 RGB (H, W, 3) and a scale -> uint8 RGB (scale H, scale W, 3)."""
+"""Takes a photo, uint8 RGB (H, W, 3), and a scale; returns the enlarged photo, uint8 RGB (scale H, scale W, 3)."""
 
 
 def realesrgan_background() -> Enlarge:
-    """Load Real-ESRGAN. It enlarges four times; a smaller scale is reduced from that by bicubic interpolation.
+    """Load Real-ESRGAN, which enlarges four times. For smaller scales, its output is reduced by bicubic interpolation.
 
     Raises:
         WeightsError: if its weights are missing or corrupted.

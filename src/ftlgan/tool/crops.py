@@ -1,7 +1,7 @@
-"""Between a photo and the small face that a generator restores: cut out, and put back.
+"""Cut faces out of a photo for a generator, and put restored faces back.
 
-The *size* of a face is the side of the square of the photo that its aligned crop covers, in pixels: 3.2 times the
-distance of the eyes. A face of size 14 is what the generator for 14 px was trained on.
+The *size* of a face is the side of the square that its aligned crop covers in the photo, in pixels: 3.2 times the
+distance of the eyes. The generator for 14 px was trained on faces of size 14.
 """
 
 import math
@@ -15,29 +15,29 @@ from ftlgan.detection import Detection, to_template
 from ftlgan.faces import HR
 
 MARGIN = 0.5
-"""The photo around a crop that is enlarged with it, in sides of the crop, so that interpolation sees no edge."""
+"""The margin of the photo that is enlarged with a crop, in sides of the crop, to avoid effects at its edge."""
 FEATHER = 0.15
-"""The border of a restored face over which it fades into the photo, in sides of the face."""
+"""The width of the border in which a restored face fades into the photo, in sides of the face."""
 
 
 def face_size(landmarks: np.ndarray) -> float:
-    """Return the side of the square of the photo that the aligned crop covers, pixels.
+    """Return the size of a face: the side of the square that its aligned crop covers in the photo, pixels.
 
     Args:
-        landmarks: of eyes, nose and mouth corners, (5, 2), pixels of the photo.
+        landmarks: the eyes, nose and mouth corners, (5, 2), pixels of the photo.
     """
     return HR / float(np.hypot(*to_template(landmarks)[0, :2]))
 
 
 def aligned_crop(photo: np.ndarray, face: Detection) -> np.ndarray:
-    """Cut out a face on the ArcFace template. A small one is enlarged before, by bicubic interpolation.
+    """Cut out a face aligned to the ArcFace template. Small faces are enlarged first, by bicubic interpolation.
 
     Args:
         photo: uint8 RGB, (H, W, 3).
-        face: found in it.
+        face: a face detected in the photo.
 
     Returns:
-        uint8 RGB, (112, 112, 3); black where the photo ends.
+        The face, uint8 RGB, (112, 112, 3); pixels outside the photo are black.
     """
     turned = np.rot90(photo, face.turns)
     left, top, right, bottom = _surroundings(face.landmarks, turned, MARGIN)
@@ -51,11 +51,11 @@ def aligned_crop(photo: np.ndarray, face: Detection) -> np.ndarray:
 
 
 def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
-    """Enlarge a photo by bicubic interpolation, into an array of its own.
+    """Return a copy of a photo, enlarged by bicubic interpolation.
 
     Args:
         image: uint8, (H, W, 3) or (H, W).
-        scale: how much, a whole number.
+        scale: the factor, a whole number.
     """
     if scale == 1:
         return image.copy()
@@ -63,22 +63,22 @@ def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def put_back(photo: np.ndarray, face: np.ndarray, landmarks: np.ndarray, turns: int) -> None:
-    """Put a restored face into a photo, in place. It fades into the photo at its border.
+    """Put a restored face into a photo, in place. The face fades into the photo at its border.
 
     Args:
-        photo: uint8 RGB, (H, W, 3), changed.
+        photo: uint8 RGB, (H, W, 3); it is changed.
         face: uint8 RGB, (112, 112, 3).
-        landmarks: where the face is, (5, 2), pixels of the photo after `turns`.
-        turns: quarters counter-clockwise by which the photo is turned to see the face upright.
+        landmarks: the landmarks of the face, (5, 2), pixels of the photo after `turns`.
+        turns: the number of counter-clockwise quarter turns that put the face upright.
     """
-    turned = np.rot90(photo, turns)  # a view: what is written into it is written into the photo
+    turned = np.rot90(photo, turns)  # a view: writing to it changes the photo
     left, top, right, bottom = _surroundings(landmarks, turned, 0)
     if left >= right or top >= bottom:
         return
     side = min(HR, max(1, math.ceil(face_size(landmarks))))  # warpAffine would alias
     reduced = np.asarray(Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC))
     to_face = to_template(landmarks - np.array([left, top])) * (side / HR)
-    to_face[:, 2] += (side / HR - 1) / 2  # pixels have their centers at whole numbers
+    to_face[:, 2] += (side / HR - 1) / 2  # pixel centers are at whole numbers
     size, inverse = (right - left, bottom - top), cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(reduced, to_face, size, flags=cv2.INTER_CUBIC | inverse, borderMode=cv2.BORDER_REPLICATE)
     share = cv2.warpAffine(_feathered(side), to_face, size, flags=cv2.INTER_LINEAR | inverse)[..., None]
@@ -87,7 +87,7 @@ def put_back(photo: np.ndarray, face: np.ndarray, landmarks: np.ndarray, turns: 
 
 
 def _surroundings(landmarks: np.ndarray, photo: np.ndarray, margin: float) -> tuple[int, int, int, int]:
-    """Return the box around an aligned crop and a margin, within the photo: left, top, right, bottom."""
+    """Return the box around an aligned crop with its margin, within the photo: left, top, right, bottom."""
     to_photo = cv2.invertAffineTransform(to_template(landmarks))
     ends = -0.5 - margin * HR, (1 + margin) * HR - 0.5
     corners = np.array([(x, y, 1) for x in ends for y in ends]) @ to_photo.T

@@ -1,7 +1,7 @@
-"""Every face of a photo, down to 8 pixels between the eyes.
+"""Find every face in a photo, down to 8 pixels between the eyes.
 
-The detector finds faces of 10 to 300 pixels. So a photo is looked at reduced, as it is, and enlarged twice and four
-times; and each face that was found is looked at once more, by itself, at the size at which landmarks are most precise.
+The detector finds faces of 10 to 300 pixels. So it searches the photo at a reduced size, at its own size, and enlarged
+two and four times. It then searches each found face again, alone, at the size at which landmarks are most precise.
 """
 
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ from ftlgan.photos import NoFaceError
 from ftlgan.tool.crops import enlarged
 
 ENLARGEMENTS = (1, 2, 4)
-"""What a photo is enlarged by. In 150 photos of LFW with faces of 12 px, the detector finds 26 percent in the photos as
-they are, 99 percent enlarged twice, and all enlarged four times."""
+"""The factors by which a photo is enlarged. In 150 photos of LFW with faces of 12 px, the detector finds 26 percent of
+the faces at the original size, 99 percent at twice the size, and all at four times the size."""
 LONGEST_ENLARGED = 2560
-"""Pixels of the longest side, beyond which a photo is not enlarged: detection would take seconds."""
+"""The longest side of an enlarged photo, pixels. Beyond it, detection would take seconds."""
 TILE, OVERLAP = 1280, 192
-"""Pixels. Larger photos are looked at in tiles, so that memory does not grow with the photo. A face that is wider than
-the overlap is found in the reduced photo."""
+"""The sides of tiles and of their overlap, pixels. Larger photos are searched in tiles, so that memory does not grow
+with the photo. Faces wider than the overlap are found in the reduced photo."""
 
 
 class FaceFinder:
-    """Finds all faces of a photo. One instance a thread: the detector has state.
+    """Finds all faces in a photo. Each thread needs its own instance, because the detector has state.
 
     Args:
-        detection_score: least confidence of the detector, 0 to 1.
+        detection_score: the lowest confidence of the detector, 0 to 1.
     """
 
     def __init__(self, detection_score: float) -> None:
@@ -38,13 +38,13 @@ class FaceFinder:
     def all_faces(self, image: np.ndarray) -> list[Detection]:
         """Find every face, from left to right.
 
-        A photo in which no face is upright is searched for its main face in all four orientations.
+        If no face is upright, the main face is searched for in all four orientations of the photo.
 
         Args:
             image: uint8 RGB, (H, W, 3).
 
         Raises:
-            NoFaceError: if there is none, or only one whose landmarks can't be trusted.
+            NoFaceError: if there is no face, or only one with implausible landmarks.
         """
         height, width = image.shape[:2]
         looks = one_for_each_place(list(self._looks(image)), width, height)
@@ -58,7 +58,7 @@ class FaceFinder:
             image: uint8 RGB, (H, W, 3).
 
         Raises:
-            NoFaceError: if there is none, or only one whose landmarks can't be trusted.
+            NoFaceError: if there is no face, or only one with implausible landmarks.
         """
         height, width = image.shape[:2]
         faces = self.all_faces(image)
@@ -84,13 +84,13 @@ class FaceFinder:
 
 
 def _factors(image: np.ndarray) -> list[int]:
-    """Return by what a photo is enlarged, rising: by 1, and by what does not make it too large."""
+    """Return the factors by which a photo is enlarged, rising: 1, and those that do not make it too large."""
     longest = max(image.shape[:2])
     return [factor for factor in ENLARGEMENTS if factor == 1 or factor * longest <= LONGEST_ENLARGED]
 
 
 def _tiles(image: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield overlapping parts of a photo, and where their corners are: left, top, uint8 (H, W, 3)."""
+    """Yield overlapping tiles of a photo with the positions of their corners: left, top, uint8 (H, W, 3)."""
     for top in range(0, max(1, image.shape[0] - OVERLAP), TILE - OVERLAP):
         for left in range(0, max(1, image.shape[1] - OVERLAP), TILE - OVERLAP):
             yield left, top, np.ascontiguousarray(image[top : top + TILE, left : left + TILE])
@@ -102,7 +102,7 @@ def _moved(face: Detection, left: int, top: int) -> Detection:
 
 
 def _scaled(face: Detection, factor: int) -> Detection:
-    """Bring a face of an enlarged photo back to the photo, whose pixels have their centers at whole numbers."""
+    """Scale a face in an enlarged photo back to the photo, whose pixel centers are at whole numbers."""
     half = np.float32(0.5)
     landmarks = (face.landmarks + half) / factor - half
     corner, size = (face.box[:2] + half) / factor - half, face.box[2:] / factor

@@ -1,4 +1,4 @@
-"""Which photos a command reads, and what its outputs are called."""
+"""The photos that a command reads, and the names of its outputs."""
 
 import sys
 from collections import Counter
@@ -17,9 +17,9 @@ class Source:
     """A photo to read."""
 
     path: Path | None
-    """Its file; None: standard input."""
+    """The file; None for standard input."""
     name: Path
-    """Where it lies in the folder that was named, without the suffix: what its outputs are called."""
+    """The path in the given folder, without the suffix; it names the outputs."""
 
     def read(self) -> bytes:
         """Return the bytes of the photo."""
@@ -27,29 +27,29 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """What to call it in tables and messages."""
+        """The name in tables and messages."""
         return STANDARD_INPUT if self.path is None else str(self.path)
 
     @property
     def suffix(self) -> str:
-        """The suffix of the file, in lower case; empty of standard input."""
+        """The suffix of the file, in lower case; empty for standard input."""
         return "" if self.path is None else self.path.suffix.lower()
 
 
 def find_photos(inputs: Sequence[str], outside: Path) -> tuple[list[Source], int]:
-    """List photos: files as they are named, and folders with the folders in them.
+    """List the photos to read: the given files, and all photos in the given folders and their subfolders.
 
-    In folders, hidden files and those without the suffix of a photo are skipped.
+    In folders, hidden files and files without the suffix of a photo are skipped.
 
     Args:
         inputs: files, folders, or `-` for standard input.
-        outside: a folder that is not searched: the output.
+        outside: a folder to leave out, the output.
 
     Returns:
-        The photos, in the order of the inputs and by name within a folder; and how many other files were skipped.
+        The photos, in the order of the inputs and by name within a folder; and the number of other files skipped.
 
     Raises:
-        DataError: if an input is not there, a folder has no photo, or two photos would get outputs of one name.
+        DataError: if an input is missing, a folder has no photo, or two photos would get the same output names.
     """
     sources: list[Source] = []
     skipped = 0
@@ -78,15 +78,15 @@ def _photos_in(folder: Path, outside: Path) -> tuple[list[Source], int]:
     ]
     photos = [path for path in visible if path.suffix.lower() in (*SUFFIXES, *HEIC_SUFFIXES)]
     if not photos:
-        raise DataError(f"{folder}: holds no photo ({len(visible)} other files)")
+        raise DataError(f"{folder}: holds no photo ({len(visible)} other files); give a folder of photos")
     return [Source(path, path.relative_to(folder).with_suffix("")) for path in photos], len(visible) - len(photos)
 
 
 def _with_names_of_their_own(sources: Iterable[Source]) -> list[Source]:
-    """Keep the suffix in the names of photos that are called the same but for it.
+    """Add the suffix to the names of photos that otherwise have the same name.
 
     Raises:
-        DataError: if that does not tell them apart.
+        DataError: if the names are still the same.
     """
     sources = list(sources)
     count = Counter(source.name for source in sources)
@@ -101,7 +101,7 @@ def _with_names_of_their_own(sources: Iterable[Source]) -> list[Source]:
         other = first.setdefault(source.name, source)
         if other is not source:
             raise DataError(
-                f"{source.shown}: its outputs would be called as those of {other.shown}; give the folder that holds "
-                "both, or restore them into two folders"
+                f"{source.shown}: its outputs would have the same names as those of {other.shown}; give the folder "
+                "that holds both, or restore them into two folders"
             )
     return named

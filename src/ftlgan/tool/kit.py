@@ -1,9 +1,9 @@
-"""A kit: generators and what `ftlgan match` knows of faces that they restored, in one folder.
+"""A kit: a folder with generators and the statistics of restored faces that `ftlgan match` needs.
 
-    14.safetensors, 28.safetensors, 56.safetensors    generators, any of them
-    match.json                                        how similar restored faces are, by their size
+    14.safetensors, 28.safetensors, 56.safetensors    generators, at least one
+    match.json                                        calibrations and false match rates, by the size of the faces
 
-The sets that come with this package are kits, and `ftlgan pack` makes one of your own models.
+The sets that come with this package are kits. `ftlgan pack` makes a kit of your own models.
 """
 
 from collections.abc import Sequence
@@ -26,50 +26,50 @@ class _Section(BaseModel):
 
 
 class Comparisons(_Section):
-    """What is known of comparisons of faces of one size."""
+    """The statistics of comparisons of faces of one size."""
 
     size: Annotated[int, Field(ge=1)]
-    """The side of the aligned crop of the smaller face in its photo, pixels."""
+    """The size of the smaller face: the side of its aligned crop in the photo, pixels."""
     protocol: Protocol
     calibration: Calibration
     false_match_scores: tuple[FiniteFloat, ...]
-    """Scores, rising."""
+    """Some scores, rising."""
     false_match_rates: tuple[FiniteFloat, ...]
-    """The share of the impostor scores that reach each of them, falling, above 0."""
+    """The share of impostor scores at or above each of these scores, falling, above 0."""
 
     def false_match_rate(self, score: float) -> float:
-        """Return the share of impostor comparisons that are at least as similar, by interpolation of its logarithm.
+        """Return the share of impostor comparisons that are at least as similar, interpolated logarithmically.
 
-        Beyond the highest score that is kept it is the least rate: the true one may be smaller.
+        Above the highest stored score, it is the lowest stored rate; the true rate may be lower.
         """
         return float(np.exp(np.interp(score, self.false_match_scores, np.log(self.false_match_rates))))
 
 
 class MatchFile(_Section):
-    """What `match.json` holds."""
+    """The content of `match.json`."""
 
     format: Literal[1]
     judge: str
     """The recognizer whose embeddings are compared."""
     sha256: str
-    """The SHA-256 of its weights."""
+    """The SHA-256 of the recognizer's weights."""
     generators: tuple[str, ...]
-    """SHA-256 of the generators that restored the faces, sorted."""
+    """The SHA-256 of each generator that restored the faces, sorted."""
     photos: str
-    """Whose faces these are, in a sentence."""
+    """A description of the photos, in a sentence."""
     comparisons: tuple[Comparisons, ...]
 
     def sizes(self, protocol: Protocol) -> list[int]:
-        """Return the sizes that are known, rising."""
+        """Return the sizes that have statistics, rising."""
         return sorted(known.size for known in self.comparisons if known.protocol == protocol)
 
     def known(self, protocol: Protocol, size: float) -> Comparisons | None:
-        """Return what is known of faces of the largest size that is not above a size; None: it is below all."""
+        """Return the statistics for the largest size that is at most the given one; None if all are larger."""
         fitting = [known for known in self.comparisons if known.protocol == protocol and known.size <= size]
         return max(fitting, key=lambda known: known.size, default=None)
 
     def save(self, path: Path) -> None:
-        """Write the file.
+        """Write the file as JSON.
 
         Raises:
             DataError: if it can't be written.
@@ -82,17 +82,17 @@ class MatchFile(_Section):
         """Read the file, and check each of its fields.
 
         Raises:
-            DataError: if it is not there, or not such a file.
+            DataError: if the file is missing or invalid.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
-            raise DataError(f"{path}: there is no such file; make it by ftlgan pack") from None
+            raise DataError(f"{path}: there is no such file; make it with ftlgan pack") from None
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in problem["loc"])
             message = problem["msg"][0].lower() + problem["msg"][1:]
-            raise DataError(f"{path}: {field}: {message}; make it again by ftlgan pack") from None
+            raise DataError(f"{path}: {field}: {message}; make it again with ftlgan pack") from None
 
 
 def kit_files(folder: Path) -> list[Path]:
@@ -108,15 +108,15 @@ def kit_files(folder: Path) -> list[Path]:
 
 
 def false_matches(scores: np.ndarray, shares: np.ndarray, points: int = 120) -> tuple[Sequence[float], Sequence[float]]:
-    """Thin out how many impostor scores reach a score, for a file: equal steps of the logarithm of the rate.
+    """Compute the false match rate at each score, thinned to equal steps of the logarithm of the rate.
 
     Args:
-        scores: that occur, rising, (N,).
-        shares: of the impostor scores that each of them has, (N,).
-        points: how many to keep.
+        scores: the distinct scores, rising, (N,).
+        shares: the share of impostor scores at each of these scores, (N,).
+        points: the largest number of points to keep.
 
     Returns:
-        Scores that rise, and the rates that fall with them.
+        The scores, rising, and their rates, falling.
     """
     rates = np.cumsum(shares[::-1])[::-1]
     seen = shares > 0

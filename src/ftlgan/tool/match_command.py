@@ -1,4 +1,4 @@
-"""`ftlgan match`: does a small face show the person of another photo, and how strong is the evidence?"""
+"""`ftlgan match`: does a small face show the person in another photo, and how strong is the evidence?"""
 
 import json
 import sys
@@ -18,15 +18,15 @@ from ftlgan.tool.restorer import RestoredFace
 from ftlgan.weights.models import SETS
 
 MEANING = """\
-The likelihood ratio says how much more often such a similarity comes from one person than from two people.
+The likelihood ratio tells how much more often such a similarity comes from one person than from two people.
 It is the strength of the evidence for faces like these: {photos}.
-It is not a decision, and not the probability that they are one person, which depends on all else that is known.
-Photos of another kind, age or ethnicity may behave otherwise."""
+It is not a decision, and not the probability that they are one person, which depends on all other evidence.
+The numbers may not hold for photos of another kind, age or ethnicity."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """A photo of one side of the comparisons."""
+    """A photo on one side of the comparisons."""
 
     path: Path
     face: RestoredFace
@@ -41,18 +41,18 @@ def match(
     device: str,
     json_file: str | None,
 ) -> None:
-    """Compare each probe with each reference, and print what the similarities mean.
+    """Compare each probe with each reference, and print the strength of the evidence.
 
     Args:
-        probes: photos with one face each, small ones.
-        references: photos of the people that they may be, one face each.
+        probes: photos with one small face each.
+        references: photos of the people to compare with, one face each.
         weights: the name of a packaged set, or the folder of a kit.
-        main: of several faces in a photo take the most central one.
+        main: whether to use the most central face of a photo with several faces.
         device: `cpu` or `cuda`.
-        json_file: where to write JSON; `-`: on standard output, in place of the text.
+        json_file: the JSON file to write; `-`: print JSON to standard output instead of the text.
 
     Raises:
-        DataError: if a photo is not there or shows no face or several, or nothing is known of a face's size.
+        DataError: if a photo is missing or shows no face or several, or the kit has no statistics for a face's size.
         WeightsError: if weights are missing.
     """
     missing = next((path for path in (*probes, *references) if not path.is_file()), None)
@@ -95,7 +95,7 @@ def _text(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
     for probe, reference, result in found:
         lo, hi = result.interval
         known = result.known.calibration
-        bound = ", as far as the data reach" if result.bounded else ""
+        bound = ", the limit of the data" if result.bounded else ""
         lines += [
             f"{probe.path} ({_size(probe)}) and {reference.path} ({_size(reference)}): {result.words}",
             f"  similarity              {result.similarity:.3f}, by {knowledge.judge}",
@@ -109,7 +109,7 @@ def _text(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
 
 
 def _size(side: _Side) -> str:
-    return f"{side.face.size:.0f} px" + (", restored" if side.face.model else ", as it is")
+    return f"{side.face.size:.0f} px" + (", restored" if side.face.model else ", unchanged")
 
 
 def _json(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> dict[str, Any]:

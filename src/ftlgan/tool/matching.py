@@ -1,4 +1,4 @@
-"""Is it the same person? How similar two faces are, how often strangers are, and how strong the evidence is."""
+"""Compare two faces: their similarity, the false match rate at that similarity, and the strength of the evidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,59 +15,59 @@ from ftlgan.tool.restorer import DETECTION_SCORE, RestoredFace, Restorer, Weight
 from ftlgan.weights.packaged import sha256_of
 
 STRENGTHS = ((0.3, "hardly any"), (1, "weak"), (2, "moderate"), (3, "moderately strong"), (4, "strong"))
-"""Words for |log10 LR| up to a bound, after ENFSI, "Guideline for evaluative reporting in forensic science" (2015):
-up to 10 weak, 100 moderate, 1,000 moderately strong, 10,000 strong; up to 2 we say that it hardly supports either."""
+"""The words for |log10 LR| up to each bound, after ENFSI, "Guideline for evaluative reporting in forensic science"
+(2015): an LR up to 10 is weak, 100 moderate, 1,000 moderately strong, 10,000 strong. "Hardly any", up to 2, is ours."""
 VERY_STRONG = "very strong"
 
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """What the comparison of two faces says."""
+    """The result of the comparison of two faces."""
 
     similarity: float
-    """Cosine of the embeddings, -1 to 1."""
+    """The cosine of the embeddings, -1 to 1."""
     false_match_rate: float
-    """The share of comparisons of different people, of faces of this size, that are at least as similar."""
+    """The share of comparisons of different people, at this face size, that are at least as similar."""
     log10_lr: float
     """log10 of the likelihood ratio: how much more often such a similarity comes from one person than from two."""
     interval: tuple[float, float]
-    """Its confidence interval, from a bootstrap over people."""
+    """The confidence interval of `log10_lr`, from a bootstrap over people."""
     bounded: bool
-    """Whether log10 LR is at the bound that the data allow: the evidence may be stronger, and the data do not tell."""
+    """Whether log10 LR is at a bound. The evidence may be stronger, but the data can't tell."""
     protocol: Protocol
-    """A restored face against a high-resolution one, or two restored faces."""
+    """`lr-hr` for a restored face against a high-resolution one, `lr-lr` for two restored faces."""
     size: int
-    """The numbers are for faces of this size, pixels."""
+    """The face size that the statistics are for, pixels."""
     known: Comparisons
-    """What is known of such comparisons."""
+    """The statistics of such comparisons."""
 
     @property
     def words(self) -> str:
-        """The likelihood ratio in words."""
+        """The strength of the evidence in words."""
         strength = next((word for bound, word in STRENGTHS if abs(self.log10_lr) <= bound), VERY_STRONG)
         side = "the same person" if self.log10_lr > 0 else "different people"
         return f"{strength} support for {side}"
 
 
 class Matcher:
-    """Compares faces that were restored by one kit."""
+    """Restores faces with the generators of one kit, and compares them."""
 
     def __init__(self, restorer: Restorer, knowledge: MatchFile) -> None:
-        """Take what is loaded already. `Matcher.load` loads it.
+        """Use a loaded kit; `Matcher.load` loads one.
 
         Args:
-            restorer: restores small faces.
-            knowledge: of faces that it restored.
+            restorer: the restorer of small faces.
+            knowledge: the statistics of faces that it restored.
 
         Raises:
-            DataError: if the judge of these faces is not here, or is another version.
+            DataError: if the judge of the statistics is missing here, or has another version.
         """
         self.restorer, self.knowledge = restorer, knowledge
         self.judge = recognizers.load(knowledge.judge)
         if self.judge.sha256 != knowledge.sha256:
             raise DataError(
-                f"{MATCH}: its scores are by {knowledge.judge} {knowledge.sha256[:12]}, and here is "
-                f"{self.judge.sha256[:12]}; make it again by ftlgan pack"
+                f"{MATCH}: its scores are by {knowledge.judge} {knowledge.sha256[:12]}, but {self.judge.sha256[:12]} "
+                "is installed; make it again with ftlgan pack"
             )
         self._finder = FaceFinder(DETECTION_SCORE)
 
@@ -80,19 +80,21 @@ class Matcher:
             device: `cpu` or `cuda`.
 
         Raises:
-            DataError: if nothing is known of faces that these generators restored.
+            DataError: if there are no statistics of faces that these generators restored.
             WeightsError: if a file is missing, or not the weights of a generator.
         """
         files = weight_files(weights)
         path = files[0].parent / MATCH
         if not path.exists():
             raise DataError(
-                f"{files[0]}: nothing is known of the faces that it restores, so no match is judged; make a kit of it "
-                "by ftlgan pack, and give its folder"
+                f"{files[0]}: a match needs statistics of the faces that it restores ({MATCH}); make a kit of it with "
+                "ftlgan pack, and give its folder"
             )
         knowledge = MatchFile.load(path)
         if knowledge.generators != tuple(sorted(sha256_of(file) for file in files)):
-            raise DataError(f"{path}: is of other generators than those beside it; make the kit again by ftlgan pack")
+            raise DataError(
+                f"{path}: is for other generators than those next to it; make the kit again with ftlgan pack"
+            )
         return cls(Restorer.load(files, device), knowledge)
 
     def face(self, image: np.ndarray, main: bool = False) -> RestoredFace:
@@ -100,39 +102,39 @@ class Matcher:
 
         Args:
             image: uint8 RGB, (H, W, 3), upright.
-            main: of several faces take the most central one.
+            main: whether to use the most central face if there are several.
 
         Raises:
             NoFaceError: if there is no face, or there are several.
         """
         found = [self._finder.main_face(image)] if main else self._finder.all_faces(image)
         if len(found) > 1:
-            raise NoFaceError(f"shows {len(found)} faces; cut out one, or take the most central one by --main")
+            raise NoFaceError(f"shows {len(found)} faces; cut out one, or use the most central one with --main")
         return self.restorer.restore_found(image, found)[0]
 
     def embed(self, faces: Sequence[RestoredFace]) -> np.ndarray:
-        """Embed faces by the judge: unit length, float32 (N, D)."""
+        """Return the judge's embeddings of faces, of unit length, float32 (N, D)."""
         return self.judge.embed(np.stack([face.image for face in faces]))
 
     def compare(self, probe: RestoredFace, reference: RestoredFace) -> Match:
         """Compare two faces.
 
         Raises:
-            DataError: if nothing is known of faces of their sizes.
+            DataError: if there are no statistics for faces of their sizes.
         """
         embeddings = self.embed([probe, reference])
         return self.judged(probe, reference, float(embeddings[0] @ embeddings[1]))
 
     def judged(self, probe: RestoredFace, reference: RestoredFace, similarity: float) -> Match:
-        """Say what a similarity means for two faces of their sizes.
+        """Compute the strength of the evidence of a similarity between two faces of their sizes.
 
         Args:
             probe: a small face.
-            reference: of whom it may be: a high-resolution face, or a small one.
-            similarity: cosine of their embeddings.
+            reference: the face to compare it with, high-resolution or small.
+            similarity: the cosine of their embeddings.
 
         Raises:
-            DataError: if nothing is known of faces of their sizes.
+            DataError: if there are no statistics for faces of their sizes.
         """
         protocol: Protocol = "lr-hr" if reference.model is None or probe.model is None else "lr-lr"
         size = min(probe.size, reference.size)
@@ -140,8 +142,8 @@ class Matcher:
         if known is None or size > HR:
             sizes = self.knowledge.sizes(protocol)
             raise DataError(
-                f"the smaller face is {size:.0f} px; what a similarity means is known for {sizes[0]} to {HR} px, so no "
-                "match is judged"
+                f"the smaller face is {size:.0f} px, but there are statistics only for {sizes[0]} to {HR} px; give "
+                "other photos"
             )
         ratio = known.calibration.apply([similarity])
         return Match(
@@ -157,18 +159,18 @@ class Matcher:
 
 
 def match(probe: np.ndarray, reference: np.ndarray, weights: Weights = "lfw", main: bool = False) -> Match:
-    """Compare the faces of two photos: is it the same person?
+    """Compare the faces in two photos: do they show the same person?
 
-    For more than one comparison keep a `Matcher`, which loads the networks once.
+    For several comparisons use a `Matcher`, which loads the networks only once.
 
     Args:
-        probe: uint8 RGB, (H, W, 3): a photo with one face, a small one.
-        reference: likewise: a photo of the person that it may be.
+        probe: a photo with one small face, uint8 RGB, (H, W, 3).
+        reference: a photo of the person to compare it with, uint8 RGB, (H, W, 3).
         weights: the name of a packaged set, or the folder of a kit.
-        main: of several faces in a photo take the most central one.
+        main: whether to use the most central face of a photo with several faces.
 
     Raises:
-        DataError: if a photo shows no face or several, or nothing is known of faces of that size.
+        DataError: if a photo shows no face or several, or there are no statistics for faces of that size.
         WeightsError: if weights are missing.
     """
     matcher = Matcher.load(weights)

@@ -1,14 +1,14 @@
-"""The folder that `ftlgan restore` writes. A run that was cut goes on where it stopped, and ends in the same files.
+"""The output folder of `ftlgan restore`. An interrupted run resumes where it stopped, and ends with the same files.
 
-    faces.csv       a row for each face: where it was found, its size, and the generator that restored it
-    rejects.csv     a row for each photo that gave no face, with the reason
+    faces.csv       a row for each face: its place in the photo, its size, and the generator that restored it
+    rejects.csv     a row for each photo without a usable face, with the reason
     faces/          each restored face, 112x112
-    small/          the same faces as the generator was given them
+    small/          the inputs of the generator for the same faces
     photos/         the photos with the restored faces in them
-    sheet-1.png     faces side by side: as they are, bicubic, restored
-    restore.json    the settings, so that no other run mixes its files with these
+    sheet-1.png     faces side by side: the input, bicubic, restored
+    restore.json    the settings, so that runs with other settings do not mix their files with these
 
-A photo is done when its last file is there, or its row in rejects.csv. Rows of faces are written before that.
+A photo is done when its last file or its row in rejects.csv exists. Rows of faces are written before that.
 """
 
 import csv
@@ -43,21 +43,21 @@ class OutputFolder:
 
         Args:
             kind: `faces`, `small` or `photos`.
-            name: of the photo.
-            ending: what comes after the name, e.g. `-1.png`.
+            name: the name of the photo.
+            ending: the text to append to the name, such as `-1.png`.
         """
         return self.folder / kind / name.with_name(name.name + ending)
 
     @property
     def rejected(self) -> frozenset[str]:
-        """The photos that can't be used, of earlier runs, too."""
+        """The photos that can't be used, including those of earlier runs."""
         return frozenset(self._rejected)
 
     def write(self, path: Path, content: bytes) -> None:
-        """Write a file: it is there whole or not at all.
+        """Write a file atomically.
 
         Raises:
-            DataError: if it can't be written, e.g. because the disk is full.
+            DataError: if it can't be written, for example because the disk is full.
         """
         aside = path.with_name(f".{path.name}.part")
         with writing(path):
@@ -79,7 +79,7 @@ class OutputFolder:
         return _rows(self.folder / FACES, FACE_COLUMNS)
 
     def mend(self, undone: Iterable[str]) -> None:
-        """Take out of the tables what a run that was cut had begun.
+        """Remove unfinished photos and broken rows from the tables, after an interrupted run.
 
         Args:
             undone: the photos that are not done.
@@ -98,21 +98,21 @@ class OutputFolder:
 
 @contextmanager
 def open_output(folder: Path, settings: Mapping[str, Any], force: bool) -> Generator[OutputFolder]:
-    """Open a folder for results: a new one, or that of an earlier run with the same settings.
+    """Open a new output folder, or that of an earlier run with the same settings.
 
     Args:
-        folder: where to write.
-        settings: what the results depend on, beside the photos.
-        force: begin anew in a folder that holds something else, and overwrite.
+        folder: the folder to write.
+        settings: the settings that the results depend on, besides the photos.
+        force: whether to start again in a folder that holds other files, and overwrite them.
 
     Raises:
-        DataError: if it is a file, holds something else, or another run writes into it.
+        DataError: if it is a file, holds other files, or another run is writing to it.
     """
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"--output {folder}: is a file; give the name of a folder")
+        raise DataError(f"--output {folder}: is a file; give a folder")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    busy = f"{folder}: another restore writes into it; wait for its end, or choose another folder"
+    busy = f"{folder}: another restore is writing to it; wait until it ends, or choose another folder"
     with alone(folder / ".lock", busy):
         marker = folder / SETTINGS
         text = json.dumps(settings, indent=1) + "\n"
@@ -121,12 +121,12 @@ def open_output(folder: Path, settings: Mapping[str, Any], force: bool) -> Gener
                 old.unlink(missing_ok=True)
         elif not marker.exists():
             if any(path.name != ".lock" for path in folder.iterdir()):
-                raise DataError(f"--output {folder}: is not empty; choose another folder, or overwrite by --force")
+                raise DataError(f"--output {folder}: is not empty; choose another folder, or overwrite with --force")
         elif (found := _settings(marker)) != json.loads(text):
             different = next((name for name in settings if found.get(name) != json.loads(text)[name]), SETTINGS)
             raise DataError(
                 f"--output {folder}: was begun with another {different} ({found.get(different)}, now "
-                f"{settings.get(different)}); choose another folder, or begin anew by --force"
+                f"{settings.get(different)}); choose another folder, or start again with --force"
             )
         output = OutputFolder(folder)
         output.write(marker, text.encode())
@@ -142,13 +142,13 @@ def _settings(marker: Path) -> dict[str, Any]:
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Return the whole rows of a CSV: a kill may have cut the last one."""
+    """Return the complete rows of a CSV, as an interrupted run may have cut the last one."""
     if not path.exists():
         return []
     lines = path.read_bytes().rpartition(b"\n")[0].decode(errors="replace")
     rows = [row for row in csv.DictReader(io.StringIO(lines)) if None not in row and None not in row.values()]
     if rows and tuple(rows[0]) != tuple(columns):
-        raise DataError(f"{path}: `ftlgan restore` did not write it; choose another folder, or overwrite by --force")
+        raise DataError(f"{path}: `ftlgan restore` did not write it; choose another folder, or overwrite with --force")
     return rows
 
 

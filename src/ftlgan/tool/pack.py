@@ -1,4 +1,4 @@
-"""`ftlgan pack`: trained generators become a kit, with which `ftlgan restore` and `ftlgan match` work."""
+"""`ftlgan pack`: make a kit of trained generators for `ftlgan restore` and `ftlgan match`."""
 
 import json
 from collections.abc import Sequence
@@ -23,32 +23,32 @@ from ftlgan.weights.models import description_of
 from ftlgan.weights.packaged import sha256_of
 
 SIZES = (10, 14, 20, 28, 40, 56, 80)
-"""Sizes of faces for which comparisons are judged, pixels. A face counts as one of the next smaller size."""
+"""The face sizes for which a kit has statistics, pixels. A face of another size counts as the next smaller one."""
 JUDGE = "dlib"
-"""What embeds: it must be in no loss of a generator."""
+"""The recognizer that embeds the faces; it must be in no loss of a generator."""
 
 
 def pack(
     models: Sequence[Path], data: Path, folder: Path, photos: int, described: str, replicates: int, seed: int
 ) -> None:
-    """Write a kit: the generators in half precision, and how similar faces are that they restored.
+    """Write a kit: the generators in half precision, and statistics of the faces that they restore.
 
-    Photos of the test people are shrunk by the realistic chain; the faces are found in the small photos, restored as
-    `ftlgan restore` does, embedded by the judge, and compared with the people's other photos and with one another.
+    The realistic chain shrinks photos of the test people. The faces are found in the small photos, restored as by
+    `ftlgan restore`, embedded by the judge, and compared with the other photos and with each other.
 
     Args:
-        models: `generator.safetensors` of trained models, each of another resolution.
-        data: the folder of the pipeline's tables, whose test people none of the models has seen.
+        models: the `generator.safetensors` files of trained models, one for each resolution.
+        data: the folder of the pipeline's tables; none of the models may have seen its test people.
         folder: a new or empty folder for the kit.
-        photos: of each person, at most.
-        described: whose photos these are, in a sentence.
-        replicates: draws of people for the intervals.
-        seed: of the degradation and the draws.
+        photos: the most photos per person.
+        described: a description of the photos, in a sentence.
+        replicates: the number of bootstrap draws for the intervals.
+        seed: the seed of the degradation and of the draws.
 
     Raises:
-        ParamsError: if two models are of one resolution.
+        ParamsError: if two models have one resolution.
         DataError: if there are no test people, or the kit can't be written.
-        WeightsError: if a file is no generator.
+        WeightsError: if a file is not a generator.
     """
     people = photos_of_test_people(data, photos)
     with new_folder(folder) as aside:
@@ -56,7 +56,7 @@ def pack(
             _write_half(model, aside)
         files = sorted(aside.glob("*.safetensors"))
         if len(files) < len(models):
-            raise ParamsError(f"{', '.join(map(str, models))}: two are of one resolution; give one for each")
+            raise ParamsError(f"{', '.join(map(str, models))}: two have one resolution; give one for each")
         judge = recognizers.load(JUDGE)
         found = _comparisons(people, Restorer.load(files), judge, replicates, seed)
         digests = sorted(sha256_of(file) for file in files)
@@ -76,10 +76,10 @@ def _names(people: Sequence[Person]) -> set[str]:
 
 
 def _write_half(model: Path, folder: Path) -> None:
-    """Write weights in half precision: 2 MB for each million. The network computes in single precision all the same."""
+    """Write weights in half precision, 2 MB per million. The network still computes in single precision."""
     description = description_of(model)
     if any(teacher["sha256"] == BUILT_IN[JUDGE] for teacher in description["teachers"]):
-        raise ParamsError(f"{model}: {JUDGE} was in its loss, so it can't judge it; give a model of another teacher")
+        raise ParamsError(f"{model}: {JUDGE} was in its loss and can't judge it; give a model with another teacher")
     generator = load_generator(model, description["res"])
     tensors = {name: tensor.half().contiguous() for name, tensor in generator.state_dict().items()}
     path = folder / f"{description['res']}.safetensors"

@@ -1,4 +1,4 @@
-"""Faces as they come out of small photos: test people, shrunk as a camera does, found, and restored as in use."""
+"""Realistic small faces for a kit: shrink photos of test people, and detect the faces in the small photos."""
 
 import threading
 from collections import Counter
@@ -34,11 +34,11 @@ class Person:
     face_id: str
     identity: str
     aligned: np.ndarray
-    """uint8 RGB, (112, 112, 3): the reference."""
+    """The aligned face, used as reference, uint8 RGB, (112, 112, 3)."""
     photo: bytes
-    """As it came."""
+    """The original file of the photo."""
     landmarks: np.ndarray
-    """float32 (5, 2), pixels of the photo."""
+    """The landmarks, float32 (5, 2), pixels of the photo."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class SmallFace:
 
     face_id: str
     crop: np.ndarray
-    """uint8 RGB, (112, 112, 3): aligned, enlarged by bicubic interpolation."""
+    """The aligned face, enlarged by bicubic interpolation, uint8 RGB, (112, 112, 3)."""
     size: float
-    """As it was found, pixels."""
+    """The size measured from the detected landmarks, pixels."""
 
 
 def photos_of_test_people(data: Path, photos: int) -> list[Person]:
@@ -57,13 +57,13 @@ def photos_of_test_people(data: Path, photos: int) -> list[Person]:
 
     Args:
         data: the folder of the pipeline's tables.
-        photos: of each person, at most.
+        photos: the most photos per person.
 
     Raises:
         DataError: if there are none.
     """
     if not (data / "raw").is_dir() or not (data / "aligned").is_dir():
-        raise DataError(f"{data}: holds no raw/ and aligned/ of a pipeline; run dvc repro, or give its folder data")
+        raise DataError(f"{data}: has no raw/ and aligned/; give the folder data of a pipeline, or run dvc repro")
     count: Counter[str] = Counter()
     aligned: dict[str, Row] = {}
     for batch in stream_faces(data / "aligned", ["test"]):
@@ -85,12 +85,12 @@ def photos_of_test_people(data: Path, photos: int) -> list[Person]:
 
 
 def small_faces(people: list[Person], size: int, seed: int) -> Iterator[SmallFace]:
-    """Shrink photos by the realistic chain until the face has a size, and find the face in the small photo.
+    """Shrink photos with the realistic chain until the face has the given size, and find it in the small photo.
 
     Args:
         people: the photos.
-        size: side of the aligned face in the small photo, pixels. A face that is smaller in its photo is left out.
-        seed: of what is drawn for each photo.
+        size: the side of the aligned face in the small photo, pixels. Smaller faces are left out.
+        seed: the seed of the chain.
 
     Yields:
         The faces that are found, in the order of the photos.

@@ -1,4 +1,4 @@
-"""`ftlgan restore`: the faces of photos, restored, and the photos with them put back."""
+"""`ftlgan restore`: restore the faces in photos, and put them back."""
 
 import io
 import sys
@@ -40,11 +40,11 @@ from ftlgan.weights.models import SETS
 from ftlgan.weights.packaged import sha256_of
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-"""The formats in which a photo is written as it came, by suffix; any other becomes PNG."""
+"""The formats, by suffix, that are kept for the written photo; any other becomes PNG."""
 QUALITY = 95
 """The quality of JPEG and WebP, 0 to 100."""
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-"""A photo that is written has so many pixels at most: as many as one that is read may have."""
+"""The most pixels of a written photo, the same as of a photo that is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,30 +68,29 @@ def restore(
     device: str,
     force: bool,
 ) -> None:
-    """Restore the faces of photos, and write them, the photos with them put back, a contact sheet and tables.
+    """Restore the faces in photos, and write them, the photos with the faces put back, a contact sheet and tables.
 
-    A run that was cut goes on where it stopped. A photo that can't be used is a row in rejects.csv, and the others go
-    on. See `ftlgan.tool.output_folder` for what is written.
+    An interrupted run resumes where it stopped. A photo that can't be used gets a row in rejects.csv, and the run
+    continues. `ftlgan.tool.output_folder` lists the outputs.
 
     Args:
-        inputs: photos, folders that are searched with the folders in them, or `-` for a photo on standard input.
+        inputs: photos, folders to search with their subfolders, or `-` for a photo on standard input.
         output: the folder to write.
-        main: restore the most central face of each photo alone.
-        aligned: the photos are aligned faces (ArcFace template, square), of any size: nothing is detected.
-        scale: how many times as wide the written photos are: 1, 2 or 4.
-        background: what enlarges the rest of a photo: `bicubic` or `realesrgan`.
+        main: whether to restore only the most central face of each photo.
+        aligned: whether the photos are square aligned faces (ArcFace template), of any size; nothing is detected.
+        scale: the factor by which the written photos are enlarged: 1, 2 or 4.
+        background: the method that enlarges the rest of a photo: `bicubic` or `realesrgan`.
         weights: the name of a packaged set, or files of weights.
         device: `cpu` or `cuda`.
-        force: overwrite what is in the folder.
+        force: whether to overwrite the outputs in the folder.
 
     Raises:
-        DataError: if an input is not there, the output can't be written or holds something else, or no face at all is
-            restored.
-        WeightsError: if weights are missing or no generator's.
+        DataError: if an input is missing, the output can't be written or holds other files, or no face is restored.
+        WeightsError: if weights are missing or not a generator's.
     """
     sources, skipped = find_photos(inputs, output)
     if skipped:
-        _log(f"{skipped} other files are skipped: they have no suffix of a photo")
+        _log(f"{skipped} other files are skipped, as they do not have the suffix of a photo")
     files = weight_files(weights[0] if len(weights) == 1 else weights)
     if weights[0] in SETS:
         _log(f"weights: {weights[0]}, {SETS[weights[0]]}")
@@ -123,10 +122,10 @@ def restore(
 def _not_done(
     folder: OutputFolder, sources: Sequence[Source], last: Callable[[OutputFolder, Source], Path], force: bool
 ) -> list[Source]:
-    """Return the photos whose last output is not there yet, nor a reason why they can't be used.
+    """Return the photos that have neither a last output nor a row in rejects.csv.
 
     Raises:
-        DataError: if it is there, but of another photo.
+        DataError: if the output exists, but is of another photo.
     """
     if force:
         return list(sources)
@@ -136,7 +135,7 @@ def _not_done(
         path = last(folder, source)
         if source.path is None or source.shown not in (known if path.exists() else folder.rejected):
             if path.exists():
-                raise DataError(f"{path}: is there, of another photo; choose another folder, or overwrite by --force")
+                raise DataError(f"{path}: is of another photo; choose another folder, or overwrite with --force")
             todo.append(source)
     return todo
 
@@ -149,7 +148,7 @@ def _restore_photos(
     scale: int,
     enlarge: Callable[[np.ndarray, int], np.ndarray],
 ) -> Iterator[str | None]:
-    """Restore photos, and yield for each a reason why it can't be used, or None."""
+    """Restore photos, and yield for each the reason why it can't be used, or None."""
     local = threading.local()  # a detector for each thread
 
     def prepare(source: Source) -> tuple[Source, _Photo | str]:
@@ -160,7 +159,7 @@ def _restore_photos(
         except NoFaceError as reason:
             return source, str(reason)
 
-    cv2.setNumThreads(1)  # a photo a core, not a core a row of pixels
+    cv2.setNumThreads(1)  # each core works on its own photo
     cores = available_cores()
     with ThreadPoolExecutor(cores) as pool:
         for source, photo in map_ahead(pool, prepare, sources, cores):
@@ -181,7 +180,7 @@ def _found(source: Source, finder: FaceFinder, main: bool, scale: int) -> _Photo
     image = read_photo(content)
     pixels = image.shape[0] * image.shape[1] * scale**2
     if pixels > MOST_PIXELS:
-        raise NoFaceError(f"too large for --scale {scale}: {pixels / 10**6:.0f} megapixels; give it a smaller one")
+        raise NoFaceError(f"too large for --scale {scale}: {pixels / 10**6:.0f} megapixels; give a smaller scale")
     found = [finder.main_face(image)] if main else finder.all_faces(image)
     return _Photo(source, image, read_alpha(content), found)
 
@@ -221,7 +220,7 @@ def _read(source: Source) -> bytes:
 def _square(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     if height != width:
-        raise NoFaceError(f"not square: {width}x{height} px, which no aligned face is (--aligned)")
+        raise NoFaceError(f"not square: {width}x{height} px, but --aligned takes square faces")
     return image
 
 
@@ -245,7 +244,7 @@ def _rounded(value: Any) -> Any:
 
 def _warn_if_left(source: Source, number: int, size: float, model: int | None) -> None:
     if model is None:
-        _log(f"{source.shown}: face {number} is {size:.0f} px, larger than {HR} px, and is left as it is")
+        _log(f"{source.shown}: face {number} is {size:.0f} px, larger than {HR} px, and is left unchanged")
 
 
 def _reject(folder: OutputFolder, source: Source, reason: str) -> str:
@@ -296,22 +295,26 @@ def _write_sheets(folder: OutputFolder, sources: dict[str, Source], aligned: boo
 
 
 def _summarize(folder: OutputFolder, photos: int, reasons: Sequence[str]) -> None:
-    """Print what is in the folder now.
+    """Print a summary of the folder.
 
     Raises:
         DataError: if no face was restored.
     """
     models = Counter(row["model"] for row in folder.faces())
     if not models:
-        raise DataError(f"{folder.folder}: no face is restored; {', '.join(reasons[:1]) or 'rejects.csv says why'}")
+        raise DataError(f"{folder.folder}: no face is restored; {', '.join(reasons[:1]) or 'see rejects.csv'}")
     left = models.pop("none", 0)
     by_model = ", ".join(f"{models[name]} by the model for {name} px" for name in sorted(models, key=int))
     print(
-        f"{folder.folder}: {models.total()} faces restored"
+        f"{folder.folder}: {_counted(models.total(), 'face')} restored"
         + (f" ({by_model})" if by_model else "")
-        + (f", {left} larger than {HR} px left as they are" if left else "")
-        + f"; {photos} photos, {len(folder.rejected)} without a face that can be used"
+        + (f", {left} larger than {HR} px left unchanged" if left else "")
+        + f"; {_counted(photos, 'photo')}, {len(folder.rejected)} without a usable face"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def _log(message: str) -> None:

@@ -1,4 +1,4 @@
-"""Restoring from Python: faces that are aligned already, or all faces of a photo."""
+"""Restore faces from Python: aligned faces, or all faces in a photo."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,38 +25,38 @@ from ftlgan.weights.models import SETS, description_of, packaged_models
 
 Faces = TypeVar("Faces", np.ndarray, Tensor)
 Weights = str | PathLike[str] | Sequence[str | PathLike[str]]
-"""The name of a packaged set, or the path of a file of weights or a kit, or several files."""
+"""The name of a packaged set, the path of a file of weights or of a kit, or several files."""
 
 DETECTION_SCORE = 0.75
-"""Least confidence of the detector, in the photo and in the look closer up. At 0.7 it takes an ear for a face."""
+"""The lowest confidence of the detector, in the photo and in the closer look. At 0.7 it mistakes an ear for a face."""
 LARGEST = {14: 20, 28: 40, 56: HR}
-"""The largest face that each generator restores, pixels."""
+"""The size of the largest face that each generator restores, pixels."""
 FACES_PER_CALL = 8
-"""On a CPU, 64 take a third more time a face (measured)."""
+"""The number of faces in a batch. On a CPU, a batch of 64 takes a third more time per face (measured)."""
 SCALES = (1, 2, 4)
-"""How many times as wide as the photo the result may be."""
+"""The factors by which a photo may be enlarged."""
 
 
 @dataclass(frozen=True, eq=False)
 class RestoredFace:
-    """A face of a photo, as it was found and as it was restored."""
+    """A face in a photo, as detected and as restored."""
 
     image: np.ndarray
-    """uint8 RGB, (112, 112, 3): restored; as it is where `model` is None."""
+    """The restored face, uint8 RGB, (112, 112, 3); unchanged if `model` is None."""
     small: np.ndarray
-    """uint8 RGB, (S, S, 3): the aligned face that the generator was given; S is `model`, or 112."""
+    """The aligned face that was the generator's input, uint8 RGB, (S, S, 3); S is `model`, or 112."""
     box: np.ndarray
-    """float32 (4,): x, y, width and height in the photo."""
+    """x, y, width and height in the photo, float32 (4,)."""
     landmarks: np.ndarray
-    """float32 (5, 2): x, y of eyes, nose and mouth corners, pixels of the photo turned by `turns`."""
+    """x and y of eyes, nose and mouth corners, float32 (5, 2), pixels of the photo turned by `turns`."""
     turns: int
-    """Quarters counter-clockwise by which the photo was turned to find the face: 0 unless the photo is on its side."""
+    """The number of counter-clockwise quarter turns of the photo that put the face upright; 0 for an upright photo."""
     score: float
-    """Confidence of the detector, 0 to 1."""
+    """The confidence of the detector, 0 to 1."""
     size: float
-    """Side of the square of the photo that the aligned face covers, pixels."""
+    """The side of the square that the aligned face covers in the photo, pixels."""
     model: int | None
-    """The resolution of the generator that restored it; None: it is larger than 112 px and left as it is."""
+    """The resolution of the generator that restored the face; None if it is larger than 112 px and left unchanged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,20 +64,20 @@ class RestoredPhoto:
     """A photo with its faces restored."""
 
     image: np.ndarray
-    """uint8 RGB, (scale H, scale W, 3)."""
+    """The photo, uint8 RGB, (scale H, scale W, 3)."""
     faces: tuple[RestoredFace, ...]
-    """From left to right."""
+    """The faces, from left to right."""
 
 
 class Restorer:
-    """Restores small faces to 112x112 by trained generators, one for each resolution."""
+    """Restores small faces to 112x112 with trained generators, one for each resolution."""
 
     def __init__(self, generators: Mapping[int, Generator], device: str = "cpu") -> None:
-        """Take generators that are loaded already. `Restorer.load` loads them.
+        """Use loaded generators; `Restorer.load` loads them.
 
         Args:
-            generators: by the resolution that each restores, one at least.
-            device: where they are: `cpu` or `cuda`.
+            generators: the generators by resolution, at least one.
+            device: the device that holds them, `cpu` or `cuda`.
         """
         self._generators, self._device = dict(sorted(generators.items())), device
         self._finder: FaceFinder | None = None
@@ -87,8 +87,8 @@ class Restorer:
         """Load generators.
 
         Args:
-            weights: `lfw`, trained on Labeled Faces in the Wild, for research; or the path of a
-                `generator.safetensors` that you trained or of a kit, or several files, each of another resolution.
+            weights: `lfw`, trained on Labeled Faces in the Wild, for research; the path of a kit or of a
+                `generator.safetensors` that you trained; or several files, one for each resolution.
             device: `cpu` or `cuda`.
 
         Raises:
@@ -102,14 +102,14 @@ class Restorer:
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """The resolutions for which there is a generator, rising."""
+        """The resolutions of the generators, rising."""
         return tuple(self._generators)
 
     def model_for(self, size: float) -> int | None:
-        """Return the resolution of the generator that restores a face of this size; None: it is too large.
+        """Return the resolution of the generator for a face of this size; None if the face is too large.
 
         Args:
-            size: side of the aligned face in its photo, pixels.
+            size: the side of the aligned face in its photo, pixels.
         """
         if size > HR:
             return None
@@ -117,14 +117,14 @@ class Restorer:
         return fitting[0] if fitting else self.resolutions[-1]
 
     def restore(self, faces: Faces) -> Faces:
-        """Restore aligned faces: square, with the eyes, nose and mouth on the ArcFace template.
+        """Restore square faces that are aligned to the ArcFace template.
 
         Args:
             faces: uint8 RGB, (N, S, S, 3), as a numpy array; or RGB in [0, 1], (N, 3, S, S), as a torch tensor. S is
-                at most 112. A face is brought to the resolution of the generator for its size.
+                at most 112. Faces are resized to the resolution of the generator for their size.
 
         Returns:
-            The same kind, (N, 112, 112, 3) or (N, 3, 112, 112).
+            The restored faces in the same form, (N, 112, 112, 3) or (N, 3, 112, 112).
 
         Raises:
             DataError: if `faces` has another type or shape.
@@ -136,7 +136,7 @@ class Restorer:
         _check(faces.dtype == np.uint8 and faces.ndim == 4 and faces.shape[3] == 3, faces, "uint8 (N, S, S, 3)")
         size = _size(faces.shape[1:3])
         parts = [faces[start : start + FACES_PER_CALL] for start in range(0, len(faces), FACES_PER_CALL)]
-        # A copy: torch warns about an array that may not be written to, as PIL's are.
+        # The copy avoids torch's warning about read-only arrays, such as those of PIL.
         restored = [to_faces(self._restored(to_tensor(part.copy(), self._device), size)) for part in parts]
         return np.concatenate(restored) if restored else np.empty((0, HR, HR, 3), np.uint8)
 
@@ -149,13 +149,13 @@ class Restorer:
             return self._generators[model](faces)
 
     def restore_photo(self, image: np.ndarray, scale: int = 1, main: bool = False) -> RestoredPhoto:
-        """Find the faces of a photo, restore them, and put them back.
+        """Find the faces in a photo, restore them, and put them back.
 
         Args:
             image: uint8 RGB, (H, W, 3), upright.
-            scale: how many times as wide the result is: 1, 2 or 4. What is no face is enlarged by bicubic
+            scale: the factor by which the photo is enlarged: 1, 2 or 4. The rest of the photo is enlarged by bicubic
                 interpolation.
-            main: restore the most central face alone.
+            main: whether to restore only the most central face.
 
         Raises:
             DataError: if the photo shows no face, or `image` has another type or shape.
@@ -174,15 +174,15 @@ class Restorer:
     def restore_each(
         self, faces: Sequence[np.ndarray], sizes: Sequence[float]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Restore aligned faces of several sizes, each by the generator for its size.
+        """Restore aligned faces of several sizes, each with the generator for its size.
 
         Args:
             faces: uint8 RGB, (S, S, 3) each, of any S.
-            sizes: what they were in their photos, before they were enlarged to S, pixels.
+            sizes: the sizes of the faces in their photos, before they were resized to S, pixels.
 
         Returns:
-            The faces as the generators are given them, and restored to (112, 112, 3). One that is larger than 112 px
-            is brought to 112 px in both.
+            The inputs of the generators, and the restored faces (112, 112, 3). Faces larger than 112 px are reduced to
+            112 px in both.
         """
         models = [self.model_for(size) for size in sizes]
         small = [
@@ -197,11 +197,11 @@ class Restorer:
         return small, restored
 
     def restore_found(self, image: np.ndarray, found: Sequence[Detection]) -> tuple[RestoredFace, ...]:
-        """Restore the faces that were found in a photo, in their order.
+        """Restore the faces that were found in a photo, in the same order.
 
         Args:
             image: uint8 RGB, (H, W, 3).
-            found: by `ftlgan.tool.finding.FaceFinder`, one face at least.
+            found: the faces that `ftlgan.tool.finding.FaceFinder` found, at least one.
         """
         crops = [aligned_crop(image, face) for face in found]
         sizes = [face_size(face.landmarks) for face in found]
@@ -224,7 +224,7 @@ class Restorer:
 
 
 def weight_files(weights: Weights) -> list[Path]:
-    """Return the files of a packaged set by its name, or the files that are named."""
+    """Return the files of a packaged set, of a kit, or the given files."""
     if isinstance(weights, str) and (weights in SETS or not Path(weights).exists()):
         return list(packaged_models(weights).values())
     named = [weights] if isinstance(weights, str | PathLike) else weights
@@ -232,12 +232,12 @@ def weight_files(weights: Weights) -> list[Path]:
 
 
 def with_faces(photo: np.ndarray, faces: Sequence[RestoredFace], scale: int) -> np.ndarray:
-    """Put restored faces into an enlarged photo, in place, and return it. Those that are left as they are stay so.
+    """Put restored faces into an enlarged photo, in place, and return it. Faces left unchanged are skipped.
 
     Args:
-        photo: uint8 RGB, (scale H, scale W, 3).
-        faces: of the photo before it was enlarged.
-        scale: how much it was enlarged.
+        photo: the enlarged photo, uint8 RGB, (scale H, scale W, 3).
+        faces: the faces of the photo before it was enlarged.
+        scale: the factor by which it was enlarged.
     """
     for face in faces:
         if face.model is not None:

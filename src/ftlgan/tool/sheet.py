@@ -1,4 +1,4 @@
-"""Pages of faces side by side: as they are, by bicubic interpolation, and restored."""
+"""Pages of faces side by side: the input, bicubic interpolation, and restored."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,10 @@ from ftlgan.faces import HR
 HEADINGS = ("as it is", "bicubic", "restored")
 FACES_PER_LINE, LINES = 3, 8
 GUTTER, HEADING, CAPTION, FONT = 6, 22, 20, 12
-"""Pixels."""
+"""The spaces and the font size, pixels."""
 CELL = len(HEADINGS) * (HR + GUTTER) + GUTTER
 CHARACTERS = CELL // 7
-"""A caption has so many at most."""
+"""The most characters of a caption."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +24,14 @@ class Entry:
     """A face on the sheet."""
 
     small: np.ndarray
-    """uint8 RGB, (S, S, 3)."""
+    """The input, uint8 RGB, (S, S, 3)."""
     restored: np.ndarray
-    """uint8 RGB, (112, 112, 3)."""
+    """The restored face, uint8 RGB, (112, 112, 3)."""
     caption: str
 
 
 def sheets(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """Draw 24 faces a page, as PNG."""
+    """Draw pages of 24 faces, and yield each as PNG."""
     remaining = iter(entries)
     while page := tuple(islice(remaining, FACES_PER_LINE * LINES)):
         yield _page(page)

@@ -1,32 +1,32 @@
-"""What MLflow remembers: every execution of the stages `train`, `validate`, `evaluate` and `quality`.
+"""Tracking with MLflow: every execution of the stages `train`, `validate`, `evaluate` and `quality` is a run.
 
     with tracking.run("train", params) as run:
         run.log(step, {"loss/triplet": 0.31, "val/d_prime": 2.4})
         run.log_artifact(history)
 
-is one run of MLflow's experiment `ftlgan`, nested (tag `mlflow.parentRunId`) in the run of the experiment of DVC, or
-of the plain `dvc repro`, that it belongs to: `tags.experiment`. Its file `inputs.json` has the stages that it rests on
-and the MD5 of their outputs.
+is one run in MLflow's experiment `ftlgan`. It is nested (tag `mlflow.parentRunId`) in the parent run of its DVC
+experiment, or of the plain `dvc repro` (see `tags.experiment`). Its file `inputs.json` lists the stages that it depends
+on and the MD5 of their outputs.
 
-That parent has the params, the metrics in the metrics files of dvc.yaml, the description that a stage gave, the status
-of the stage that was executed last, and for each of the four stages a tag `stage.<name>`: executed (or failed, killed)
-for this experiment, or restored. Where DVC executes none of the four nothing is logged, and no parent made. The saved
+The parent has the params, the metrics in the metrics files of dvc.yaml, the description from a stage, the status of the
+stage that was executed last, and a tag `stage.<name>` for each of the four stages: executed (or failed, killed) for
+this experiment, or restored. If DVC executes none of the four, nothing is logged, and no parent is created. The saved
 view of `tracking.view` shows the metrics of the parents in MLflow's table of runs.
 
-Nothing that befalls MLflow may hurt the stage, so a run is first written to disk, in `.mlflow-pending/` of the
-repository, and delivered from there: at its start, now and then while it lasts, and at its end. What cannot be
-delivered waits there for the next run, or for `python -m ftlgan.tracking`.
+Problems with MLflow must not affect the stage. So a run is first written to disk, in `.mlflow-pending/` of the
+repository, and delivered from there: at its start, now and then during the run, and at its end. Logs that can't be
+delivered wait there for the next run, or for `python -m ftlgan.tracking`.
 
-Nothing is lost: the log goes away only when MLflow has all of it. Nothing is doubled: a kill between a delivery and the
-note of it makes the next delivery send the same things again, and MLflow then finds the run by its tag `ftlgan.run`,
-drops the points of a metric that it has (same name, value, time and step) and replaces params and artifacts by
-themselves. MLflow cannot be asked to make a run unless there is one, so two processes may make the same parent: each
-looks again after it has made one, and when a stage ends, and whoever sees two leaves the older.
+Nothing is lost, because a log is deleted only when MLflow has all of it. Nothing is duplicated: if a process is killed
+before it notes a delivery, the next delivery sends the same data again. It finds the run by its tag `ftlgan.run`;
+MLflow ignores points of a metric that it has (same name, value, time and step), and overwrites params and artifacts
+with the same content. MLflow can't check and create a run in one step, so two processes may create the same parent.
+Therefore each searches again after it has created one and when a stage ends, and merges all parents into the oldest.
 
-Where FTLGAN_TRACKING is `off` nothing is kept, and MLflow, which takes seconds to start, is not imported.
+If FTLGAN_TRACKING is `off`, nothing is logged, and MLflow is not imported, which would take seconds.
 
-The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/`. A relative path is seen from the root of
-the DVC repository: under `dvc exp run --temp` the working directory is a copy that is thrown away.
+The store is MLFLOW_TRACKING_URI, by default `mlflow.db` and `mlartifacts/`. Relative paths start at the root of the DVC
+repository, because under `dvc exp run --temp` the working directory is a temporary copy.
 """
 
 import json
@@ -54,15 +54,15 @@ def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
     """Track one execution of a stage; an exception ends the run as FAILED, Ctrl-C as KILLED.
 
     Args:
-        stage: the name of the run, and of its stage in dvc.yaml where DVC does not give it.
-        params: what the stage was run with; nested mappings become dotted names (`train.steps`).
+        stage: the name of the run, used if DVC does not give the name of the stage.
+        params: the params of the stage; nested mappings become dotted names (`train.steps`).
 
     Raises:
-        ParamsError: if FTLGAN_TRACKING is neither `on`, which it is unless set, nor `off`.
+        ParamsError: if FTLGAN_TRACKING is neither `on`, the default, nor `off`.
     """
     switch = os.environ.get("FTLGAN_TRACKING", "on")
     if switch not in ("on", "off"):
-        raise ParamsError(f"FTLGAN_TRACKING: {switch!r} is neither on nor off; set it to one of them")
+        raise ParamsError(f"FTLGAN_TRACKING: {switch!r} is neither on nor off; set it to one of these")
     log = Run(stage, params) if switch == "on" else Untracked()
     try:
         yield log
@@ -73,7 +73,7 @@ def run(stage: str, params: Mapping[str, Any]) -> Generator["Run"]:
 
 
 class Run:
-    """The log of the stage that is being executed; made by `run`."""
+    """The log of the stage that is being executed; `run` creates it."""
 
     def __init__(self, stage: str, params: Mapping[str, Any]) -> None:
         self._root = repository_root()
@@ -100,11 +100,11 @@ class Run:
         self._deliver()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Log the values of one step under the time of this call; cheap enough for every step.
+        """Log the values of one step with the current time. This is fast enough for every step.
 
         Args:
-            step: of training, ascending.
-            values: by name. NaN stays NaN; MLflow's databases keep an infinite value as the largest float.
+            step: the training step, ascending.
+            values: the values by name. NaN stays NaN; MLflow's databases store infinity as the largest float.
         """
         self._step = step
         point = {"step": step, "time": now()}
@@ -113,23 +113,23 @@ class Run:
             self._deliver()
 
     def log_final(self, values: Mapping[str, float]) -> None:
-        """Log values that stand for the whole run, at the last step logged."""
+        """Log values of the whole run, at the last logged step."""
         self.log(self._step, values)
 
     def describe(self, markdown: str) -> None:
-        """Give the run, and the one above it, a description: it stands there when the run has ended."""
+        """Set the description of the run and of its parent; MLflow gets it when the run ends."""
         self._description = markdown
 
     def log_figure(self, path: Path) -> None:
-        """Log an image file, as it is now, into the run's folder `figures`."""
+        """Log the current content of an image file into the run's folder `figures`."""
         self._spool.keep(path, "figures")
 
     def log_artifact(self, path: Path) -> None:
-        """Log a file or a folder as it is now."""
+        """Log the current content of a file or folder."""
         self._spool.keep(path)
 
     def end(self, status: str) -> None:
-        """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver what is left of its log."""
+        """End the run as `FINISHED`, `FAILED` or `KILLED`, and deliver the rest of its log."""
         metrics = mended(stage_metrics(self._stage)) if status == "FINISHED" else {}
         self._spool.append({"status": status, "time": now(), "headline": metrics, "description": self._description})
         if self._deliver():
@@ -137,7 +137,7 @@ class Run:
         self._spool.lock.release()
 
     def _deliver(self) -> bool:
-        """Deliver what is new, older logs first. Once this has failed, only the end of the run tries again."""
+        """Deliver new events, older logs first. After a failure, only the end of the run tries again."""
         try:
             with silence():
                 if self._store is None:
@@ -146,22 +146,22 @@ class Run:
                 started = time.monotonic()
                 self._store.deliver(self._spool)
                 seconds = time.monotonic() - started
-        except Exception as error:  # of any kind: the stage must go on
+        except Exception as error:  # whatever it is, the stage must go on
             if self._next_delivery < math.inf:
                 warn(
                     f"MLflow at {shown_uri(self._root)} does not take the log of this run ({brief(error)}). The stage "
                     f"goes on; the log is kept in {self._spool.folder} and will be delivered when the stage ends, at "
-                    "the next run, or by `python -m ftlgan.tracking`"
+                    "the next run, or with `python -m ftlgan.tracking`"
                 )
             self._store, self._next_delivery = None, math.inf
             return False
-        # A slow server is asked less often, so that deliveries take at most a twentieth of the stage's time.
+        # Deliveries to a slow server are rarer, so that they take at most a twentieth of the stage's time.
         self._next_delivery = time.monotonic() + max(SECONDS_BETWEEN_DELIVERIES, 20 * seconds)
         return True
 
 
 class Untracked(Run):
-    """The log of a stage that is executed where FTLGAN_TRACKING is off: nothing is kept."""
+    """The log of a stage when FTLGAN_TRACKING is off; it keeps nothing."""
 
     def __init__(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""`python -m ftlgan.tracking`: deliver the logs that could not be delivered when they were written."""
+"""`python -m ftlgan.tracking`: deliver the pending logs of earlier runs."""
 
 from ftlgan.errors import FtlganError, one_line_errors
 from ftlgan.tracking.spool import repository_root
@@ -7,14 +7,14 @@ from ftlgan.tracking.store import Store, brief, deliver_older, shown_uri, silenc
 
 @one_line_errors
 def main() -> None:
-    """Deliver what is pending, and print a line a run."""
+    """Deliver pending logs, and print a line for each run."""
     root = repository_root()
     try:
         with silence():
             store = Store(root)
             lines = deliver_older(store, root)
     except Exception as error:
-        raise FtlganError(f"MLflow at {shown_uri(root)} does not open ({brief(error)})") from error
+        raise FtlganError(f"MLflow at {shown_uri(root)} can't be opened ({brief(error)})") from error
     print("\n".join(lines) or "nothing to deliver")
 
 

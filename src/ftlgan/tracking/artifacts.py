@@ -1,4 +1,4 @@
-"""Where MLflow's files lie. MLflow keeps absolute paths, which a project that is renamed or copied leaves behind."""
+"""The paths of MLflow's files. MLflow stores absolute paths, which become wrong if a project is renamed or copied."""
 
 import sqlite3
 from contextlib import closing
@@ -10,14 +10,14 @@ FOLDER = "mlartifacts"
 
 
 def follow_database(database: Path, experiment_id: str) -> str | None:
-    """Let an experiment and its runs name the artifacts beside the database, where the project has been moved.
+    """Update the artifact paths of an experiment and its runs after a project has been moved.
 
-    Of two folders of a run the one that exists counts, and the one beside the database if both do. New runs go beside
-    the database, unless the experiment names a folder elsewhere that exists, belongs to no other database, and has no
-    counterpart here: somebody chose it.
+    If both the stored folder of a run and its counterpart next to the database exist, the counterpart is used. New runs
+    are stored next to the database, unless the user chose another folder: one that exists, belongs to no other
+    database, and has no counterpart here.
 
     Returns:
-        A line on what has changed, or None.
+        A message about the change, or None.
     """
     here = database.parent / FOLDER
     with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
@@ -33,20 +33,20 @@ def follow_database(database: Path, experiment_id: str) -> str | None:
         update = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?"
         connection.execute(update, (here.as_uri(), experiment_id))
     behind = len(elsewhere) - len(moved)
-    left = f"; {behind} of its runs keep theirs there, move them by hand" if behind else ""
-    return f"{database} has come from {old.parent}: its artifacts are in {here} from now on{left}"
+    left = f"; the artifacts of {behind} of its runs are still there, move them by hand" if behind else ""
+    return f"{database} was moved from {old.parent}: its artifacts are now in {here}{left}"
 
 
 def local_path(uri: str) -> Path | None:
-    """Return the path that a URI of a file or a plain path names; None for any other URI, and for no path at all."""
+    """Return the path of a file URI or a plain path; None for any other URI, and for an empty text."""
     parts = urlsplit(uri)
     if parts.scheme == "file" and parts.hostname in (None, "localhost", "."):
         return Path(url2pathname(parts.path))
-    return Path(uri) if uri and len(parts.scheme) < 2 else None  # of one letter: a drive
+    return Path(uri) if uri and len(parts.scheme) < 2 else None  # a scheme of one letter is a drive
 
 
 def _counterpart(uri: str, here: Path) -> Path | None:
-    """Return the folder beside the database that takes the place of a run's, or None if that one is still right."""
+    """Return the folder next to the database that replaces the folder of a run; None if that is still right."""
     old = local_path(uri)
     if old is None or FOLDER not in old.parts:
         return None
@@ -60,5 +60,5 @@ def _is_chosen(old: Path, here: Path, database: str) -> bool:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Tell whether two paths are one, or lead to one folder."""
+    """Return whether two paths are equal or lead to the same folder."""
     return one == other or (one.exists() and other.exists() and one.samefile(other))

@@ -1,4 +1,4 @@
-"""The log of a run on disk, from which it is delivered: what cannot be delivered waits here."""
+"""The log of a run on disk, where it waits until it is delivered."""
 
 import json
 import os
@@ -14,9 +14,9 @@ PENDING = ".mlflow-pending"
 
 
 class Spool:
-    """The log of one run on disk: `events.jsonl`, `artifacts/`, and `delivered.json`, how far MLflow has it.
+    """The log of one run on disk: `events.jsonl` and `artifacts/`; `delivered.json` tells how far MLflow has it.
 
-    The lock beside the folder is held by the process that writes the log, or delivers it for one that died.
+    The process that writes the log, or delivers it for a dead process, holds the lock next to the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,11 +28,11 @@ class Spool:
 
     @property
     def last_write(self) -> int:
-        """Milliseconds since 1970."""
+        """The time of the last event, milliseconds since 1970."""
         return int(self._events.stat().st_mtime * 1000)
 
     def create(self, start: dict[str, Any]) -> None:
-        self.lock.acquire()  # before there is a folder that another process might take for a dead one's
+        self.lock.acquire()  # before the folder exists, so that no process mistakes it for one of a dead process
         self.folder.mkdir()
         self.append(start)
 
@@ -41,7 +41,7 @@ class Spool:
             file.write("".join(json.dumps(event) + "\n" for event in events))
 
     def keep(self, path: Path, folder: str = "") -> None:
-        """Append an artifact: a copy, because the stage may change the file, or DVC remove it."""
+        """Append a copy of an artifact, because the stage may change the file or DVC remove it."""
         copy = self.folder / "artifacts" / folder / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -51,14 +51,14 @@ class Spool:
         self.append({"artifact": copy.relative_to(self.folder).as_posix()})
 
     def write(self, name: str, text: str) -> None:
-        """Append an artifact with a text."""
+        """Append a text as an artifact."""
         path = self.folder / "artifacts" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
         self.append({"artifact": path.relative_to(self.folder).as_posix()})
 
     def events(self, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
-        """Yield the events from a byte position on, each with the position behind it."""
+        """Yield the events from a byte position on, each with the position of its end."""
         if not self._events.exists():
             return
         with self._events.open("rb") as file:
@@ -70,10 +70,10 @@ class Spool:
                 yield json.loads(line), position
 
     def delivered(self, run_id: str) -> int:
-        """Return the position up to which this very run of MLflow has the log."""
+        """Return the position up to which this MLflow run has the log; 0 for another run."""
         try:
             note = json.loads(self._delivered.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # ValueError: cut short when the machine went down
+        except (FileNotFoundError, ValueError):  # ValueError: the machine crashed while it was written
             return 0
         return note["position"] if note["run_id"] == run_id else 0
 
@@ -83,14 +83,14 @@ class Spool:
         new.replace(self._delivered)
 
     def remove(self) -> None:
-        self._events.unlink(missing_ok=True)  # first: a folder without events has nothing left to deliver
+        self._events.unlink(missing_ok=True)  # first, because a folder without events is not delivered again
         shutil.rmtree(self.folder)
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
 
 
 def repository_root() -> Path:
-    """Return the root of the DVC repository, also from a subfolder of it; without one, the working directory."""
+    """Return the root of the DVC repository around the working directory; without one, the working directory."""
     if root := os.environ.get("DVC_ROOT"):
         return Path(root).resolve()
     here = Path.cwd()
@@ -98,5 +98,5 @@ def repository_root() -> Path:
 
 
 def now() -> int:
-    """Milliseconds since 1970, as MLflow counts."""
+    """Return the current time in milliseconds since 1970, as MLflow counts."""
     return time.time_ns() // 1_000_000

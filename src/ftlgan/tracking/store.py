@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs: a file or a server, what it is sent, and how it is said that it cannot be reached."""
+"""MLflow's store, a file or a server: open it, deliver logs to it, and describe its errors."""
 
 import logging
 import os
@@ -20,24 +20,23 @@ from ftlgan.tracking.tags import EXECUTED
 from ftlgan.tracking.view import VIEW_TAG, with_columns
 
 EXPERIMENT = "ftlgan"
-RUN_TAG = "ftlgan.run"  # of the run of a stage: the name of the folder that it was delivered from
-EXPERIMENT_TAG = "ftlgan.experiment"  # of a parent: the id of its experiment
+RUN_TAG = "ftlgan.run"  # on the run of a stage: the name of the folder that it was delivered from
+EXPERIMENT_TAG = "ftlgan.experiment"  # on a parent: the id of its experiment
 NOTE_TAG = "mlflow.note.content"  # MLflow shows it as the description
-PARENT_TAG = "mlflow.parentRunId"  # of the run of a stage: MLflow shows it below that one
+PARENT_TAG = "mlflow.parentRunId"  # on the run of a stage: MLflow shows it below its parent
 OUTCOMES = {"FINISHED": EXECUTED, "FAILED": "failed", "KILLED": "killed"}
-SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")  # what comes before the path of a database, it, and options
+SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]+)(.*)")  # the start of the URI, the path of the database, options
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 NO_PATHS = ("databricks", "databricks-uc", "uc")  # words that name a store
-METRICS_PER_BATCH = 1000  # what MLflow takes in one request
-REASON = re.compile(r"\(([\w.]+Error)\) ([^\n]*)")  # of a database: MLflow gives it on some line of several
-DELETED = re.compile(r"The run (\w+) must be in the 'active' state")  # what MLflow says of a run that has been
-TWICE = re.compile(r"unique constraint|duplicate key|duplicate entry", re.IGNORECASE)  # what a database says of a row
+METRICS_PER_BATCH = 1000  # MLflow's limit for one request
+REASON = re.compile(r"\(([\w.]+Error)\) ([^\n]*)")  # a database's error, somewhere in MLflow's message of several lines
+DELETED = re.compile(r"The run (\w+) must be in the 'active' state")  # MLflow's error for a deleted run
+TWICE = re.compile(r"unique constraint|duplicate key|duplicate entry", re.IGNORECASE)  # a database's error for a row
 SEARCH_FAILED = re.compile(r"runs/search failed .*500 error responses")  # MLflow 3.17, during another search
-TRIES = 20  # more than processes that make one parent, or tell it the same, at once
+TRIES = 20  # more than the processes that may write to one parent at once
 
-# Unless the user says otherwise: faces are personal data, so nothing leaves the machine but what goes to the store; a
-# server that is away is noticed in seconds, not minutes; and no request is repeated below us, where the repetition of
-# one that was only slow to answer would create a run twice.
+# Defaults that the user may override. Telemetry is off, because faces are personal data. A missing server is noticed in
+# seconds, not minutes. MLflow repeats no request, because repeating one that was only slow would create a run twice.
 MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -47,7 +46,7 @@ MLFLOW_DEFAULTS = {
 
 
 class Store:
-    """The place where MLflow keeps runs, opened; made where it does not exist yet."""
+    """MLflow's store of runs, opened, and created if it does not exist."""
 
     def __init__(self, root: Path) -> None:
         for name, value in MLFLOW_DEFAULTS.items():
@@ -64,9 +63,9 @@ class Store:
         if uri.startswith(DATABASES):
             from mlflow.store.db import utils
 
-            # Else MLflow tries for 102 s, and without a word, what does not open: a dangling link, another user's file.
+            # By default, MLflow silently retries for 102 s to open a dangling link or another user's file.
             utils.MAX_RETRY_COUNT = 1
-            # Else they go to the working directory, which may be a copy that is thrown away.
+            # By default, artifacts go to the working directory, which may be a temporary copy.
             artifacts = ((database.parent if database else root) / FOLDER).as_uri()
         with lock:
             self._client: Any = MlflowClient(tracking_uri=uri)  # half typed
@@ -75,26 +74,27 @@ class Store:
                     self._client.create_experiment(EXPERIMENT, artifacts)
                 except MlflowException:
                     if self._client.get_experiment_by_name(EXPERIMENT) is None:
-                        raise  # else another machine was faster
+                        raise  # if it exists now, another machine was faster
                 experiment = self._client.get_experiment_by_name(EXPERIMENT)
             self._experiment_id: str = experiment.experiment_id
             if database and (line := follow_database(database, self._experiment_id)):
                 warn(line)
 
     def deliver(self, spool: Spool, status: str = "RUNNING") -> str:
-        """Send what MLflow does not have of a log.
+        """Send those events of a log that MLflow does not have.
+
+        Another process may merge the parent into an older one at the same moment, or write the same to it. The delivery
+        is then tried again.
 
         Args:
             spool: a log with at least its first event.
-            status: of a run whose log has no end.
+            status: the status of the run if its log has no end.
 
         Returns:
-            The status that the run has now.
+            The new status of the run.
 
         Raises:
-            MlflowException: if MLflow can't be reached or refuses. That another process has merged the parent into an
-                older one and deleted it, or has told the parent the same at the same moment, is no reason: what is
-                there already is not sent again.
+            MlflowException: if MLflow can't be reached or refuses.
         """
         from mlflow import MlflowException
 
@@ -108,13 +108,13 @@ class Store:
                     raise
 
     def _may_try_again(self, refusal: str) -> bool:
-        """Return whether MLflow refused because other processes talk to it at the same moment."""
+        """Return whether MLflow refused only because other processes wrote to it at the same moment."""
         deleted = DELETED.search(refusal)
         merged = deleted is not None and deleted[1] not in self._run_ids.values()
         return merged or bool(TWICE.search(refusal) or SEARCH_FAILED.search(refusal))
 
     def _deliver(self, spool: Spool, status: str) -> str:
-        """Deliver, or fail where another process is faster: merges the parent, or tells it the same."""
+        """Deliver once; this fails if another process merges the parent or writes the same to it at the same moment."""
         from mlflow.entities import Metric, Param
 
         start, _ = next(spool.events())
@@ -140,7 +140,7 @@ class Store:
                     self._client.log_artifact(run_id, str(spool.folder / path), folder.name or None)
                 case {"status": status, "time": ended, "headline": metrics, **rest}:
                     description = rest.get("description", "")
-                    break  # not noted as delivered: a delivery that is repeated must see it again
+                    break  # not noted as delivered, because a repeated delivery must read it again
                 case _:
                     raise ValueError(f"unknown event {event}")
             position = end
@@ -159,7 +159,7 @@ class Store:
         return status
 
     def _run_id(self, uid: str, start: dict[str, Any]) -> str:
-        """Find the run that an earlier delivery of this log made, or make it."""
+        """Return the id of the run of this log, from an earlier delivery or created now."""
         if uid not in self._run_ids:
             runs = self._search(RUN_TAG, uid)
             if not runs:
@@ -173,9 +173,9 @@ class Store:
     def _tell_parent(
         self, start: dict[str, Any], outcome: Mapping[str, str] | None = None, points: Sequence[Any] = ()
     ) -> str:
-        """Log what a stage knows of its experiment to the parent, and return that run's id.
+        """Log the params, tags and metrics of a stage's experiment to the parent, and return the parent's id.
 
-        A stage that was executed for the experiment stays so, also when later stages find it restored.
+        The tag of a stage that was executed for the experiment does not change if later stages find it restored.
         """
         from mlflow.entities import Param, RunTag
 
@@ -194,20 +194,20 @@ class Store:
         return parent.info.run_id
 
     def _describe(self, run_id: str, parent_id: str, text: str) -> None:
-        """Describe the run of a stage, and its parent unless somebody has written there."""
+        """Set the description of a stage's run, and of its parent unless a user has edited that."""
         self._client.set_tag(run_id, NOTE_TAG, text)
         note = self._client.get_run(parent_id).data.tags.get(NOTE_TAG)
         if not note or note in (child.data.tags.get(NOTE_TAG) for child in self._children(parent_id)):
             self._client.set_tag(parent_id, NOTE_TAG, text)
 
     def _show(self, metrics: Mapping[str, float], time: int) -> None:
-        """Give metrics of parents a column in the saved view of the table of runs."""
+        """Add a column for each metric to the saved view of the table of runs."""
         tags = self._client.get_experiment(self._experiment_id).tags
         if metrics and (view := with_columns(tags.get(VIEW_TAG), metrics, time)):
             self._client.set_experiment_tag(self._experiment_id, VIEW_TAG, view)
 
     def _parent(self, start: dict[str, Any]) -> Any:
-        """Find the run of an experiment, or make it; of several make one."""
+        """Return the parent run of an experiment, created if needed; several are merged into the oldest."""
         uid, name = start["experiment"]["id"], start["experiment"]["name"]
         if not self._search(EXPERIMENT_TAG, uid):
             self._client.create_run(self._experiment_id, start["time"], {EXPERIMENT_TAG: uid}, name)
@@ -219,7 +219,7 @@ class Store:
         return oldest
 
     def _merge(self, parent: Any, target: Any) -> None:
-        """Move what a parent has to another one of the same experiment, and delete it."""
+        """Move the content of a parent to another one of the same experiment, and delete it."""
         from mlflow.entities import Metric, RunTag
 
         run_id = target.info.run_id
@@ -241,30 +241,30 @@ class Store:
 
 
 def deliver_older(store: Store, root: Path) -> list[str]:
-    """Deliver the logs that dead processes left, and return a line on each; warn of those that MLflow refuses."""
+    """Deliver the logs that dead processes left, and return a line on each; warn about logs that MLflow refuses."""
     lines: list[str] = []
     for folder in sorted(path for path in (root / PENDING).glob("*") if path.is_dir()):
         spool = Spool(folder)
         try:
             spool.lock.acquire(blocking=False)
         except Timeout:
-            continue  # its process lives, or another one delivers it
+            continue  # its process is alive, or another process delivers it
         try:
             start = next((event for event, _ in spool.events()), None)
-            if start is not None:  # else killed before its first event, or while it was removed
+            if start is not None:  # None if its process was killed before the first event or during removal
                 status = store.deliver(spool, status="KILLED")
                 lines.append(
                     f"{start['stage']} of {datetime.fromtimestamp(start['time'] // 1000)}: delivered, {status}"
                 )
             spool.remove()
-        except Exception as error:  # one log that MLflow refuses must not keep back the others
-            warn(f"{folder} cannot be delivered ({brief(error)}); delete it to give that run up")
+        except Exception as error:  # one refused log must not block the others
+            warn(f"{folder} cannot be delivered ({brief(error)}); delete it to give up that run")
             spool.lock.release()
     return lines
 
 
 def tracking_uri(root: Path) -> str:
-    """Return MLFLOW_TRACKING_URI, by default `mlflow.db`, with a relative path seen from the repository's root."""
+    """Return MLFLOW_TRACKING_URI, by default `mlflow.db`, with a relative path resolved from the repository's root."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if sqlite := SQLITE.fullmatch(uri):
         start, path, options = sqlite.groups()
@@ -284,7 +284,7 @@ def shown_uri(root: Path) -> str:
 
 
 def brief(error: Exception) -> str:
-    """Return the innermost reason that the message of an exception gives, on one line."""
+    """Return the innermost reason in the message of an exception, in one line."""
     if database := REASON.search(str(error)):
         return without_password(f"{database[1]}: {database[2]}")[:300]
     reason = str(error).partition("\n")[0].rpartition("Caused by ")[2]
@@ -301,7 +301,7 @@ def warn(message: str) -> None:
 
 @contextmanager
 def silence() -> Generator[None]:
-    """Keep MLflow, Alembic and urllib3 from writing their progress and tracebacks between those of the stage."""
+    """Silence the log messages and warnings of MLflow, Alembic and urllib3, which would mix with the stage's output."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     with warnings.catch_warnings():

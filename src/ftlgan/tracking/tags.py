@@ -1,4 +1,4 @@
-"""What identifies a result in MLflow: the commit, the DVC experiment, and the hashes of the inputs."""
+"""The tags that identify a result in MLflow: the commit, the DVC experiment, and the hashes of the inputs."""
 
 import hashlib
 import json
@@ -10,33 +10,33 @@ from ftlgan.repository import Stages, git, stages_in, upstream_stages
 
 EXECUTED, RESTORED, EITHER = "executed", "restored", "executed or restored"
 LOGGED = ("train", "validate", "evaluate", "quality")
-"""The stages that tracking sees run."""
+"""The stages whose executions are logged."""
 RAW = "data/raw"
 """The photos of an experiment."""
 CODE = ("dvc.yaml", "src", "stages")
-"""The paths whose changes since the commit make another experiment."""
+"""The paths whose uncommitted changes start another experiment."""
 
 
 def identifying_tags() -> dict[str, str]:
     """Return the tags that identify the execution of a stage: its name in dvc.yaml, the code, and DVC's experiment.
 
-    The tag `git.dirty` tells whether tracked files differ from the commit. The files that DVC itself rewrites while a
-    pipeline runs don't count: `inputs` identifies the data.
+    The tag `git.dirty` tells whether tracked files differ from the commit, except those that DVC rewrites while a
+    pipeline runs: `inputs` identifies the data.
     """
     stage = os.environ.get("DVC_STAGE")
     return ({"dvc.stage": stage} if stage else {}) | origin()
 
 
 def inputs(stage: str, locked: Stages) -> dict[str, dict[str, Any]]:
-    """Return the `state` of each stage that one depends on, directly or not, and the MD5 of its `outputs` in dvc.lock.
+    """Return the `state` and the MD5 of the `outputs` in dvc.lock of each stage that one depends on, also indirectly.
 
-    DVC has brought them up to date, but does not say what it ran. A stage is RESTORED, unchanged or from the run cache,
-    if it would have logged its execution itself, or if its entry in dvc.lock is the one in the commit; every other
-    stage is EITHER.
+    DVC has brought these stages up to date, but does not tell which of them it ran. A stage is RESTORED (unchanged or
+    from the run cache) if it would have logged its own execution, or if its entry in dvc.lock equals that in the
+    commit. Every other stage is EITHER.
 
     Args:
-        stage: the name that DVC gives it.
-        locked: what `ftlgan.repository.locked_stages` returned.
+        stage: the name that DVC gives to the stage.
+        locked: the stages that `ftlgan.repository.locked_stages` returned.
     """
     baseline = os.environ.get("DVC_EXP_BASELINE_REV") or "HEAD"
     committed = stages_in(git("show", f"{baseline}:./dvc.lock") or "")
@@ -54,24 +54,24 @@ def inputs(stage: str, locked: Stages) -> dict[str, dict[str, Any]]:
 
 
 def is_logged(stage: str) -> bool:
-    """Tell whether an execution of a stage is a run of MLflow."""
+    """Return whether executions of a stage are runs in MLflow."""
     return stage.partition("@")[0] in LOGGED
 
 
 def experiment(params: Mapping[str, str], rests_on: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return `id`, `name` and `tags` of the experiment that an execution of a stage belongs to.
 
-    The name of an experiment of DVC and the commit that it starts from identify it. A plain `dvc repro` has no name:
-    the commit, the changes of the code since then, and the photos identify it. The params belong to the identity of
-    both. So an experiment that was killed and is resumed stays the same one, and two clones that run the same have the
-    same one. If you edit the code or commit anything between two stages, the next stage starts another experiment.
+    A DVC experiment is identified by its name, the commit that it starts from, and the params. A plain `dvc repro` has
+    no name; it is identified by the commit, the changes of the code since then, the photos, and the params. So a
+    resumed experiment stays the same, and two clones that run the same have the same experiment. If you edit the code
+    or commit anything between two stages, the next stage starts another experiment.
 
-    Each of the four stages that this one depends on has a tag `stage.<name>`. What other stages have left may be of an
-    earlier experiment, so they have no tag.
+    Each of the four stages that this one depends on has a tag `stage.<name>`. The outputs of other stages may be from
+    an earlier experiment, so these stages have no tag.
 
     Args:
-        params: by dotted names.
-        rests_on: what `inputs` returned.
+        params: the params by dotted names.
+        rests_on: the stages that `inputs` returned.
     """
     name, baseline = (os.environ.get(f"DVC_EXP_{part}") for part in ("NAME", "BASELINE_REV"))
     tags = origin()
@@ -99,5 +99,5 @@ def origin() -> dict[str, str]:
 
 
 def executed_stage(stage: str) -> str:
-    """Return the name that DVC gives to the stage that it executes, with the item of its matrix, or else `stage`."""
+    """Return DVC's name of the stage that is executed, with its matrix item; outside DVC, return `stage`."""
     return os.environ.get("DVC_STAGE") or stage

@@ -1,4 +1,4 @@
-"""Scores -> numbers of bins that rise with the score. Scores of one bin count as ties."""
+"""Scores -> bin numbers that rise with the score. Scores in one bin count as ties."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,25 +11,25 @@ Ints = NDArray[np.int64]
 
 
 class Bins(Protocol):
-    """Cuts the scores into `size` bins."""
+    """Sorts scores into `size` bins."""
 
     exact: bool
-    """Whether only equal scores share a bin, as far as the order of genuine and impostor scores goes."""
+    """Whether the bins keep the order of genuine and impostor scores, so that only equal scores tie."""
 
     @property
     def size(self) -> int: ...
 
     def __call__(self, scores: Floats) -> Ints:
-        """Bin of each score, from 0 to `size` - 1: (N,) to (N,)."""
+        """Return the bin of each score, from 0 to `size` - 1: (N,) to (N,)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Ranks:
-    """A bin for each genuine score and one for each gap between two: the ROC curve loses nothing."""
+    """A bin for each genuine score and one for each gap between two, so that the ROC curve is exact."""
 
     levels: Floats
-    """The different genuine scores, rising, (L,)."""
+    """The distinct genuine scores, rising, (L,)."""
     exact = True
 
     @property
@@ -37,21 +37,21 @@ class Ranks:
         return 2 * len(self.levels) + 1
 
     def __call__(self, scores: Floats) -> Ints:
-        """Odd bins are levels, even ones gaps."""
+        """Return odd bins for levels and even bins for gaps."""
         lower_levels = np.searchsorted(self.levels, scores)
         return 2 * lower_levels + (self.levels[np.minimum(lower_levels, len(self.levels) - 1)] == scores)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Equal bins of [-1, 1], where cosines lie; what lies beyond, if by rounding, counts at the border."""
+    """Equal bins of [-1, 1], the range of cosines; scores outside it count in the first or last bin."""
 
     size: int
     exact = False
 
     @property
     def edges(self) -> Floats:
-        """Lower edge of each bin, (`size`,)."""
+        """The lower edge of each bin, (`size`,)."""
         return np.arange(self.size, dtype=np.float64) * (2 / self.size) - np.float64(1)
 
     def __call__(self, scores: Floats) -> Ints:

@@ -1,19 +1,20 @@
-"""Resampled people: the draws from which `report` takes the confidence intervals of the metrics.
+"""Bootstrap over people: the draws from which `report` computes the confidence intervals of the metrics.
 
-Scores that share a person are not independent: 100 people make 160,000 impostor scores and still are 100 people. So
-people are drawn, never pairs: in a draw that takes person i w_i times, a genuine pair of i weighs w_i and an impostor
-pair of i and j weighs w_i * w_j.
+Scores that share a person are not independent: 160,000 impostor scores of 100 people are still a sample of 100 people.
+So the bootstrap draws people, never pairs. In a draw that takes person i w_i times, a genuine pair of i weighs w_i, and
+an impostor pair of i and j weighs w_i * w_j.
 
-Where the histogram has pairs of people, those weights are exact. Where people are too many for that, w_i * w_j is
-replaced by its expansion to first order, w_i + w_j - 1 (the Hajek projection). That leaves out (w_i - 1)(w_j - 1),
-which draws what is peculiar to two people together once more: a variance that exact weights count three times and their
-expansion still twice, so that the intervals stay on the safe side.
+If the histogram counts each pair of people, these weights are exact. If there are too many people for that, w_i * w_j
+is replaced by its first-order expansion w_i + w_j - 1 (the Hajek projection). This leaves out (w_i - 1)(w_j - 1), the
+part that is specific to a pair of people. Exact weights count the variance of that part three times, and the expansion
+still counts it twice, so the intervals stay conservative.
 
-Where scores are counted in groups, the ROC curve of a draw is a chain of longer straight lines. What that changes in
-the metrics of all scores is taken off every draw; the rest moves a draw by some hundredths of its standard deviation.
+If scores are counted in groups, the ROC curve of a draw has fewer corners. The effect of this on the metrics of all
+scores is subtracted from every draw. What remains moves a draw by a few hundredths of its standard deviation.
 
-Of Gaussian scores with a known d', percentile intervals at 95% held the truth 92 to 97 times in 100 with 100 people,
-90 to 98 times with 40, and with 15 people 95 times at d' 1, but 86 to 90 times at d' 3 (tests/benchmarks/coverage.py).
+On Gaussian scores with a known d', percentile intervals at 95% contained the truth 92 to 97 times in 100 with 100
+people, and 90 to 98 times with 40. With 15 people it was 95 times at d' 1, but only 86 to 90 times at d' 3
+(tests/benchmarks/coverage.py).
 
 Source: the vertex bootstrap of Snijders & Borgatti, Connections 22 (1999); for face verification, Fogliato, Patil &
 Perona, "Confidence intervals for error rates in 1:1 matching tasks", IJCV (2024); projection: Hajek, Annals of
@@ -34,22 +35,22 @@ from ftlgan.verification.roc import Roc
 
 Weights = NDArray[np.uint8]
 DRAWS_PER_PASS, PAIRS_PER_PASS = 250, 8192
-"""Some tens of MB."""
+"""Limits that keep a pass at some tens of MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """The metrics of R draws of the P people of a test set."""
+    """The metrics of R draws from the P people of a test set."""
 
     people: tuple[str, ...]
     weights: Weights
     """How often each person was drawn, (R, P); a row sums to P."""
     metrics: Mapping[str, Floats]
-    """By name, (R,) each. d' is NaN in a draw whose scores do not vary."""
+    """The draws of each metric by its name, (R,) each. d' is NaN in a draw whose scores do not vary."""
 
 
 def estimate_metrics(histogram: ScoreHistogram, fmrs: Sequence[float]) -> dict[str, float]:
-    """The metrics of all scores: d_prime, auc, eer and, for each FMR, fnmr_at_fmr_FMR.
+    """Return the metrics of all scores: d_prime, auc, eer and, for each FMR, fnmr_at_fmr_FMR.
 
     d' is NaN where neither the genuine nor the impostor scores vary.
     """
@@ -61,8 +62,8 @@ def estimate_metrics(histogram: ScoreHistogram, fmrs: Sequence[float]) -> dict[s
 def bootstrap(histogram: ScoreHistogram, fmrs: Sequence[float], replicates: int = 1000, seed: int = 0) -> Replicates:
     """Resample people with replacement.
 
-    The draws depend on nothing but the people, who of them has a genuine pair, and the seed: two methods tested on the
-    same photos meet the same draws, and can be compared draw by draw.
+    The draws depend only on the seed, the people, and which of them have a genuine pair. Two methods that are tested on
+    the same photos get the same draws and can be compared draw by draw.
     """
     weights = draw_people(len(histogram.people), replicates, seed, lambda weights: _has_both_kinds(histogram, weights))
     passes = [
@@ -80,13 +81,13 @@ def draw_people(people: int, replicates: int, seed: int, is_usable: Callable[[We
     """Return how often each person is drawn in each replicate, (R, P).
 
     Args:
-        people: their number P.
+        people: the number of people P.
         replicates: the number of draws R.
-        seed: of the draws.
-        is_usable: which of some draws (K, P) have all that the metrics need, (K,); the others are drawn again.
+        seed: the seed of the draws.
+        is_usable: returns which of K draws (K, P) have all that the metrics need, (K,); the others are drawn again.
     """
     generator = np.random.default_rng(seed)
-    weights = np.empty((replicates, people), dtype=np.uint8)  # of 256 people and more nobody is drawn 256 times
+    weights = np.empty((replicates, people), dtype=np.uint8)  # nobody is ever drawn 256 times, however many people
     unusable = np.arange(replicates)
     while unusable.size:
         passes = np.array_split(unusable, -(-unusable.size // DRAWS_PER_PASS))
@@ -97,7 +98,7 @@ def draw_people(people: int, replicates: int, seed: int, is_usable: Callable[[We
 
 
 def fnmr_name(fmr: float) -> str:
-    """The name of a metric: `fnmr_at_fmr_0.001`."""
+    """Return the name of a metric, such as `fnmr_at_fmr_0.001`."""
     return f"fnmr_at_fmr_{fmr:g}"
 
 
@@ -106,7 +107,7 @@ def _roc_metrics(roc: Roc, fmrs: Sequence[float]) -> dict[str, Floats]:
 
 
 def _d_prime(histogram: ScoreHistogram, genuine: Sequence[Floats], impostor: Sequence[Floats]) -> Floats:
-    """d' of numbers, sums and sums of squares."""
+    """Return d' from the count, sum and sum of squares of each kind of score."""
 
     def moments(count: Floats, total: Floats, squares: Floats) -> tuple[Floats, Floats]:
         mean = total / count
@@ -116,7 +117,7 @@ def _d_prime(histogram: ScoreHistogram, genuine: Sequence[Floats], impostor: Seq
 
 
 def _replicates(histogram: ScoreHistogram, weights: Weights, fmrs: Sequence[float]) -> dict[str, Floats]:
-    """The metrics of some draws."""
+    """Return the metrics of some draws."""
     person_weights = weights.astype(np.float64)
     genuine, impostor = histogram.genuine_cells, histogram.impostor_cells
     genuine_counts = person_weights @ genuine.counts.astype(np.float64)
@@ -130,12 +131,12 @@ def _replicates(histogram: ScoreHistogram, weights: Weights, fmrs: Sequence[floa
 
 
 def weigh_impostors(by_pairs: bool, weights: Floats, cells: NDArray[Any]) -> Floats:
-    """Return sums over the cells of impostor scores, weighed by each draw: (R, P) and (C, K) to (R, K)."""
+    """Return sums over the cells of impostor scores, weighted by each draw: (R, P) and (C, K) to (R, K)."""
     return (_weigh_pairs if by_pairs else _weigh_to_first_order)(weights, cells)
 
 
 def _weigh_pairs(weights: Floats, pairs: NDArray[Any]) -> Floats:
-    """Sums over pairs of people of w_i * w_j * pairs[i, j]: (R, P) and (P * (P - 1) / 2, K) to (R, K)."""
+    """Sum w_i * w_j * pairs[i, j] over pairs of people: (R, P) and (P * (P - 1) / 2, K) to (R, K)."""
     one, other = np.triu_indices(weights.shape[1], 1)
     person_draws = np.ascontiguousarray(weights.T)
     total = np.zeros((len(weights), pairs.shape[1]))
@@ -146,12 +147,12 @@ def _weigh_pairs(weights: Floats, pairs: NDArray[Any]) -> Floats:
 
 
 def _weigh_to_first_order(weights: Floats, people: NDArray[Any]) -> Floats:
-    """The same with w_i + w_j - 1 for w_i * w_j, of sums over the pairs of each person: (R, P) and (P, K) to (R, K)."""
+    """Sum with w_i + w_j - 1 for w_i * w_j, given the sums of each person's pairs: (R, P) and (P, K) to (R, K)."""
     return weights @ people.astype(np.float64) - people.sum(axis=0) / 2
 
 
 def _has_both_kinds(histogram: ScoreHistogram, weights: Weights) -> NDArray[np.bool_]:
-    """Which draws have a genuine and an impostor pair, (R,): not all in the smallest test sets and lists of pairs."""
+    """Return which draws have a genuine and an impostor pair, (R,). In tiny test sets and lists, some have none."""
     person_weights = weights.astype(np.float64)
     genuine = person_weights @ histogram.genuine_cells.counts.sum(axis=1)
     impostor_counts = histogram.impostor_cells.counts.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""`ftlgan verify`: the report on embeddings or scores that anyone made."""
+"""`ftlgan verify`: the report on a user's embeddings or scores."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import numpy as np
 
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_histogram
-from ftlgan.verification.listed_scores import fold_accuracy, score_list
+from ftlgan.verification.listed_scores import RATES, fold_rates, score_list
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, report
@@ -24,7 +24,7 @@ from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, 
 NAMES = {"d_prime": "d'", "auc": "AUC", "eer": "EER"}
 
 Facts = dict[str, Any]
-"""Where the scores come from, as JSON."""
+"""The origin of the scores, as JSON."""
 
 
 def verify(
@@ -44,23 +44,25 @@ def verify(
     """Print the report on a table, and write it as JSON.
 
     Args:
-        table: probes as embeddings (Parquet file or folder, or .npy: `ftlgan.verification.tables`), or scores (.csv:
-            `ftlgan.verification.scores`).
-        references: the same photos, or others, to compare the probes with; None: the probes are compared within.
-        names: who is on the rows of the table, if it is a .npy; None: the .csv or .txt of the same name beside it.
-        reference_names: the same of the references.
-        pairs: list of the pairs to compare: `ftlgan.verification.pair_list`; None: all pairs of different photos.
-        split: whose faces; None: those of the test, where a table has any, else all.
-        missing: `refuse` or `skip` photos without an embedding, pairs of a photo that is not there or without a score.
-        fmr: false match rates at which FNMR is asked for, in (0, 1).
-        replicates: bootstrap draws of people, at least 100.
-        confidence: of the intervals, in (0, 1).
-        seed: of the draws.
-        json_file: where to write JSON; `-`: on standard output, in place of the text.
+        table: embeddings of the probes (Parquet file or folder, or .npy: `ftlgan.verification.tables`), or scores
+            (.csv: `ftlgan.verification.scores`).
+        references: a table of the same or other photos to compare the probes with; None: the probes are compared with
+            each other.
+        names: the names of the rows of the table, if it is a .npy; None: the .csv or .txt file next to it.
+        reference_names: the names of the rows of the references, likewise.
+        pairs: a list of the pairs to compare (`ftlgan.verification.pair_list`); None: all pairs of different photos.
+        split: the split to read; None: the test split if the table has one, else all faces.
+        missing: `refuse` or `skip` photos without an embedding, pairs whose photo is missing, and pairs without a
+            score.
+        fmr: the false match rates at which to report FNMR, in (0, 1).
+        replicates: the number of bootstrap draws, at least 100.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the draws.
+        json_file: the JSON file to write; `-`: print JSON to standard output instead of the text.
 
     Raises:
         ParamsError: if a number is out of range, or options do not go together.
-        DataError: if a file does not hold what it should, or a JSON file can't be written.
+        DataError: if a file does not hold what it should, or the JSON file can't be written.
     """
     if wrong := [rate for rate in fmr if not 0 < rate < 1]:
         raise ParamsError(f"--fmr {wrong[0]:g}: a false match rate is between 0 and 1")
@@ -68,7 +70,7 @@ def verify(
     check_names({"--names": (names, table), "--reference-names": (reference_names, references)})
     if table.suffix.lower() == ".csv":
         if references or pairs or split:
-            raise ParamsError(f"{table}: are scores; --references, --pairs and --split go with embeddings")
+            raise ParamsError(f"{table}: holds scores; use --references, --pairs and --split with embeddings only")
         read = partial(_read_scores, table, missing == "skip")
     else:
         read = partial(_compare_embeddings, table, references, names, reference_names, pairs, split, missing == "skip")
@@ -86,33 +88,36 @@ def verify(
 
 
 def check_names(options: Mapping[str, tuple[Path | None, Path | None]]) -> None:
-    """Refuse, by option, a file of names whose table is not a .npy file.
+    """Refuse a file of names whose table is not a .npy file.
+
+    Args:
+        options: for each option, the file of names and the table that it goes with.
 
     Raises:
         ParamsError: if there is one.
     """
     for option, (file, array) in options.items():
         if file and not (array and array.suffix.lower() == ".npy"):
-            raise ParamsError(f"{option} {file}: goes with embeddings in a .npy file, not with {array or 'nothing'}")
+            raise ParamsError(f"{option} {file}: use it with embeddings in a .npy file, not with {array or 'nothing'}")
 
 
 def check_draws(replicates: int, confidence: float, seed: int) -> None:
-    """Refuse numbers that make no interval.
+    """Refuse settings of the bootstrap that are out of range.
 
     Raises:
-        ParamsError: if there is one.
+        ParamsError: if one is.
     """
     if not 0 < confidence < 1:
         raise ParamsError(f"--confidence {confidence:g}: the level of an interval is between 0 and 1")
     if replicates < 100:
-        raise ParamsError(f"--replicates {replicates}: give 100 or more, or the ends of the intervals are noise")
+        raise ParamsError(f"--replicates {replicates}: give 100 or more; with fewer, the intervals are too noisy")
     if seed < 0:
         raise ParamsError(f"--seed {seed}: give 0 or more")
 
 
 @contextmanager
 def one_line(file: Path) -> Generator[None, None, None]:
-    """Say in one line what is wrong, and with which file: what is computed from its scores does not know it."""
+    """Turn a DataError into one line that names the file, which the code that computes from its scores can't know."""
     try:
         yield
     except DataError as error:
@@ -157,8 +162,8 @@ def check_together(table: Path, probes: EmbeddingTable, references: Path, others
     """Refuse two tables that can't be compared.
 
     Raises:
-        DataError: if they are of different recognizers, or lack or spell differently what one has in common with the
-            other.
+        DataError: if they are of different recognizers, one lacks a column that both need, or they spell a name
+            differently.
     """
     if others.recognizer != probes.recognizer:
         raise DataError(
@@ -170,10 +175,10 @@ def check_together(table: Path, probes: EmbeddingTable, references: Path, others
             raise DataError(f"{path}: has no column face_id, which keeps a photo from being compared with itself")
     if probes.faces.anonymous != others.faces.anonymous:
         (path,) = [path for path, found in ((table, probes), (references, others)) if found.faces.anonymous]
-        raise DataError(f"{path}: has no column identity, and the other table does; give it to both or to none")
+        raise DataError(f"{path}: has no column identity, but the other table does; add it to both or to neither")
     ours, theirs = probes.faces.embeddings, others.faces.embeddings
     if ours.shape[1] != theirs.shape[1]:
-        raise DataError(f"{table}: probes are {ours.shape}, references {theirs.shape}: embed both with one recognizer")
+        raise DataError(f"{table}: probes are {ours.shape}, references {theirs.shape}; embed both with one recognizer")
     refuse_alike_across(table, probes.faces, references, others.faces)
 
 
@@ -186,17 +191,14 @@ def _compare_listed_pairs(
         "missing_left_out": listed.missing,
     }
     if listed.folds is not None:
-        folds = len(np.unique(listed.folds))
-        facts["accuracy"] = (
-            asdict(fold_accuracy(listed.scores, listed.genuine, listed.folds))
-            if folds > 1
-            else {"folds": folds, "absent": "the threshold is chosen on other folds, and there is one; give 2 or more"}
-        )
+        rates = {name: asdict(rate) for name, rate in fold_rates(listed).items()}
+        one_fold = {"folds": 1, "absent": "the threshold is chosen on other folds; give 2 folds or more"}
+        facts.update(rates or {"accuracy": one_fold})
     return score_histogram(listed.comparison), facts
 
 
 def described_table(path: Path, table: EmbeddingTable) -> Facts:
-    """Say what was read from where."""
+    """Return what was read, as JSON: path, SHA-256, split, and counts."""
     faces = table.faces
     digest = hashlib.sha256(np.ascontiguousarray(faces.embeddings).data)
     digest.update("\0".join([*faces.face_ids.tolist(), *faces.identities.tolist()]).encode())
@@ -216,31 +218,31 @@ def _file(path: Path) -> Facts:
 
 def _intervals(found: Report, replicates: int, confidence: float, seed: int, columns: str) -> Facts:
     if found.replicates is None:
-        return {"absent": f"it is not known who is compared; give {columns}"}
+        return {"absent": f"the identities are unknown; give {columns}"}
     weights = "to first order" if found.first_order else "exact"
     return {"level": confidence, "resampled": "people", "replicates": replicates, "seed": seed, "weights": weights}
 
 
 def _notes(found: Report, facts: Facts) -> list[str]:
-    """What a reader should know of the numbers before using them."""
+    """Return warnings about the numbers, for the reader of the report."""
     notes: list[str] = []
     auc = found.metrics["auc"]
     if (auc.value if auc.hi is None else auc.hi) < 0.5:
         remedies = {
-            "score": "are these distances? Then call the column distance",
-            "distance": "are these similarities? Then call the column score",
+            "score": "if these are distances, name the column distance",
+            "distance": "if these are similarities, name the column score",
         }
-        remedy = remedies.get(facts.get("scores", {}).get("column"), "are the identities right?")
-        notes.append(f"AUC {auc.value:.4f}: pairs of two people are more alike than pairs of one; {remedy}")
+        remedy = remedies.get(facts.get("scores", {}).get("column"), "check the identities")
+        notes.append(f"AUC {auc.value:.4f}: pairs of two people score higher than pairs of one; {remedy}")
     for name, count in found.undefined_draws.items():
         outcome = "no interval" if found.metrics[name].lo is None else "the interval leaves them out"
         draws = facts["intervals"]["replicates"]
-        notes.append(f"{_title(name)} is undefined in {count} of {draws} draws, whose scores do not vary: {outcome}")
+        notes.append(f"{_title(name)} is undefined in {count} of {draws} draws, as their scores do not vary: {outcome}")
     return notes
 
 
 def _acceptance(facts: Facts) -> tuple[str, int]:
-    """Which pairs a threshold accepts, and the sign of its number: a distance is a score with a minus."""
+    """Return which pairs a threshold accepts, and the sign of its number: the score of a distance is its negative."""
     return ("distance <=", -1) if facts.get("scores", {}).get("column") == "distance" else ("score >=", 1)
 
 
@@ -284,7 +286,7 @@ def _text(found: Report, facts: Facts) -> str:
     for source, what in (
         ("probes", "probes without an embedding"),
         ("references", "references without an embedding"),
-        ("pairs", "pairs of a photo that is not there"),
+        ("pairs", "pairs whose photo is missing"),
         ("scores", "pairs without a score"),
     ):
         if left_out := facts.get(source, {}).get("missing_left_out"):
@@ -298,9 +300,10 @@ def _text(found: Report, facts: Facts) -> str:
     lines += [line(_title(name), f"       -   {reason}") for name, reason in found.absent.items()]
     if reason := facts.get("accuracy", {}).get("absent"):
         lines.append(line("accuracy", f"       -   {reason}"))
-    elif accuracy := facts.get("accuracy"):
-        text = f"{accuracy['mean']:8.4f}   standard error {accuracy['standard_error']:.4f}, {accuracy['folds']} folds"
-        lines.append(line("accuracy", text))
+    for name in RATES:
+        if "mean" in (rate := facts.get(name, {})):
+            text = f"{rate['mean']:8.4f}   standard error {rate['standard_error']:.4f}, {rate['folds']} folds"
+            lines.append(line(_title(name), text))
     lines += ["", *_threshold_lines(found, facts)]
     if absent := facts["intervals"].get("absent"):
         lines += ["", f"no intervals: {absent}"]
@@ -317,11 +320,11 @@ def _threshold_lines(found: Report, facts: Facts) -> list[str]:
         if at:
             text = f"{sign * at.score:11.9g}   FMR {at.fmr:.4g}, FNMR {at.fnmr:.4g}"
         else:
-            reason = found.absent.get(name.replace("threshold", "fnmr"), "the highest score alone exceeds that rate")
+            reason = found.absent.get(name.replace("threshold", "fnmr"), "even the highest score exceeds that rate")
             text = f"{'-':>11}   {reason}"
         lines.append(f"{title:18} {text}")
     return lines
 
 
 def _title(name: str) -> str:
-    return NAMES.get(name) or name.replace("fnmr_at_fmr_", "FNMR at FMR ")
+    return NAMES.get(name) or name.replace("fnmr_at_fmr_", "FNMR at FMR ").replace("tar_at_far_", "TAR at FAR ")

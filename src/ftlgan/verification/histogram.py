@@ -1,11 +1,12 @@
-"""Scores -> all that the metrics and their bootstrap need, in memory that does not grow with the number of pairs.
+"""Scores -> the counts that the metrics and their bootstrap need. Memory does not grow with the number of pairs.
 
-Up to `MOST_EXACT` pairs every genuine score has a bin of its own, and the metrics are exact. More pairs stream block by
-block into a grid of `GRID` bins; what the ties inside a bin can change in the AUC at most is known, and reported.
+Up to `MOST_EXACT` pairs, every genuine score has its own bin, and the metrics are exact. More pairs are counted block
+by block in a grid of `GRID` bins. The largest error of the AUC from ties inside a bin is known, and reported.
 
-Resampled people need the scores person by person. There the bins are joined to groups, finely where the ROC curve has
-its corners. Up to `MOST_CELLS` cells the scores are counted for each pair of people, and a resample of people weighs
-them exactly; beyond, for each person, which gives a resample to first order (`ftlgan.verification.bootstrap`).
+The bootstrap over people needs the scores of each person. For it, bins are joined into groups, which are finer where
+the ROC curve has its corners. Up to `MOST_CELLS` cells, scores are counted for each pair of people, and a draw weighs
+them exactly. Beyond that they are counted for each person, and a draw weighs them to first order
+(`ftlgan.verification.bootstrap`).
 """
 
 from collections.abc import Iterable
@@ -22,13 +23,13 @@ from ftlgan.verification.roc import Roc
 from ftlgan.verification.thresholds import Levels
 
 MOST_EXACT = 2**23
-"""Pairs that are held in memory at once: some 300 MB."""
+"""The most pairs held in memory at once: about 300 MB."""
 GRID = 2**16
-"""Bins of cosines: ties inside them can change an AUC by some millionths."""
+"""The number of bins of cosines: ties inside them can change an AUC by a few millionths."""
 MOST_CELLS = 2**23
-"""Pairs of people x groups that are counted: 32 MB, and a second of bootstrap."""
+"""The most cells (pairs of people x groups): 32 MB, and a second of bootstrap."""
 FEWEST_GROUPS, GROUPS = 64, 512
-"""Groups that counts by pairs of people need, and that counts by people get."""
+"""The fewest groups to count by pairs of people, and the most groups to count by person."""
 DENSITY_BINS = 200
 
 
@@ -37,41 +38,41 @@ class Cells:
     """Scores by person, or by pair of people."""
 
     counts: NDArray[np.int32]
-    """Scores of each of C cells in each of K groups of rising score, (C, K)."""
+    """The number of scores of each of C cells in each of K groups of rising score, (C, K)."""
     sums: Floats
-    """Sum and sum of squares of the scores of each cell less `ScoreHistogram.centre`, (C, 2)."""
+    """The sum and sum of squares of each cell's scores minus `ScoreHistogram.centre`, (C, 2)."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreHistogram:
-    """Scores of one method, judge and protocol, counted."""
+    """The counted scores of one method, judge and protocol."""
 
     people: tuple[str, ...]
-    """The P identities; empty if it is not known who is compared."""
+    """The P identities; empty if they are unknown."""
     genuine: Ints
-    """Genuine scores in B bins of rising score, (B,)."""
+    """The number of genuine scores in B bins of rising score, (B,)."""
     impostor: Ints
-    """Impostor scores in the same bins, (B,)."""
+    """The number of impostor scores in the same bins, (B,)."""
     genuine_levels: Levels
     impostor_levels: Levels
-    """The scores that a threshold may have: each score, or if not `exact`, the lower edge of each bin."""
+    """The scores that may be thresholds: each score, or if not `exact`, the lower edge of each bin."""
     exact: bool
     """Whether the bins keep the order of genuine and impostor scores."""
     centre: float
-    """What was taken off the scores before they were summed, lest large numbers cancel."""
+    """The value subtracted from the scores before they are summed, to avoid cancellation of large numbers."""
     genuine_sums: Floats
-    """Sum and sum of squares of all genuine scores less the centre, (2,)."""
+    """The sum and sum of squares of all genuine scores minus `centre`, (2,)."""
     impostor_sums: Floats
-    """The same of all impostor scores, (2,)."""
+    """The sum and sum of squares of all impostor scores minus `centre`, (2,)."""
     density: tuple[Ints, Ints]
-    """Genuine and impostor scores in `DENSITY_BINS` equal bins of [-1, 1]."""
+    """The number of genuine and impostor scores in `DENSITY_BINS` equal bins of [-1, 1]."""
     genuine_cells: Cells
-    """One for each person, C = P."""
+    """A cell for each person, C = P."""
     impostor_cells: Cells
-    """One for each pair of people, in the order of `np.triu_indices(P, 1)`; or, if they are too many, one for each
-    person, C = P, and then a score counts for both of its people."""
+    """A cell for each pair of people, in the order of `np.triu_indices(P, 1)`. If there are too many pairs, a cell for
+    each person, C = P, and a score counts for both of its people."""
     by_pairs: bool
-    """Which of the two."""
+    """Whether `impostor_cells` has a cell for each pair of people."""
 
     @property
     def roc(self) -> Roc:
@@ -80,21 +81,21 @@ class ScoreHistogram:
 
     @property
     def auc_error(self) -> float:
-        """What the ties inside the bins can change in the AUC at most; 0 where only equal scores tie."""
+        """The largest error of the AUC from ties inside the bins; 0 if only equal scores tie."""
         if self.exact:
             return 0.0
         return float((self.genuine / self.genuine.sum()) @ (self.impostor / self.impostor.sum()) / 2)
 
 
 def pair_histogram(pairs: AllPairs) -> ScoreHistogram:
-    """Count the scores of all pairs: exactly if they are few enough, else in a stream."""
+    """Count the scores of all pairs, exactly if there are at most `MOST_EXACT`, else block by block in a grid."""
     if sum(pairs.counts) <= MOST_EXACT:
         return score_histogram(joined(pairs.blocks()))
     return _fill(progress(pairs.blocks(), "verify", pairs.block_count, "block"), Grid(GRID), pairs.sample())
 
 
 def score_histogram(scores: Comparison) -> ScoreHistogram:
-    """Count scores that are in memory; exact.
+    """Count scores that are in memory, exactly.
 
     Raises:
         DataError: if there are no genuine or no impostor scores.
@@ -107,7 +108,7 @@ def score_histogram(scores: Comparison) -> ScoreHistogram:
 
 
 def _fill(blocks: Iterable[Comparison], bins: Bins, pilot: Comparison) -> ScoreHistogram:
-    """Count blocks of scores of the same people; the pilot, a part of them, says where the curve needs its groups."""
+    """Count blocks of scores of the same people; the pilot is a sample of the scores and sets the groups."""
     people = len(pilot.people)
     pairs_of_people = people * (people - 1) // 2
     by_pairs = pairs_of_people * min(bins.size, FEWEST_GROUPS) <= MOST_CELLS
@@ -126,7 +127,7 @@ def _fill(blocks: Iterable[Comparison], bins: Bins, pilot: Comparison) -> ScoreH
         impostor.add(block.impostor, centre, impostor_cells)
     if isinstance(bins, Grid):
         levels = [Levels.from_bins(bins.edges, kind.counts) for kind in (genuine, impostor)]
-    else:  # the pilot is all there is
+    else:  # the pilot holds all scores
         levels = [Levels.from_scores(scores) for scores in (pilot.genuine, pilot.impostor)]
     return ScoreHistogram(
         people=pilot.people,
@@ -156,7 +157,7 @@ class _Sums:
         self.cells = Cells(np.zeros((cells, self._group_count), np.int32), np.zeros((cells, 2)))
 
     def add(self, scores: Floats, centre: float, cells: Iterable[Ints]) -> None:
-        """Count scores, given the cells of each: a pair of people, or the people on either side."""
+        """Count scores, given the cells of each: one for the pair of people, or one for the person on each side."""
         bins = self._bins(scores)
         self.counts += np.bincount(bins, minlength=self._bins.size)
         self.density += np.bincount(Grid(DENSITY_BINS)(scores), minlength=DENSITY_BINS)
@@ -171,7 +172,7 @@ class _Sums:
 
 
 def cells_of(block: Comparison, by_pairs: bool) -> tuple[list[Ints], list[Ints]]:
-    """Return the cells of the genuine and of the impostor scores, a list for each cell in which a score counts."""
+    """Return the cells of the genuine and of the impostor scores, an array for each cell in which a score counts."""
     people = len(block.people)
     if not people:
         return [], []
@@ -184,9 +185,9 @@ def cells_of(block: Comparison, by_pairs: bool) -> tuple[list[Ints], list[Ints]]
 
 
 def _groups(genuine: Ints, impostor: Ints, most: int) -> Ints:
-    """Join neighbouring bins to at most so many groups, so that the ROC curve loses least: (B,) counts to (B,) numbers.
+    """Join neighboring bins into at most `most` groups that change the ROC curve least: (B,) counts to (B,) numbers.
 
-    A group spans as much of the curve as any other, its length measured by FNMR and by the logarithm of FMR.
+    All groups span about the same length of the curve, measured in FNMR and in the logarithm of FMR.
     """
     size = len(genuine)
     if size <= most:

@@ -1,4 +1,4 @@
-"""The scores of the pairs that a list names, and accuracy and true accept rate over its folds.
+"""The scores of the pairs in a list, and the accuracy and true accept rate over its folds.
 
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMass technical report 07-49 (2007).
 """
@@ -17,54 +17,58 @@ from ftlgan.verification.pair_list import Listed, PhotoNames, read_pairs
 from ftlgan.verification.pairs import Comparison, Faces, check_same_people, numbered
 from ftlgan.verification.text_files import shown
 
+FAR = 1e-3
+"""The false accept rate at which papers report the true accept rate on such lists."""
+RATES = ("accuracy", f"tar_at_far_{FAR:g}")
+"""The metrics that are means over folds."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredList:
-    """The pairs of a list, scored."""
+    """The scored pairs of a list."""
 
     scores: Floats
-    """Similarity of each pair, (N,)."""
+    """The similarity of each pair, (N,)."""
     genuine: NDArray[np.bool_]
-    """Whether both photos are of one person, (N,)."""
+    """Whether both photos show one person, (N,)."""
     folds: Ints | None
-    """Number of each pair's fold, (N,); None without folds."""
+    """The number of each pair's fold, (N,); None without folds."""
     comparison: Comparison
     copies: int
-    """Pairs left out, because one photo is the other to the byte."""
+    """The number of pairs left out because the two photos are byte-identical."""
     missing: int
-    """Pairs left out, because a photo is not in the table."""
+    """The number of pairs left out because a photo is not in the table."""
 
 
 @dataclass(frozen=True)
-class FoldAccuracy:
-    """Share of pairs judged rightly by a threshold that was chosen on the other folds."""
+class FoldRate:
+    """A rate of the pairs of each fold, at a threshold that was chosen on the other folds: the mean over the folds."""
 
     folds: int
     mean: float
     standard_error: float
-    """The standard deviation of the folds (with one degree of freedom less) divided by the root of their number."""
+    """The sample standard deviation over folds (n - 1) divided by the square root of their number."""
 
 
 def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool = False) -> ScoredList:
     """Score the pairs that a file lists by the cosine of their embeddings.
 
     Args:
-        path: the file.
-        probes: the photos on the one side.
-        references: those on the other side, perhaps the same.
-        skip_missing: leave out, and count, pairs of a photo that is not there.
+        path: the list of pairs.
+        probes: the photos on one side.
+        references: the photos on the other side, possibly the same.
+        skip_missing: leave out, and count, pairs whose photo is missing.
 
     Raises:
-        DataError: if the file is no list of pairs, names a photo that is not there, compares one with itself, or says
-            that a pair is genuine, or is not, and the identities say otherwise; or if neither list nor identities
-            say whether a pair is genuine.
+        DataError: if the file is not a list of pairs, names a missing photo, compares a photo with itself, or
+            contradicts the identities; or if neither list nor identities tell whether a pair is genuine.
     """
     every = read_pairs(path)
     check_same_people(probes, references)
     if probes.anonymous and (unknown := next((pair for pair in every if pair.genuine is None), None)):
         raise DataError(
-            f"{path}: line {unknown.line}: is this pair of one person? The table has no column identity; add it there, "
-            "or give the list a column genuine, of 1 and 0"
+            f"{path}: line {unknown.line}: is this pair genuine? The table has no column identity; add one, or add a "
+            "column genuine of 1 and 0 to the list"
         )
     rows = _find_rows(path, every, probes, references, skip_missing)
     listed = [pair for pair, found in zip(every, rows, strict=True) if found]
@@ -97,58 +101,71 @@ def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool 
 
 
 def _check_labels(path: Path, listed: Sequence[Listed], probes: Faces, references: Faces) -> None:
-    """Refuse a pair that is genuine by the list and not by the table, or the other way round."""
+    """Refuse a pair that is genuine in the list and not in the table, or the other way round."""
     for pair, one, other in zip(listed, probes.identities.tolist(), references.identities.tolist(), strict=True):
         if pair.genuine is not None and pair.genuine != (one == other):
             raise DataError(
                 f"{path}: line {pair.line}: {shown(pair.probe)} and {shown(pair.reference)} are "
-                f"{'one person' if pair.genuine else 'two people'} by the list, and by the table {shown(one)} and "
-                f"{shown(other)}; correct one of the two"
+                f"{'one person' if pair.genuine else 'two people'} in the list, but {shown(one)} and {shown(other)} in "
+                "the table; correct one of the two"
             )
 
 
-def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldAccuracy:
-    """Judge each fold by the threshold with the best accuracy on all others, as the protocol of LFW does.
-
-    The threshold lies halfway between two neighbouring scores; of several that are best, it is the lowest.
+def fold_rates(listed: ScoredList) -> dict[str, FoldRate]:
+    """Return the rates of `RATES` that the list has: none if it has fewer than two folds.
 
     Args:
-        scores: (N,).
-        genuine: (N,).
-        folds: number of each pair's fold, (N,), two different ones at least.
+        listed: the scored list.
+    """
+    if listed.folds is None or len(np.unique(listed.folds)) < 2:
+        return {}
+    pairs = listed.scores, listed.genuine, listed.folds
+    rates = dict(zip(RATES, (fold_accuracy(*pairs), fold_acceptance(*pairs, FAR)), strict=True))
+    return {name: rate for name, rate in rates.items() if rate}
+
+
+def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldRate:
+    """Judge each fold at the threshold with the best accuracy on all others, as the protocol of LFW does.
+
+    The threshold lies halfway between two neighboring scores. If several are equally good, the lowest is used.
+
+    Args:
+        scores: the similarity of each pair, (N,).
+        genuine: whether each pair is genuine, (N,).
+        folds: the number of each pair's fold, (N,), with at least two different ones.
     """
     accuracies = [
         np.mean((scores[held] >= _best_threshold(scores[~held], genuine[~held])) == genuine[held])
         for held in (folds == fold for fold in np.unique(folds))
     ]
     count = len(accuracies)
-    return FoldAccuracy(count, float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(count)))
+    return FoldRate(count, float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(count)))
 
 
 def _best_threshold(scores: Floats, genuine: NDArray[np.bool_]) -> float:
     levels, level = np.unique(scores, return_inverse=True)
     thresholds = np.concatenate([[-np.inf], (levels[:-1] + levels[1:]) / 2, [np.inf]])
-    gain = np.bincount(level, np.where(genuine, -1, 1))  # of raising the threshold above a level
+    gain = np.bincount(level, np.where(genuine, -1, 1))  # more correct pairs if the threshold rises above a level
     return float(thresholds[np.argmax(np.concatenate([[0], np.cumsum(gain)]))])
 
 
-def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far: float) -> FoldAccuracy | None:
-    """Return the true accept rate (TAR) of each fold at the threshold with a false accept rate on all others.
+def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far: float) -> FoldRate | None:
+    """Return the true accept rate (TAR) over folds, each at the threshold with a false accept rate on all others.
 
-    The threshold is the lowest one at which no more than a share `far` of the impostor pairs of the other folds is
-    accepted; a score is accepted if it is above. With LFW's 2,700 others and 0.001, two false accepts are allowed.
+    The threshold is the lowest one that accepts at most a share `far` of the impostor pairs of the other folds. Scores
+    above it are accepted. On LFW, where the other folds have 2,700 impostor pairs, 0.001 allows two false accepts.
 
     Args:
-        scores: (N,).
-        genuine: (N,).
-        folds: number of each pair's fold, (N,).
-        far: in [0, 1).
+        scores: the similarity of each pair, (N,).
+        genuine: whether each pair is genuine, (N,).
+        folds: the number of each pair's fold, (N,).
+        far: the false accept rate, in [0, 1).
 
     Returns:
-        The mean over the folds that have genuine pairs, in place of the accuracy; None if they are fewer than two, or
-        a fold's others have no impostor pair.
+        The TAR as the mean over the folds that have genuine pairs; None if fewer than two have any, or if the others
+        of a fold have no impostor pair.
 
-    Source: `calculate_val` of Sandberg's facenet, whose rates the field reports, interpolates thresholds between steps.
+    Source: `calculate_val` of Sandberg's facenet, which is widely reported. It interpolates between thresholds.
     """
     rates: list[float] = []
     for fold in np.unique(folds[genuine]):
@@ -159,13 +176,13 @@ def fold_acceptance(scores: Floats, genuine: NDArray[np.bool_], folds: Ints, far
         rates.append(float(np.mean(scores[(folds == fold) & genuine] > threshold)))
     if len(rates) < 2:
         return None
-    return FoldAccuracy(len(rates), float(np.mean(rates)), float(np.std(rates, ddof=1) / np.sqrt(len(rates))))
+    return FoldRate(len(rates), float(np.mean(rates)), float(np.std(rates, ddof=1) / np.sqrt(len(rates))))
 
 
 def _find_rows(
     path: Path, listed: Sequence[Listed], probes: Faces, references: Faces, skip_missing: bool
 ) -> list[tuple[int, int] | None]:
-    """The rows of the photos of each pair; None: one is not there, and is to be skipped."""
+    """Return the rows of the two photos of each pair; None for a pair to skip, because a photo is missing."""
     sides = PhotoNames(probes.face_ids.tolist()), PhotoNames(references.face_ids.tolist())
     found: list[tuple[int, int] | None] = []
     for pair in listed:
@@ -177,12 +194,12 @@ def _find_rows(
             photos, name = (sides[0], pair.probe) if one is None else (sides[1], pair.reference)
             raise DataError(
                 f"{path}: line {pair.line}: {shown(name)} is not among the photos {photos.like(name)}; correct the "
-                "name, or leave such pairs out by --missing skip"
+                "name, or leave such pairs out with --missing skip"
             )
         found.append(None)
     if listed and not any(found):
         raise DataError(
             f"{path}: line {listed[0].line}: {shown(listed[0].probe)} or {shown(listed[0].reference)} is not among the "
-            f"photos, nor are both of any other of its {len(listed)} pairs; give the names of the column face_id"
+            f"photos, and so for all {len(listed)} pairs; use the names in the column face_id"
         )
     return found

@@ -1,6 +1,6 @@
-"""The definitions of the metrics of genuine and impostor scores. Pure numpy, exact.
+"""The definitions of the metrics of genuine and impostor scores, exact and in pure numpy.
 
-Scores are similarities, in any unit: an affine change of all of them changes no metric.
+Scores are similarities in any unit: scaling and shifting all of them changes no metric.
 """
 
 import numpy as np
@@ -11,20 +11,20 @@ from ftlgan.verification.binning import Floats, Ranks
 from ftlgan.verification.roc import Roc
 
 RESOLUTION = 1e-7
-"""Cosines are computed in single precision: a smaller relative standard deviation is rounding."""
+"""The relative standard deviation below which scores count as equal: cosines are computed in single precision."""
 LEAST_ERRORS = 10
-"""False matches that must be expected at a false match rate: a rate that stands for fewer is noise."""
+"""The fewest expected false matches at which FNMR is reported: with fewer, it is noise."""
 
 
 def d_prime(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Decidability index |mean_g - mean_i| / sqrt((var_g + var_i) / 2), with population variances.
+    """Return the decidability index |mean_g - mean_i| / sqrt((var_g + var_i) / 2), with population variances.
 
     Args:
         genuine: similarity scores of same-person pairs, shape (G,), G >= 2.
         impostor: similarity scores of different-person pairs, shape (I,), I >= 2.
 
     Raises:
-        DataError: too few scores, scores that are not finite, or no variation in either kind.
+        DataError: if there are too few scores, scores are not finite, or neither kind varies.
 
     Source: Daugman, "The importance of being random", Pattern Recognition 36 (2003).
     """
@@ -36,7 +36,7 @@ def d_prime(genuine: ArrayLike, impostor: ArrayLike) -> float:
 
 
 def decidability(genuine_mean: Floats, genuine_var: Floats, impostor_mean: Floats, impostor_var: Floats) -> Floats:
-    """Return d' of two means and population variances, each of any one shape; NaN where neither kind varies."""
+    """Return d' from means and population variances, all of one shape; NaN where neither kind varies."""
     pooled = np.asarray((genuine_var + impostor_var) / 2)
     rounding = (RESOLUTION * np.maximum(np.abs(genuine_mean), np.abs(impostor_mean))) ** 2
     spread = np.sqrt(np.where(pooled > rounding, pooled, np.nan))
@@ -44,7 +44,7 @@ def decidability(genuine_mean: Floats, genuine_var: Floats, impostor_mean: Float
 
 
 def no_variation(genuine_mean: float, impostor_mean: float) -> str:
-    """Say that the scores of neither kind vary, and what to do."""
+    """Return a message that the scores of neither kind vary, and what to do."""
     return (
         f"d' is undefined: genuine scores are all {genuine_mean:.4g}, impostor scores all {impostor_mean:.4g}; "
         "test more people, and check that the recognizer does not give every face the same embedding"
@@ -52,9 +52,10 @@ def no_variation(genuine_mean: float, impostor_mean: float) -> str:
 
 
 def curve(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
-    """The ROC curve, with every corner. Takes and raises what `d_prime` does, but one score of each kind will do.
+    """Return the ROC curve with every corner.
 
-    Between two neighbouring genuine scores the curve is level, so its corners lie just above and at the genuine scores.
+    The arguments and errors are those of `d_prime`, but one score of each kind is enough. Between two neighboring
+    genuine scores the curve is level, so its corners lie just above and at the genuine scores.
     """
     genuine, impostor = _scores(genuine, "genuine", least=1), _scores(impostor, "impostor", least=1)
     bins = Ranks(np.unique(genuine))
@@ -62,37 +63,37 @@ def curve(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
 
 
 def auc(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Area under the ROC curve: `Roc.auc` of `curve`."""
+    """Return the area under the ROC curve: `Roc.auc` of `curve`."""
     return float(curve(genuine, impostor).auc())
 
 
 def eer(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Equal error rate: `Roc.eer` of `curve`."""
+    """Return the equal error rate: `Roc.eer` of `curve`."""
     return float(curve(genuine, impostor).eer())
 
 
 def fnmr_at_fmr(genuine: ArrayLike, impostor: ArrayLike, fmr: float) -> float:
-    """False non-match rate at a given false match rate, in (0, 1): `Roc.fnmr_at` of `curve`.
+    """Return the false non-match rate at a given false match rate in (0, 1): `Roc.fnmr_at` of `curve`.
 
     Raises:
-        DataError: what `curve` raises, or too few impostor scores for that rate.
+        DataError: as `curve`, and if there are too few impostor scores for that rate.
     """
     rates = curve(genuine, impostor)
     if reason := too_few_impostors(np.size(impostor), fmr):
-        raise DataError(f"FNMR at FMR {fmr:g} is not given: {reason}")
+        raise DataError(f"FNMR at FMR {fmr:g} can't be estimated: {reason}")
     return float(rates.fnmr_at(fmr))
 
 
 def too_few_impostors(impostors: int, fmr: float) -> str:
-    """Why so many impostor scores do not support a false match rate; empty if they do."""
+    """Return why a number of impostor scores is too small for a false match rate; empty if it is not."""
     expected = impostors * fmr
     if expected >= LEAST_ERRORS:
         return ""
-    return f"{impostors} impostor scores make {expected:.3g} false matches, and {LEAST_ERRORS} are needed"
+    return f"{impostors} impostor scores make {expected:.3g} false matches, but {LEAST_ERRORS} are needed"
 
 
 def roc(genuine: ArrayLike, impostor: ArrayLike, points: int = 400) -> tuple[Floats, Floats]:
-    """The ROC curve for plotting, thinned by `Roc.thinned` to at most `points` corners.
+    """Return the ROC curve for plotting, thinned by `Roc.thinned` to at most `points` corners.
 
     Returns:
         FMR (x) and 1 - FNMR (y), rising from (0, 0) to (1, 1).
@@ -102,7 +103,7 @@ def roc(genuine: ArrayLike, impostor: ArrayLike, points: int = 400) -> tuple[Flo
 
 
 def det(genuine: ArrayLike, impostor: ArrayLike, points: int = 400) -> tuple[Floats, Floats]:
-    """The DET curve for plotting: the corners of `roc`, as errors.
+    """Return the DET curve for plotting: the corners of `roc`, as error rates.
 
     Returns:
         FMR (x), rising from 0 to 1, and FNMR (y), falling from 1 to 0.
@@ -116,7 +117,7 @@ def det(genuine: ArrayLike, impostor: ArrayLike, points: int = 400) -> tuple[Flo
 def _scores(scores: ArrayLike, kind: str, least: int) -> Floats:
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 1 or scores.size < least:
-        raise DataError(f"{kind} scores have shape {scores.shape}: a row of at least {least} is needed")
+        raise DataError(f"{kind} scores have shape {scores.shape}; give a row of at least {least}")
     if not np.isfinite(scores).all():
         raise DataError(f"{np.count_nonzero(~np.isfinite(scores))} of {scores.size} {kind} scores are not finite")
     return scores

@@ -1,8 +1,9 @@
 """A list of pairs of photos: CSV, or the pairs.txt of Labeled Faces in the Wild.
 
-A CSV has the columns `probe` and `reference`, names of photos, and may have `fold`, and `genuine`, which is checked. A
-pairs.txt begins with the number of folds and of pairs of each kind in a fold (or with the latter alone: one set, no
-folds); `NAME 1 4` is a pair of one person's photos, `NAME 1 OTHER 2` of two people's.
+A CSV has the columns `probe` and `reference`, which name photos. It may have the columns `fold` and `genuine`; the
+latter is checked. The first line of a pairs.txt gives the number of folds and the number of pairs of each kind in a
+fold, or only the latter if there are no folds. `NAME 1 4` is a pair of one person's photos, `NAME 1 OTHER 2` a pair of
+two people's photos.
 
 Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMass technical report 07-49 (2007).
 """
@@ -21,23 +22,23 @@ from ftlgan.verification.text_files import joined_names, read_csv, read_labels, 
 
 
 class Listed(NamedTuple):
-    """A pair of a list."""
+    """A pair in a list."""
 
     line: int
     probe: str
     reference: str
     fold: str
-    """Empty: none."""
+    """The fold's name; empty without folds."""
     genuine: bool | None
-    """What the list says; None: nothing."""
+    """Whether the list calls the pair genuine; None if it does not tell."""
 
 
 def listed_photos(pairs: Sequence[Listed], names: Sequence[str]) -> set[str]:
-    """Return those photos that a list mentions, by the names that it may use for them.
+    """Return the photos that a list mentions, under any of the names that a list may use (`PhotoNames`).
 
     Args:
-        pairs: of the list.
-        names: of all photos, each PERSON/PHOTO.
+        pairs: the pairs of the list.
+        names: the names of all photos, each PERSON/PHOTO.
 
     Raises:
         DataError: if a name of the list fits several photos.
@@ -50,15 +51,15 @@ def listed_photos(pairs: Sequence[Listed], names: Sequence[str]) -> set[str]:
 
 
 def listed_people(pairs: Sequence[Listed]) -> set[str]:
-    """Return the people of a list whose photos are called PERSON/PHOTO."""
+    """Return the people of a list whose photos are named PERSON/PHOTO."""
     return {name.split("/")[0] for pair in pairs for name in (pair.probe, pair.reference)}
 
 
 def write_pairs(path: Path, pairs: Sequence[Listed]) -> None:
-    """Write a list whose photos are called PERSON/PHOTO as CSV, which `score_list` reads; without pairs, its header.
+    """Write a list whose photos are named PERSON/PHOTO as CSV for `score_list`; without pairs, write only the header.
 
     Raises:
-        DataError: if it can't be written.
+        DataError: if the file can't be written.
     """
     columns = ["probe", "reference", "genuine", *["fold"] * all(pair.fold for pair in pairs)]
     with writing(path), path.open("w", encoding="utf-8", newline="\n") as file:
@@ -74,7 +75,7 @@ def read_pairs(path: Path) -> list[Listed]:
     """Read a list of pairs.
 
     Raises:
-        DataError: if the file is none.
+        DataError: if the file is not a list of pairs.
     """
     text = read_text(path)
     first = next((line.split() for line in text_lines(text) if line.strip()), [])
@@ -92,8 +93,8 @@ def _csv(path: Path) -> list[Listed]:
     for name in ("probe", "reference"):
         if name not in table.columns:
             raise DataError(
-                f"{path}: has no column {name}; a list of pairs has the header probe,reference (and fold), or is a "
-                f"pairs.txt; this one has {joined_names(table.columns)}"
+                f"{path}: has no column {name}, only {joined_names(table.columns)}; give a pairs.txt, or a CSV with "
+                "the header probe,reference (and fold)"
             )
     for name in ("probe", "reference", "fold"):
         cells = table.columns.get(name, [])
@@ -110,8 +111,8 @@ def _pairs_txt(path: Path, lines: Sequence[str]) -> list[Listed]:
     counts = [int(word) for word in first.split() if _is_number(word)]
     if len(counts) not in (1, 2) or len(counts) != len(first.split()) or not all(counts):
         raise DataError(
-            f"{path}: line {head}: {shown(first)} is not FOLDS PAIRS, nor PAIRS: the number of folds, and of pairs of "
-            "each kind in a fold, 1 or more"
+            f"{path}: line {head}: {shown(first)} is not FOLDS PAIRS or PAIRS; give the number of folds, and of pairs "
+            "of each kind in a fold, 1 or more"
         )
     folds, pairs_per_kind = counts if len(counts) == 2 else [1, *counts]
     listed: list[Listed] = []
@@ -122,14 +123,14 @@ def _pairs_txt(path: Path, lines: Sequence[str]) -> list[Listed]:
             case [name, one, second, other] if _is_number(one) and _is_number(other):
                 pair = (name, one, second, other)
             case _:
-                raise DataError(f"{path}: line {number}: {shown(line)} is not NAME 1 2, nor NAME 1 NAME 2")
+                raise DataError(f"{path}: line {number}: {shown(line)} is not a pair; give NAME 1 2 or NAME 1 NAME 2")
         fold = str(len(listed) // (2 * pairs_per_kind)) if folds > 1 else ""
         names = f"{pair[0]}/{int(pair[1]):04}", f"{pair[2]}/{int(pair[3]):04}"
         listed.append(Listed(number, *names, fold, pair[0] == pair[2]))
     if len(listed) != 2 * folds * pairs_per_kind:
         raise DataError(
-            f"{path}: has {len(listed)} pairs, and its first line promises {folds} x 2 x {pairs_per_kind}; get the "
-            "file anew"
+            f"{path}: has {len(listed)} pairs, but its first line promises {folds} x 2 x {pairs_per_kind}; get the "
+            "file again"
         )
     return listed
 
@@ -139,7 +140,7 @@ def _is_number(word: str) -> bool:
 
 
 class PhotoNames:
-    """The rows of a table by the names that a list may use: NAME/NAME_0001.jpg and NAME/1.jpg also by NAME/0001."""
+    """Finds the row of a photo by any name that a list may use: NAME/0001 also finds NAME/NAME_0001.jpg, NAME/1.jpg."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
@@ -153,7 +154,12 @@ class PhotoNames:
                 self._by_number.setdefault(f"{person}/{int(number):04}", []).append(row)
 
     def row(self, path: Path, line: int, name: str) -> int | None:
-        """Return the row of a photo; None: it is not there.
+        """Return the row of a photo; None if it is missing.
+
+        Args:
+            path: the list, for messages.
+            line: its line, for messages.
+            name: the name in the list.
 
         Raises:
             DataError: if the name fits several photos.
@@ -169,9 +175,9 @@ class PhotoNames:
         return rows[0] if rows else None
 
     def like(self, name: str) -> str:
-        """Say what photos there are, such as one whose name differs only in its spelling."""
+        """Return a hint on a missing name: a photo whose name differs only in spelling, or any photo as an example."""
         key = spelling(name)
         alike = next((found for found in self._names if spelling(found) == key), None)
         if alike is not None:
-            return f"(but {shown_apart(alike, name)[0]} is; write it alike)"
+            return f"(but {shown_apart(alike, name)[0]} is; spell it like that)"
         return f"(such as {shown(next(iter(self._names), 'none'))})"

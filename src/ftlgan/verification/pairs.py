@@ -11,59 +11,60 @@ from ftlgan.errors import DataError
 from ftlgan.verification.binning import Floats
 
 UNIT_TOLERANCE = 1e-3
-"""How far from 1 the length of an embedding may be: half precision passes, a forgotten normalisation does not."""
+"""The largest difference of an embedding's length from 1: it allows for half precision, not for no normalization."""
 SCORES_PER_BLOCK = 2**22
-"""What is in memory at a time: some 200 MB, with masks and people."""
+"""The number of scores in memory at a time: about 200 MB, with masks and people."""
 
 Indices = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Scored pairs of photos, and who is on each side."""
+    """Scored pairs of photos, and the person on each side."""
 
     people: tuple[str, ...]
-    """The P identities, sorted; the arrays below hold indices into them. Empty if it is not known who is compared, and
-    then so are the arrays of people."""
+    """The P identities, sorted; the arrays of people below hold indices into them. All of these are empty if the
+    identities are unknown."""
     genuine: Floats
-    """Similarity of same-person pairs, (G,)."""
+    """The similarity of each same-person pair, (G,)."""
     impostor: Floats
-    """Similarity of different-person pairs, (I,)."""
+    """The similarity of each different-person pair, (I,)."""
     genuine_person: Indices
-    """Whose pair each genuine score is, (G,)."""
+    """The person of each genuine score, (G,)."""
     impostor_persons: Indices
-    """Whose two photos each impostor score compares: probes in row 0, references in row 1, (2, I)."""
+    """The two people of each impostor score, (2, I): of the probe in row 0, of the reference in row 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Faces as one recognizer sees them. A photo has one name, under which it is never compared with itself."""
+    """Faces embedded by one recognizer. Each photo has one name, so that it is never compared with itself."""
 
     face_ids: NDArray[np.str_]
     """The names of the photos, all different, (N,)."""
     identities: NDArray[np.str_]
-    """Who is on them, (N,); all empty if it is not known."""
+    """The person on each photo, (N,); all empty if unknown."""
     embeddings: NDArray[np.float32]
-    """Unit length, (N, D)."""
+    """The embeddings, of unit length, (N, D)."""
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Faces":
-        """Some of the faces, by number or by a mask."""
+        """Return some of the faces, selected by number or by a mask."""
         return Faces(self.face_ids[rows], self.identities[rows], self.embeddings[rows])
 
     def without(self, face_ids: Collection[str]) -> "Faces":
-        """All but the faces of these names."""
+        """Return all faces except those with these names."""
         return self.take(~np.isin(self.face_ids, list(face_ids)))
 
     @property
     def anonymous(self) -> bool:
-        """Whether it is not known who is on them."""
+        """Whether the identities are unknown."""
         return not any(self.identities.tolist())
 
 
 class AllPairs:
     """Every pair of different photos, scored by the cosine of the embeddings.
 
-    Across (lr-hr): each probe against each reference of another photo. Within (lr-lr, hr-hr): each unordered pair once.
+    Across (lr-hr), each probe is compared with each reference of another photo. Within (lr-lr, hr-hr), each unordered
+    pair is compared once.
     """
 
     def __init__(self, probes: Faces, references: Faces | None) -> None:
@@ -71,17 +72,17 @@ class AllPairs:
 
         Args:
             probes: one side.
-            references: the other side, of the same photos or of others; None to compare the probes within.
+            references: the other side, of the same or other photos; None to compare the probes with each other.
 
         Raises:
-            DataError: embeddings of different recognizers, a photo of two people, fewer than two people, or nobody
-                with two photos.
+            DataError: if embeddings are of different recognizers, a photo has two identities, there are fewer than two
+                people, or nobody has two photos.
         """
         self.probes, self.within = probes, references is None
         self.references = references = references or probes
         if probes.embeddings.shape[1:] != references.embeddings.shape[1:]:
             raise DataError(
-                f"probes are {probes.embeddings.shape}, references {references.embeddings.shape}: "
+                f"probes are {probes.embeddings.shape}, references {references.embeddings.shape}; "
                 "embed both with one recognizer"
             )
         self.people, (self.probe_person, self.reference_person) = numbered(probes.identities, references.identities)
@@ -92,7 +93,7 @@ class AllPairs:
 
     @cached_property
     def counts(self) -> tuple[int, int]:
-        """How many genuine and impostor pairs there are."""
+        """The number of genuine and impostor pairs."""
         probe_counts, reference_counts = (
             np.bincount(person, minlength=len(self.people)) for person in (self.probe_person, self.reference_person)
         )
@@ -102,7 +103,7 @@ class AllPairs:
         return (genuine // 2, impostor // 2) if self.within else (genuine, impostor)
 
     def blocks(self) -> Iterator[Comparison]:
-        """All pairs in the order of their rows, some millions at a time."""
+        """Yield all pairs in the order of their rows, a few million at a time."""
         starts = range(0, len(self.probe_person), self._probes_per_block)
         return (
             self._block(slice(start, start + self._probes_per_block), start if self.within else 0) for start in starts
@@ -113,7 +114,7 @@ class AllPairs:
         return -(-len(self.probe_person) // self._probes_per_block)
 
     def sample(self) -> Comparison:
-        """About a block's worth of the pairs, of probes that are evenly spread. It may lack one kind of pair."""
+        """Return about one block of pairs, from evenly spaced probes. It may lack one kind of pair."""
         return self._block(slice(0, None, self.block_count), 0)
 
     @property
@@ -141,12 +142,12 @@ class AllPairs:
             photos = len(np.union1d(self.probes.face_ids, self.references.face_ids))
             raise DataError(
                 f"{photos} photos of {len(self.people)} people give no genuine or no "
-                "impostor pair: verification needs at least two people, and at least two photos of one of them"
+                "impostor pair; verification needs at least two people, and at least two photos of one of them"
             )
 
 
 def check_same_people(probes: Faces, references: Faces) -> None:
-    """Refuse a photo of two people.
+    """Refuse a photo that has another identity among the references than among the probes.
 
     Raises:
         DataError: if there is one.
@@ -156,23 +157,24 @@ def check_same_people(probes: Faces, references: Faces) -> None:
     )
     if wrong := [name for name in probe.keys() & reference.keys() if probe[name] != reference[name]]:
         name = min(wrong)
-        raise DataError(f"{name} is {probe[name]} among the probes, {reference[name]} among the references")
+        raise DataError(f"{name} is {probe[name]} among the probes, but {reference[name]} among the references")
 
 
 def compare(probes: ArrayLike, references: ArrayLike | None, identities: ArrayLike) -> Comparison:
-    """Score all pairs of different photos of one set, all of them in memory.
+    """Score all pairs of different photos of one set, all in memory.
 
-    Across (lr-hr): probe i against reference j for all ordered pairs i != j. Row i of both is the same photo, restored
-    and original, so a photo never meets itself, nor its own original. Within (lr-lr, hr-hr): each unordered pair once.
+    Across (lr-hr), probe i is compared with reference j for all ordered pairs i != j. Row i of both is the same photo,
+    restored and original, so a photo is never compared with itself or with its original. Within (lr-lr, hr-hr), each
+    unordered pair is compared once.
 
     Args:
         probes: embeddings of unit length, (N, D).
-        references: embeddings of the same photos in the same order, (N, D), or None to compare the probes within.
-        identities: who is on each photo, str (N,).
+        references: embeddings of the same photos in the same order, (N, D); None to compare the probes with each other.
+        identities: the person on each photo, str (N,).
 
     Raises:
-        DataError: shapes that do not match, embeddings that are not finite or not of unit length, fewer than two
-            people, or nobody with two photos.
+        DataError: if shapes do not match, embeddings are not finite or not of unit length, there are fewer than two
+            people, or nobody has two photos.
     """
     people = np.asarray(identities, dtype=np.str_)
     names = np.arange(len(people)).astype(np.str_)
@@ -186,7 +188,7 @@ def compare(probes: ArrayLike, references: ArrayLike | None, identities: ArrayLi
 
 
 def joined(blocks: Iterable[Comparison]) -> Comparison:
-    """All blocks in one."""
+    """Join all blocks into one."""
     parts = list(blocks)
     if len(parts) == 1:
         return parts[0]
@@ -202,35 +204,35 @@ def joined(blocks: Iterable[Comparison]) -> Comparison:
 def check_embeddings(
     embeddings: ArrayLike, name: str, photos: int, rows: NDArray[np.integer] | None = None
 ) -> NDArray[np.float32]:
-    """Embeddings as float32 (photos, D).
+    """Check embeddings, and return them as float32 (photos, D).
 
     Args:
-        embeddings: (photos, D).
-        name: of the file, for messages.
-        photos: how many there should be.
-        rows: the number of each in its file, (photos,), for messages; None: they are all of the file.
+        embeddings: the embeddings, (photos, D).
+        name: the name of the file, for messages.
+        photos: the expected number of embeddings.
+        rows: the row of each in its file, (photos,), for messages; None: they are the whole file.
 
     Raises:
-        DataError: another shape, or embeddings that are not finite or not of unit length; the message begins with
+        DataError: if the shape differs, or embeddings are not finite or not of unit length; the message begins with
             `name`.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, and is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # too large numbers become infinite, and are refused below
         embeddings = np.asarray(embeddings, dtype=np.float32)
     if embeddings.ndim != 2 or len(embeddings) != photos:
         raise DataError(f"{name} have shape {embeddings.shape}: one row for each of the {photos} identities is needed")
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.linalg.norm(embeddings, axis=1)
-    wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))  # a NaN is wrong, too
+    wrong = np.flatnonzero(~(np.abs(length - 1) <= UNIT_TOLERANCE))  # negated, so that NaN is wrong
     if wrong.size:
         row = wrong[0] if rows is None else rows[wrong[0]]
         raise DataError(
             f"{name}: {wrong.size} of {photos} embeddings are not finite or not of unit length, the first in row "
-            f"{row} (length {length[wrong[0]]:g}): embed the faces again, and divide by the length"
+            f"{row} (length {length[wrong[0]]:g}); embed the faces again, and divide each embedding by its length"
         )
     return embeddings
 
 
 def numbered(probes: NDArray[np.str_], references: NDArray[np.str_]) -> tuple[tuple[str, ...], list[Indices]]:
-    """All names, sorted, and the number of each in both."""
+    """Return all names, sorted, and the index of each probe's and each reference's name among them."""
     names, number = np.unique(np.concatenate([probes, references]), return_inverse=True)
     return tuple(names.tolist()), np.split(number.astype(np.int32), [len(probes)])

@@ -1,4 +1,4 @@
-"""Tables of embeddings in Parquet: columns of whatever types are cast, not matched by the names of their types."""
+"""Tables of embeddings in Parquet. Columns may have any type that can be cast to text or numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +15,18 @@ from ftlgan.verification.parts import NAMES, Part, shortened
 from ftlgan.verification.text_files import joined_names, shown
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError)
-"""What pyarrow raises where a file, or a column, is not what it says."""
+"""The errors that pyarrow raises if a file or a column is damaged."""
 
 
 def read_parquet(path: Path) -> list[Part]:
-    """Read a Parquet file, or those of a folder and of its folders that are called NAME=VALUE."""
+    """Read a Parquet file, or the files in a folder and in its subfolders named NAME=VALUE.
+
+    Raises:
+        DataError: if there is no file, or one is not a table of embeddings.
+    """
     files = _parquet_files(path) if path.is_dir() else [path]
     if not files:
-        raise DataError(f"{path}: holds no .parquet file; give a file or a folder of a table of embeddings")
+        raise DataError(f"{path}: holds no .parquet file; give the file or folder of a table of embeddings")
     return [_read_part(file, _partition(file.relative_to(path).parts[:-1]) if file != path else {}) for file in files]
 
 
@@ -34,7 +38,7 @@ def _parquet_files(folder: Path) -> list[Path]:
 
 
 def _partition(folders: Sequence[str]) -> dict[str, str]:
-    """The columns that the names of folders hold."""
+    """Return the columns that the folders' names give."""
     pairs = (folder.split("=", 1) for folder in folders)
     return {name: "" if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in pairs}
 
@@ -50,7 +54,7 @@ def _read_part(path: Path, partition: dict[str, str]) -> Part:
     except UNREADABLE as error:
         if "Expected all lists to be of size" in str(error):  # Arrow cannot read back what it wrote
             raise DataError(
-                f"{path}: embedding is a list of fixed size, and a row has none; write it as a list of any size"
+                f"{path}: embedding is a list of fixed size, but a row has none; write it as a list of variable size"
             ) from None
         raise DataError(
             f"{path}: is not a table of embeddings in Parquet ({shortened(error)}); give Parquet, .npy or a .csv of "
@@ -64,8 +68,8 @@ def _read_part(path: Path, partition: dict[str, str]) -> Part:
         if name in names and (names[name] != folder_names).any():
             row = int(np.argmax(names[name] != folder_names))
             raise DataError(
-                f"{path}: row {row}: {name} is {shown(str(names[name][row]))}, and its folder says "
-                f"{shown(partition[name])}; correct one"
+                f"{path}: row {row}: {name} is {shown(str(names[name][row]))} in the file, but "
+                f"{shown(partition[name])} in the folder's name; correct one"
             )
         names[name] = folder_names
     metadata = {
@@ -81,8 +85,8 @@ def _check_columns(path: Path, columns: Sequence[str], partition: dict[str, str]
         raise DataError(f"{path}: has no column embedding, but a folder of that name; rename the folder")
     if "embedding" not in columns:
         raise DataError(
-            f"{path}: has no column embedding; a table of embeddings has identity and embedding, and this one "
-            f"{joined_names(columns) or 'nothing'}"
+            f"{path}: has no column embedding, only {joined_names(columns) or 'none'}; give a table with the columns "
+            "identity and embedding"
         )
     for name in (*NAMES, "embedding"):
         if columns.count(name) > 1:
@@ -90,11 +94,11 @@ def _check_columns(path: Path, columns: Sequence[str], partition: dict[str, str]
 
 
 def _vectors(path: Path, column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Embeddings (N, D), NaN where there is none."""
+    """Return the embeddings (N, D), NaN where there is none."""
     chunks = [_lists(path, column, chunk) for chunk in map(_plain, column.chunks)]
     lengths = sorted({length for _, found in chunks for length in np.unique(found).tolist()} - {0})
     if len(lengths) > 1:
-        raise DataError(f"{path}: embeddings have {joined_names(lengths)} numbers; embed all with one recognizer")
+        raise DataError(f"{path}: embeddings differ in length ({joined_names(lengths)}); embed all with one recognizer")
     vectors = np.full((len(column), lengths[0] if lengths else 1), np.nan, dtype=np.float32)
     start = 0
     for values, found in chunks:
@@ -106,7 +110,7 @@ def _vectors(path: Path, column: pa.ChunkedArray) -> NDArray[np.float32]:
 
 
 def _lists(path: Path, column: pa.ChunkedArray, chunk: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """All numbers of the lists of a chunk, and how many each list has: 0 where there is none."""
+    """Return all numbers in the lists of a chunk, and the length of each list, 0 where there is none."""
     kind = chunk.type
     if pa.types.is_null(kind):
         return np.empty(0), np.zeros(len(chunk), np.int64)
@@ -134,7 +138,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _plain(values: Any) -> Any:
-    """Undo a dictionary or an extension type: the values themselves."""
+    """Return the values of an array of a dictionary or extension type."""
     while True:
         if isinstance(values, pa.ExtensionArray):
             values = values.storage
@@ -145,7 +149,7 @@ def _plain(values: Any) -> Any:
 
 
 def _strings(path: Path, column: pa.ChunkedArray, name: str) -> NDArray[np.str_]:
-    """A column as text; numbers without a needless `.0`."""
+    """Return a column as text; whole numbers have no `.0`."""
     found = [np.empty(0, np.str_)]
     no_name = 0
     for chunk in map(_plain, column.chunks):
@@ -154,14 +158,14 @@ def _strings(path: Path, column: pa.ChunkedArray, name: str) -> NDArray[np.str_]
             if pa.types.is_floating(kind):
                 numbers = chunk.to_numpy(zero_copy_only=False).astype(np.float64)
                 whole = bool((np.isnan(numbers) | (numbers == np.round(numbers))).all())
-                chunk = pa.array(numbers, from_pandas=True)  # noqa: PLW2901 - the same values, as they will be cast
+                chunk = pa.array(numbers, from_pandas=True)  # noqa: PLW2901 - the same values, NaN as null
                 chunk = chunk.cast(pa.int64()) if whole else chunk  # noqa: PLW2901
             no_name += chunk.null_count
             text = chunk.cast(pa.large_string()).fill_null("")
         except UNREADABLE as error:
             raise DataError(
-                f"{path}: {name} is {column.type}, and not text ({shortened(error)}){_not_utf8(name, chunk)}; write it "
-                "as text"
+                f"{path}: {name} is {column.type}, not text ({shortened(error)}){_not_utf8(name, chunk)}; write it as "
+                "text"
             ) from None
         found.append(text.to_numpy(zero_copy_only=False).astype(np.str_))
     if no_name and name != "split":
@@ -170,7 +174,7 @@ def _strings(path: Path, column: pa.ChunkedArray, name: str) -> NDArray[np.str_]
 
 
 def _not_utf8(name: str, chunk: Any) -> str:
-    """The first of the bytes that are no text."""
+    """Return the first value that is not UTF-8, for a message; empty if there is none."""
     if pa.types.is_binary(chunk.type) or pa.types.is_large_binary(chunk.type) or pa.types.is_binary_view(chunk.type):
         for value in chunk.to_pylist():
             try:

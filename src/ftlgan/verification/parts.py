@@ -1,4 +1,4 @@
-"""A file of a table of embeddings, whatever its format."""
+"""One file of a table of embeddings, in any format."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,29 +7,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 NAMES = ("identity", "face_id", "split")
-"""Columns of names; the first has to be there, unless a list says which pairs are genuine."""
+"""The columns of names; the first is required, unless a list of pairs tells which are genuine."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A file of a table."""
+    """One file of a table."""
 
     path: Path
     names: dict[str, NDArray[np.str_]]
-    """The columns of names that there are, (N,) each."""
+    """The columns of names in the file, (N,) each."""
     embeddings: NDArray[np.float32]
-    """(N, D); a row of NaN where there is none."""
+    """The embeddings, (N, D); a missing one is a row of NaN."""
     recognizer: dict[str, str]
 
 
 def shortened(error: BaseException) -> str:
-    """Return the message of a library's error in one line of 200 letters at most."""
+    """Return the message of a library's error in one line of at most 200 letters."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def described(recognizer: dict[str, str]) -> str:
-    """Say who made embeddings, as the metadata of their table does."""
+    """Describe the recognizer that the metadata of a table gives."""
     if not recognizer:
-        return "nobody knows whom"
-    used = f", of faces as {recognizer['preprocessing']}" if "preprocessing" in recognizer else ""
-    return f"{recognizer.get('recognizer', 'nobody knows whom')}, SHA-256 {recognizer.get('sha256', 'unknown')}{used}"
+        return "an unknown recognizer"
+    used = f", input {recognizer['preprocessing']}" if "preprocessing" in recognizer else ""
+    name = recognizer.get("recognizer", "an unknown recognizer")
+    return f"{name}, SHA-256 {recognizer.get('sha256', 'unknown')}{used}"

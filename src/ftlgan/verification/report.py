@@ -1,4 +1,4 @@
-"""Histograms -> metrics with intervals, and the difference of two methods."""
+"""Histograms -> metrics with confidence intervals, and differences between two methods."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from ftlgan.verification.roc import Roc
 from ftlgan.verification.thresholds import Threshold, threshold_at_eer, threshold_at_fmr
 
 FMRS = (1e-2, 1e-3)
-"""False match rates at which the false non-match rate is asked for."""
+"""The false match rates at which FNMR is reported."""
 ROC_POINTS = 400
 MOST_UNDEFINED = 0.1
-"""Share of draws in which a metric may be undefined: leave out more, and the rest is no sample of all draws."""
+"""The largest share of draws in which a metric may be undefined. Beyond it, the other draws are not representative."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric and its confidence interval, None if it is not known who is compared or too few draws define it."""
+    """A metric and its interval, None if the identities are unknown or the metric is undefined in too many draws."""
 
     value: float
     lo: float | None
@@ -31,7 +31,7 @@ class Estimate:
 
 
 class Resampled(Protocol):
-    """A report, of verification or of identification."""
+    """A report on verification or identification."""
 
     @property
     def people(self) -> int: ...
@@ -43,48 +43,48 @@ class Resampled(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What is reported of one method, judge and protocol."""
+    """The report on one method, judge and protocol."""
 
     people: int
-    """0 if it is not known who is compared."""
+    """The number of people; 0 if the identities are unknown."""
     genuine: int
     impostor: int
-    """Scores of each kind."""
+    """The number of scores of each kind."""
     metrics: Mapping[str, Estimate]
-    """By name: d_prime, auc, eer, and `fnmr_at_fmr_FMR` for each FMR."""
+    """The metrics by name: d_prime, auc, eer, and `fnmr_at_fmr_FMR` for each FMR."""
     absent: Mapping[str, str]
-    """Metrics that there is no ground for, and why."""
+    """The metrics that can't be estimated, and why."""
     thresholds: Mapping[str, Threshold | None]
-    """By name: `threshold_at_fmr_FMR` for each FMR, and threshold_at_eer. None where the FNMR at that FMR is absent, or
-    where even the highest score alone exceeds the rate."""
+    """The thresholds by name: `threshold_at_fmr_FMR` for each FMR, and threshold_at_eer. None where the FNMR at that
+    FMR is absent, or where even the highest score exceeds the rate."""
     undefined_draws: Mapping[str, int]
-    """By name, the number of draws in which a metric is undefined, if there are any. Its interval leaves them out; it
-    has none if they are more than `MOST_UNDEFINED`."""
+    """The number of draws in which a metric is undefined, by name, if there are any. The interval leaves them out; if
+    their share exceeds `MOST_UNDEFINED`, there is no interval."""
     auc_error: float
-    """What counting in bins can change in the AUC at most; 0: it is exact."""
+    """The largest error of the AUC from counting in bins; 0 if it is exact."""
     roc: Roc
-    """Thinned."""
+    """The thinned ROC curve."""
     density: tuple[Floats, Floats, Floats]
-    """Centres of equal bins of [-1, 1], and densities of genuine and of impostor scores, which integrate to 1."""
+    """Centers of equal bins of [-1, 1], and the densities of genuine and impostor scores, which integrate to 1."""
     first_order: bool
-    """Whether the intervals are of a bootstrap to first order."""
+    """Whether the bootstrap weighs impostor scores to first order."""
     replicates: Replicates | None
-    """None if it is not known who is compared."""
+    """The draws; None if the identities are unknown."""
 
     def scalars(self) -> dict[str, float | None]:
-        """Counts and metrics as a row of a table, see `columns`."""
+        """Return counts, metrics and thresholds as a row of a table, see `columns`."""
         counts = {"people": self.people, "genuine": self.genuine, "impostor": self.impostor}
         thresholds = {name: found and found.score for name, found in self.thresholds.items()}
         return {**counts, **columns(self.metrics, self.absent), **thresholds}
 
 
 def threshold_name(fmr: float) -> str:
-    """Return the name of a threshold: `threshold_at_fmr_0.001`."""
+    """Return the name of a threshold, such as `threshold_at_fmr_0.001`."""
     return f"threshold_at_fmr_{fmr:g}"
 
 
 def columns(metrics: Mapping[str, Estimate], absent: Iterable[str]) -> dict[str, float | None]:
-    """Figures as columns of a table, NAME, NAME_lo, NAME_hi, to six digits: more than the intervals support."""
+    """Return metrics as columns NAME, NAME_lo and NAME_hi of a table, to six digits; absent ones are None."""
     present = {
         name + suffix: None if value is None else round(value, 6)
         for name, estimate in metrics.items()
@@ -100,13 +100,13 @@ def report(
     seed: int = 0,
     fmrs: Sequence[float] = FMRS,
 ) -> Report:
-    """All metrics, with percentile intervals at level `confidence`, in (0, 1), from a bootstrap over people.
+    """Report all metrics, with percentile intervals at level `confidence`, in (0, 1), from a bootstrap over people.
 
-    Methods that are to be compared need the same replicates and seed. FNMR is given at those `fmrs` that the number of
-    impostor scores supports, intervals where it is known who is compared.
+    To compare methods, report them with the same replicates and seed. FNMR is reported at those `fmrs` that have enough
+    impostor scores. There are intervals only if the identities are known.
 
     Raises:
-        DataError: scores that are all the same.
+        DataError: if all scores are the same.
     """
     impostors = int(histogram.impostor.sum())
     reasons = {fmr: too_few_impostors(impostors, fmr) for fmr in fmrs}
@@ -137,18 +137,18 @@ def report(
 
 
 def paired_difference(method: Resampled, baseline: Resampled, confidence: float = 0.95) -> dict[str, Estimate]:
-    """Method minus baseline, draw by draw: what both owe to the people who happened to be drawn cancels.
+    """Return method minus baseline, draw by draw, so that variation common to both methods cancels.
 
-    An interval that excludes 0 is a difference; two overlapping intervals of `report` are no sign of none.
+    An interval that excludes 0 shows a difference. Overlapping intervals of `report` do not show that there is none.
 
     Raises:
-        DataError: the two were not drawn alike.
+        DataError: if the two reports do not have the same draws.
     """
     mine, theirs = method.replicates, baseline.replicates
     if not (mine and theirs and mine.people == theirs.people and np.array_equal(mine.weights, theirs.weights)):
         raise DataError(
             f"{method.people} and {baseline.people} people, {_count(mine)} and {_count(theirs)} replicates are not the "
-            "same draws: report both methods on the same people with the same seed and replicates"
+            "same draws; report both methods on the same people with the same seed and replicates"
         )
     both = {name: estimate for name, estimate in method.metrics.items() if name in baseline.metrics}
     return {
@@ -164,7 +164,7 @@ def _count(replicates: Replicates | None) -> int:
 
 
 def with_interval(value: float, draws: Floats | None, confidence: float) -> Estimate:
-    """Return a metric with the central share `confidence` of its bootstrap distribution, (R,)."""
+    """Return a metric with its interval: the central share `confidence` of its draws, (R,)."""
     if draws is None:
         return Estimate(value, None, None)
     if _undefined(draws) > MOST_UNDEFINED * len(draws):
@@ -179,10 +179,10 @@ def _undefined(draws: Floats | None) -> int:
 
 
 def _no_d_prime(histogram: ScoreHistogram) -> str:
-    """Why d' is undefined.
+    """Return why d' is undefined.
 
     Raises:
-        DataError: scores that are all the same, of which no metric says anything.
+        DataError: if all scores are the same, so that no metric has a meaning.
     """
     genuine, impostor = (
         float(sums[0] / counts.sum() + histogram.centre)

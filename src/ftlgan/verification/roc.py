@@ -1,4 +1,4 @@
-"""The ROC curve, and the metrics that are read off it."""
+"""The ROC curve and the metrics read off it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ftlgan.verification.binning import Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Roc:
-    """ROC curves at falling thresholds, their points joined by straight lines; leading axes are of several curves."""
+    """ROC curves at falling thresholds, with points joined by straight lines. Leading axes hold several curves."""
 
     fmr: Floats
     """False match rate, (..., K), rising from 0 to 1."""
@@ -18,20 +18,20 @@ class Roc:
 
     @classmethod
     def from_counts(cls, genuine: Floats | Ints, impostor: Floats | Ints) -> "Roc":
-        """The curve of scores counted in bins, (..., B) each: a corner between any two bins."""
+        """Return the curve of scores counted in bins, (..., B) each, with a corner between any two bins."""
         return cls(_cumulated_shares(impostor), _cumulated_shares(genuine))
 
     def auc(self) -> Floats:
-        """Area under the curve: the chance that a genuine score exceeds an impostor score, ties counted half, (...,).
+        """Return the AUC: the probability that a genuine score exceeds an impostor score, ties counted half, (...,).
 
         Source: Hanley & McNeil, "The meaning and use of the area under a ROC curve", Radiology 143 (1982).
         """
         return np.asarray(np.trapezoid(self.tmr, self.fmr, axis=-1))
 
     def eer(self) -> Floats:
-        """Equal error rate: FMR where the curve has FMR = FNMR, (...,).
+        """Return the equal error rate: FMR where the curve has FMR = FNMR, (...,).
 
-        This is neither the mean of both rates at the nearest threshold nor the (smaller) value on the convex hull.
+        It is not the mean of both rates at the nearest threshold, and not the (smaller) value on the convex hull.
         """
         surplus = self.fmr + self.tmr - 1  # rises from -1 to 1
         crossing = np.argmax(surplus >= 0, axis=-1)[..., None]
@@ -42,10 +42,10 @@ class Roc:
         return start + (stop - start) * -low / (high - low)
 
     def fnmr_at(self, fmr: float) -> Floats:
-        """FNMR where the curve has a given FMR below 1, the lowest of them on a vertical step, (...,).
+        """Return FNMR where the curve has a given FMR below 1, (...,); on a vertical step, the lowest FNMR.
 
-        Where no genuine and impostor scores tie there, that is the lowest FNMR of all thresholds whose FMR is not above
-        the given one: FMR100 of FVC and pyeer at 0.01.
+        If no genuine and impostor scores tie there, this is the lowest FNMR of all thresholds whose FMR is at most the
+        given one. At 0.01 it is the FMR100 of FVC and pyeer.
         """
         last = np.count_nonzero(self.fmr <= fmr, axis=-1)[..., None] - 1
         (x0, x1), (y0, y1) = (
@@ -55,13 +55,13 @@ class Roc:
         return 1 - (y0 + (y1 - y0) * (fmr - x0) / (x1 - x0))
 
     def thinned(self, points: int, lowest: float) -> "Roc":
-        """One curve for plotting: every point is a corner of the full curve, most of them at a low FMR.
+        """Return one curve for plotting, whose points are corners of the full curve, most of them at a low FMR.
 
         A corner is kept where the curve enters a new cell of FMR (logarithmic from `lowest` to 1) or of TMR (linear),
-        so that the thinned curve stays within about a cell of the full one.
+        so the thinned curve stays within about a cell of the full one.
 
         Args:
-            points: at most so many are left, >= 4.
+            points: the largest number of points to keep, >= 4.
             lowest: the FMR of a single false match.
         """
         cells = points // 2
@@ -72,10 +72,10 @@ class Roc:
 
 
 def _cumulated_shares(counts: Floats | Ints) -> Floats:
-    """The share of scores in the k highest bins, for k = 0 to B: (..., B) to (..., B + 1)."""
+    """Return the share of scores in the k highest bins, for k = 0 to B: (..., B) to (..., B + 1)."""
     cumulated = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
     np.cumsum(counts[..., ::-1], axis=-1, out=cumulated[..., 1:])
     total = cumulated[..., -1:].copy()
-    # A bootstrap to first order gives single bins a negative weight: a rate still never falls.
+    # A first-order bootstrap may give a bin a negative weight, but a rate must never fall.
     np.maximum.accumulate(cumulated, axis=-1, out=cumulated)
     return np.minimum(cumulated, total) / total

@@ -1,4 +1,4 @@
-"""Scores of pairs that anyone computed, in CSV."""
+"""A user's scores of pairs, in CSV."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,36 +13,36 @@ from ftlgan.verification.pairs import Comparison, numbered
 from ftlgan.verification.text_files import CsvFile, joined_names, read_csv, read_labels
 
 MISSING = {"", "nan", "na", "n/a", "<na>", "null", "none", "-"}
-"""What a cell may say where there is no score, in any case."""
+"""The cells that mean there is no score, in lower case; any case is accepted."""
 SIDES = ("probe_identity", "reference_identity")
 LARGEST = 1e100
-"""A score's absolute value: beyond, its square is not a number."""
+"""The largest absolute value of a score, so that sums of squares stay finite."""
 
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """Scored pairs, as they were found in a file."""
+    """The scored pairs of a file."""
 
     comparison: Comparison
     distances: bool
-    """Whether the file has distances: their scores are -distance."""
+    """Whether the file has distances; their scores are -distance."""
     missing: int
-    """Pairs without a score that were left out."""
+    """The number of pairs left out because they have no score."""
 
 
 def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
     """Read scored pairs from a CSV.
 
-    A column `score` (the higher, the more alike) or `distance` (the lower); and either the identities on both sides,
-    `probe_identity` and `reference_identity`, or `genuine`: 1 or 0, true or false, yes or no. Without identities nobody
-    can be resampled. Where there are both, they have to agree.
+    The file has a column `score` (higher is more alike) or `distance` (lower is more alike). It also has the identities
+    of both sides, `probe_identity` and `reference_identity`, or `genuine`: 1 or 0, true or false, yes or no. If it has
+    both, they must agree. Without identities, people can't be resampled.
 
     Args:
         path: the file.
         skip_missing: leave out, and count, pairs whose score is empty or nan.
 
     Raises:
-        DataError: if the file is not such a CSV, a cell holds something else, or two columns contradict each other.
+        DataError: if the file is not such a CSV, a cell has another value, or two columns contradict each other.
     """
     table = read_csv(path)
     column = _check_columns(table)
@@ -50,7 +50,7 @@ def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
     if skip_missing:
         table = _without(table, missing)
     else:
-        table.refuse(column, missing, "not a finite number; compute it, or leave such pairs out by --missing skip")
+        table.refuse(column, missing, "not a finite number; compute it, or leave such pairs out with --missing skip")
     numbers = np.array(pd.to_numeric(pd.Series(table.columns[column], dtype=object), errors="coerce"), dtype=np.float64)
     table.refuse(column, ~np.isfinite(numbers), "not a finite number")
     table.refuse(column, np.abs(numbers) > LARGEST, f"not between -{LARGEST:g} and {LARGEST:g}")
@@ -61,12 +61,10 @@ def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
         _refuse_alike(table)
         genuine = one == other
         if labels is not None:
-            table.refuse(
-                "genuine", labels != genuine, "and the identities say otherwise; correct one or remove a column"
-            )
+            table.refuse("genuine", labels != genuine, "but the identities disagree; correct one or remove a column")
         persons = one[genuine], np.stack([one[~genuine], other[~genuine]])
     else:
-        assert labels is not None, "_check_columns lets no table pass that has neither"
+        assert labels is not None, "_check_columns refuses a table that has neither"
         genuine = labels
         people, persons = (), (np.empty(0, np.int32), np.empty((2, 0), np.int32))
     comparison = Comparison(people, scores[genuine], scores[~genuine], *persons)
@@ -80,14 +78,14 @@ def _check_columns(table: CsvFile) -> str:
         (only, *others) = [*names] or [""]
         hint = "; separate columns by commas" if not others and (";" in only or "\t" in only) else ""
         raise DataError(
-            f"{table.path}: has the columns {joined_names(list(names))}; scores need score or distance, and genuine or "
+            f"{table.path}: has the columns {joined_names(list(names))}; give score or distance, and genuine or "
             f"probe_identity and reference_identity{hint}"
         )
     if {"score", "distance"} <= names:
-        raise DataError(f"{table.path}: has the columns score and distance; keep the one that is to be judged")
+        raise DataError(f"{table.path}: has the columns score and distance; keep the one to evaluate")
     if lacking := [side for side in SIDES if side not in names and names & set(SIDES)]:
         (there,) = names & set(SIDES)
-        raise DataError(f"{table.path}: has the column {there} and not {lacking[0]}; give both, or neither and genuine")
+        raise DataError(f"{table.path}: has the column {there} but not {lacking[0]}; give both, or only genuine")
     return "score" if "score" in names else "distance"
 
 
@@ -101,7 +99,7 @@ def _identities(table: CsvFile, side: str) -> NDArray[np.str_]:
     cells = table.columns[side]
     blank = {name for name in set(cells) if is_missing(name)}
     table.refuse(
-        side, np.array([name in blank for name in cells], dtype=np.bool_), "no name; give one or remove the line"
+        side, np.array([name in blank for name in cells], dtype=np.bool_), "not a name; give one or remove the line"
     )
     return np.array(cells, dtype=np.str_)
 
@@ -116,5 +114,5 @@ def _refuse_alike(table: CsvFile) -> None:
         one, other = shown_apart(*alike)
         raise DataError(
             f"{table.path}: line {line}: {side} {other} and {one} (line {first}) look like one "
-            "name; write it one way, or rename one of two people"
+            "name; spell it one way, or rename one of the two people"
         )

@@ -1,4 +1,4 @@
-"""Embeddings that anyone made: in Parquet, or a .npy array with a file of names."""
+"""A user's embeddings, in Parquet or in a .npy array with a file of names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from ftlgan.verification.text_files import joined_names, shown
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """Embedded faces as they were found in a file or folder."""
+    """The embedded faces of a file or folder."""
 
     faces: Faces
     named: bool
-    """Whether the photos have names; else they are numbered."""
+    """Whether the photos have names; otherwise they are numbered."""
     split: str
-    """Whose faces of the table these are; empty: it has no splits."""
+    """The split that was read; empty for all faces."""
     recognizer: dict[str, str]
-    """Name and SHA-256 of what embedded them, where the table says so."""
+    """The name and SHA-256 of the recognizer, if the table gives them."""
     missing: int = 0
-    """Photos without an embedding that were left out."""
+    """The number of photos left out because they have no embedding."""
 
 
 def read_embeddings(
@@ -40,32 +40,33 @@ def read_embeddings(
     *,
     anonymous: bool = False,
 ) -> EmbeddingTable:
-    """Read a Parquet file, or all in a folder: columns identity, embedding, and if there are, face_id and split.
+    """Read a table of embeddings from a Parquet file, a folder of Parquet files, or a .npy file.
 
-    A folder may be partitioned as Hive does it: `split=test/part.parquet`. Or read an array (N, D) from a .npy file,
-    and who is on its rows from a file of names: `ftlgan.verification.arrays`.
+    A Parquet file has the columns identity, embedding and, optionally, face_id and split. A folder may be partitioned
+    as in Hive: `split=test/part.parquet`. A .npy file holds an array (N, D), and a file of names gives the identity of
+    each row (`ftlgan.verification.arrays`).
 
     Args:
         path: the file or folder.
-        split: whose faces; None: those of the test, where the table has any, else all.
-        names: the names of the rows of a .npy file; None: the .csv or .txt file of the same name beside it.
+        split: the split to read; None: the test split if the table has one, else all faces.
+        names: the names of the rows of a .npy file; None: the .csv or .txt file of the same name next to it.
         skip_missing: leave out, and count, photos without an embedding: null, empty, all NaN or all 0.
-        anonymous: take a Parquet table without the column identity, too; its identities are empty.
+        anonymous: accept a Parquet table without the column identity; its identities are then empty.
 
     Raises:
-        DataError: if there is no such table, it lacks a column, has no faces of the split, a person in two splits or
-            a photo twice, or embeddings are missing, of different or not of unit length, or not finite.
+        DataError: if there is no such table, it lacks a column, the split has no faces, a person is in two splits, a
+            photo occurs twice, or an embedding is missing, not finite, or of another length or not of unit norm.
     """
     parts = [read_array(path, names)] if path.suffix.lower() == ".npy" else read_parquet(path)
     for name in NAMES:
         if len({name in part.names for part in parts}) > 1:
             (lacking, *_) = [part.path for part in parts if name not in part.names]
-            raise DataError(f"{lacking}: has no column {name}, and other files of {path} do; give it to all or none")
+            raise DataError(f"{lacking}: has no column {name}, but other files of {path} do; add it to all or to none")
     if "identity" not in parts[0].names:
         if not anonymous:
             raise DataError(
-                f"{parts[0].path}: has no column identity; add it, or say by --pairs which photos to compare, and in "
-                "a column genuine of that list which pairs are of one person"
+                f"{parts[0].path}: has no column identity; add it, or give the pairs to compare with --pairs, in a "
+                "list with a column genuine"
             )
         for part in parts:
             part.names["identity"] = np.zeros(len(part.embeddings), np.str_)
@@ -83,15 +84,16 @@ def read_embeddings(
     ids = (column["face_id"] if named else np.arange(len(inside)).astype(np.str_))[inside]
     found, counts = np.unique(ids, return_counts=True)
     if (twice := counts > 1).any():
-        raise DataError(f"{path}: has {found[twice][0]} {counts[twice][0]} times; face_id is to name each photo once")
+        raise DataError(f"{path}: has {found[twice][0]} {counts[twice][0]} times; give each photo its own face_id")
     faces = Faces(ids[~missing], identities, vectors)
     return EmbeddingTable(faces, named, chosen, _one_recognizer(parts), int(np.count_nonzero(missing)))
 
 
 def copies(*tables: Faces) -> set[str]:
-    """Photos that are another one to the byte, as their embedding tells; the first under any name is not among them.
+    """Return the names of photos whose embedding is byte-identical to that of an earlier photo with another name.
 
-    Of a photo that several tables hold only the first of them counts: two restored faces may be alike by chance.
+    If several tables hold a photo, only its embedding in the first table counts, because two restored faces may be
+    equal by chance.
     """
     first: dict[bytes, str] = {}
     seen: set[str] = set()
@@ -105,7 +107,7 @@ def copies(*tables: Faces) -> set[str]:
 
 
 def refuse_alike_across(table: Path, probes: Faces, references: Path, others: Faces) -> None:
-    """Refuse a person, or a photo, that two tables spell differently: it would be two.
+    """Refuse a person or photo that two tables spell differently, because it would count as two.
 
     Raises:
         DataError: if there is one.
@@ -120,13 +122,13 @@ def refuse_alike_across(table: Path, probes: Faces, references: Path, others: Fa
             if other := spelled.get(spelling(found)):
                 theirs_shown, ours_shown = shown_apart(found, other)
                 raise DataError(
-                    f"{references}: {name} {theirs_shown} and {ours_shown} of {table} look like one name; write it "
+                    f"{references}: {name} {theirs_shown} and {ours_shown} of {table} look like one name; spell it "
                     "one way, or rename one"
                 )
 
 
 def _choose(path: Path, column: dict[str, NDArray[np.str_]], split: str | None) -> tuple[NDArray[np.bool_], str]:
-    """Which rows are of the split, (N,), and its name; empty: all."""
+    """Return which rows are in the split, (N,), and its name, empty for all rows."""
     every: list[str] = column["split"].tolist() if "split" in column else []
     splits = [name for name in dict.fromkeys(every) if name]
     chosen = split or ("test" if "test" in splits else "")
@@ -137,14 +139,14 @@ def _choose(path: Path, column: dict[str, NDArray[np.str_]], split: str | None) 
         raise DataError(f"{path}: has no faces of the split {chosen!r}; it has {joined_names(splits) or 'no splits'}")
     inside = column["split"] == chosen
     if shared := ({*who[inside].tolist()} & {*who[~inside].tolist()}) - {""}:
-        raise DataError(f"{path}: {min(shared)} is in the split {chosen!r} and in another; keep a person in one")
+        raise DataError(f"{path}: {min(shared)} is in the split {chosen!r} and in another; keep each person in one")
     return inside, chosen
 
 
 def _usable(
     path: Path, parts: Sequence[Part], inside: NDArray[np.bool_], skip_missing: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The embeddings that there are, (M, D), and which of the rows inside lack one, (N,)."""
+    """Return the embeddings of the rows inside that have one, (M, D), and which of those rows lack one, (N,)."""
     vectors: list[NDArray[np.float32]] = []
     missing: list[NDArray[np.bool_]] = []
     ends = np.cumsum([len(part.embeddings) for part in parts])[:-1]
@@ -155,8 +157,8 @@ def _usable(
         if no_values.any() and not skip_missing:
             raise DataError(
                 f"{part.path}: {np.count_nonzero(no_values)} of {len(rows)} embeddings are not finite or not of unit "
-                f"length, the first in row {rows[np.argmax(no_values)]} (there is none): embed the face, remove the "
-                "row, or leave such photos out by --missing skip"
+                f"length, the first in row {rows[np.argmax(no_values)]} (there is none); embed the face, remove the "
+                "row, or leave such photos out with --missing skip"
             )
         kept = ~lacking if skip_missing else np.ones(len(rows), dtype=np.bool_)
         if kept.any():
@@ -165,7 +167,7 @@ def _usable(
         missing.append(~kept)
     lengths = sorted({found.shape[1] for found in vectors})
     if len(lengths) > 1:
-        raise DataError(f"{path}: embeddings have {joined_names(lengths)} numbers; embed all with one recognizer")
+        raise DataError(f"{path}: embeddings differ in length ({joined_names(lengths)}); embed all with one recognizer")
     return (
         vectors[0] if len(vectors) == 1 else np.concatenate(vectors or [np.empty((0, 0), np.float32)]),
         np.concatenate(missing),
@@ -173,7 +175,7 @@ def _usable(
 
 
 def _lacking(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows are all NaN, and which all NaN or 0: both (N,). What can be neither is not looked at in full."""
+    """Return which rows are all NaN, and which are all NaN or 0, (N,) each. Other rows are not read in full."""
     no_values, lacking = (np.zeros(len(embeddings), np.bool_) for _ in range(2))
     first = embeddings[:, :1]
     candidates = np.flatnonzero((np.isnan(first) | (first == 0)).all(axis=1))
@@ -190,7 +192,7 @@ def _check_names(part: Part, columns: Sequence[str]) -> None:
             if is_missing(found):
                 row = int(np.argmax(names == found))
                 raise DataError(
-                    f"{part.path}: row {row}: {name} is {shown(found)}, no name; give one or remove the row"
+                    f"{part.path}: row {row}: {name} is {shown(found)}, not a name; give one or remove the row"
                 )
 
 
@@ -198,7 +200,7 @@ def _refuse_alike(path: Path, identities: NDArray[np.str_]) -> None:
     if alike := find_alike(np.unique(identities).tolist()):
         one, other = shown_apart(*alike)
         raise DataError(
-            f"{path}: identity {one} and {other} look like one name; write it one way, or rename one of two people"
+            f"{path}: identity {one} and {other} look like one name; spell it one way, or rename one of the two people"
         )
 
 

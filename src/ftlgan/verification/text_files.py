@@ -1,4 +1,4 @@
-"""Text and CSV files that anyone made, with the number of each line as an editor counts it."""
+"""Users' text and CSV files, with line numbers as an editor counts them."""
 
 import codecs
 import csv
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ftlgan.errors import DataError
 
 NEEDLESS = "\ufeff\u200b"
-"""What may stand unseen around the name of a column: a byte order mark, a space of no width."""
+"""Invisible characters that may surround the name of a column: a byte order mark, a zero-width space."""
 LABELS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
-"""What a cell of the column `genuine` may say beside a number, in any case."""
+"""The words that a cell of the column `genuine` may have besides a number, in lower case; any case is accepted."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,17 @@ class CsvFile:
 
     path: Path
     columns: dict[str, list[str]]
-    """By name; a cell that a line lacks at its end is empty."""
+    """The cells of each column by its name; cells missing at the end of a line are empty."""
     lines: list[int]
-    """Line in which each row begins, counted from 1."""
+    """The line in which each row begins, counted from 1."""
 
     def refuse(self, name: str, wrong: NDArray[np.bool_], wanted: str) -> None:
-        """Refuse the first of the cells that are wrong, (N,).
+        """Refuse the first wrong cell of a column.
+
+        Args:
+            name: the column.
+            wrong: which cells are wrong, (N,).
+            wanted: what is wrong and what to do, for the message.
 
         Raises:
             DataError: if there is one.
@@ -50,19 +55,19 @@ def read_text(path: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        line = len(text_lines(data[: error.start].decode() + "?"))  # the line in which the byte stands
+        line = len(text_lines(data[: error.start].decode() + "?"))  # the line of that byte
         raise DataError(
             f"{path}: line {line}: {data[error.start : error.start + 1]!r} is not UTF-8 text; save the file as UTF-8"
         ) from None
 
 
 def text_lines(text: str) -> list[str]:
-    """Return the lines as an editor counts them, without their ends: `str.splitlines` breaks at more."""
+    """Return the lines as an editor counts them, without line ends. `str.splitlines` splits at more characters."""
     return [line.rstrip("\r\n") for line in io.StringIO(text, newline="")]
 
 
 def read_csv(path: Path) -> CsvFile:
-    """Read a CSV file: a header, and as many cells in each line at most.
+    """Read a CSV file with a header; no line may have more cells than the header.
 
     Raises:
         DataError: if it is not such a file.
@@ -80,7 +85,7 @@ def read_csv(path: Path) -> CsvFile:
             f"{path}: line {begin}: is not CSV ({error}); close each quote, and double the quotes in a cell"
         ) from None
     if not found:
-        raise DataError(f"{path}: is not a CSV file: it is empty; give it a header and a line for each row")
+        raise DataError(f"{path}: is empty; give a CSV with a header and a line for each row")
     (_, first), *rest = found
     names = [name.strip().strip(NEEDLESS).strip() for name in first]
     for name in names:
@@ -89,7 +94,7 @@ def read_csv(path: Path) -> CsvFile:
     for line, row in rest:
         if len(row) > len(names) and any(cell.strip() for cell in row[len(names) :]):
             raise DataError(
-                f"{path}: line {line}: has {len(row)} cells, and the header {len(names)}; quote cells with commas"
+                f"{path}: line {line}: has {len(row)} cells, but the header has {len(names)}; quote cells with commas"
             )
     cells = {
         name: [row[place] if place < len(row) else "" for _, row in rest] for place, name in enumerate(names) if name
@@ -101,7 +106,7 @@ def read_labels(table: CsvFile) -> NDArray[np.bool_]:
     """Return the column `genuine`, (N,).
 
     Raises:
-        DataError: if a cell says something else.
+        DataError: if a cell has another value.
     """
     labels = [_label(cell) for cell in table.columns["genuine"]]
     table.refuse("genuine", np.array([label is None for label in labels], dtype=np.bool_), "not 1 or 0")
@@ -120,12 +125,12 @@ def _label(cell: str) -> bool | None:
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message quotes it: in one line, and not longer than that."""
+    """Return a value quoted for an error message, in one line of at most 60 letters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def joined_names(names: Iterable[object]) -> str:
-    """Return names as an error message lists them."""
+    """Return names separated by commas for an error message, at most 20 of them."""
     found = [" ".join(str(name).split()) for name in names]
     return ", ".join(found[:20]) + (", ..." if len(found) > 20 else "")

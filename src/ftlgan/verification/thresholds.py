@@ -1,10 +1,10 @@
 """The score thresholds at which a system would run.
 
-A pair is accepted if its score is >= the threshold. So FMR falls and FNMR rises with the threshold, in steps: only the
-scores themselves are candidates. The threshold at an FMR is the lowest score at which FMR does not exceed it; the
-threshold at the EER is the lowest score at which FMR does not exceed FNMR. Where scores are counted in bins, the
-candidates are the lower edges of bins that have scores: the rates at such a threshold are exact, and it is at most a
-bin off.
+A pair is accepted if its score is >= the threshold. So with a rising threshold FMR falls and FNMR rises, in steps, and
+only the scores themselves are candidates. The threshold at an FMR is the lowest score at which FMR is at most that
+rate. The threshold at the EER is the lowest score at which FMR is at most FNMR. If scores are counted in bins, the
+candidates are the lower edges of the filled bins: the rates at such a threshold are exact, and the threshold is at most
+one bin off.
 """
 
 from bisect import bisect_left
@@ -18,38 +18,38 @@ from ftlgan.verification.binning import Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """The scores of one kind, genuine or impostor, by how many of them lie below a threshold."""
+    """The candidate thresholds of one kind of score, genuine or impostor, and the number of scores below each."""
 
     candidates: Floats
-    """Thresholds, rising, (K,)."""
+    """The candidate thresholds, rising, (K,)."""
     below: Ints
-    """How many scores are less than each candidate, and the number of all, (K + 1,)."""
+    """The number of scores less than each candidate, and the number of all scores, (K + 1,)."""
 
     @classmethod
     def from_scores(cls, scores: Floats) -> "Levels":
-        """Take each different score as a candidate."""
+        """Take each distinct score as a candidate."""
         rising = np.sort(scores)
-        first = np.flatnonzero(np.diff(rising, prepend=-np.inf))  # of each different score
+        first = np.flatnonzero(np.diff(rising, prepend=-np.inf))  # where each distinct score begins
         return cls(rising[first], np.append(first, len(scores)))
 
     @classmethod
     def from_bins(cls, edges: Floats, counts: Ints) -> "Levels":
-        """Take the lower edge of each bin that has scores as a candidate: edges (B,) and counts (B,)."""
+        """Take the lower edge of each filled bin as a candidate, given edges (B,) and counts (B,)."""
         filled = counts > 0
         return cls(edges[filled], np.concatenate([[0], np.cumsum(counts[filled])]))
 
     def share_below(self, threshold: float) -> float:
-        """Return the share of scores < threshold, which is a candidate of either kind."""
+        """Return the share of scores < threshold; the threshold is a candidate of either kind."""
         return float(self.below[np.searchsorted(self.candidates, threshold)] / self.below[-1])
 
     def share_from(self, threshold: float) -> float:
-        """Return the share of scores >= threshold, which is a candidate of either kind."""
+        """Return the share of scores >= threshold; the threshold is a candidate of either kind."""
         return float((self.below[-1] - self.below[np.searchsorted(self.candidates, threshold)]) / self.below[-1])
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold, and the error rates of accepting every score >= it."""
+    """A threshold, and the error rates if every score >= it is accepted."""
 
     score: float
     fmr: float
@@ -67,7 +67,7 @@ def threshold_at_eer(genuine: Levels, impostor: Levels) -> Threshold | None:
 
 
 def _lowest(genuine: Levels, impostor: Levels, suffices: Callable[[float], bool]) -> Threshold | None:
-    """The lowest candidate that suffices, given that all higher ones do, too."""
+    """Return the lowest candidate that suffices, given that all higher ones do too; None if none does."""
     found = [
         float(levels.candidates[k])
         for levels in (genuine, impostor)

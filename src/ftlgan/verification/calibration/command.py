@@ -1,4 +1,4 @@
-"""`ftlgan calibrate`: scores of anyone's embeddings to likelihood ratios, and how good these are on other people."""
+"""`ftlgan calibrate`: turn a user's scores into likelihood ratios, and report how good these are on other people."""
 
 import csv
 import json
@@ -29,19 +29,19 @@ TITLES = {"cllr": "Cllr", "cllr_min": "Cllr_min", "cllr_cal": "Cllr_cal", "eer":
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """Where scores come from: two tables of embeddings, or scores."""
+    """A source of scores: one or two tables of embeddings, or a file of scores."""
 
     path: Path
     people: NDArray[np.str_]
-    """Who is compared, sorted; of embeddings, the people of the probes."""
+    """The people who are compared, sorted; for embeddings, the people of the probes."""
     count_among: Callable[[NDArray[np.str_]], CountedScores]
-    """Counts the scores of pairs whose people are both among some."""
+    """Counts the scores of pairs whose people are both among the given ones."""
     score: ScoreKind
     recognizer: dict[str, str]
     facts: Facts
 
     def count(self, people: NDArray[np.str_]) -> CountedScores:
-        """Count the scores of pairs whose people are both among these."""
+        """Count the scores of pairs whose people are both among the given ones."""
         with one_line(self.path):
             return self.count_among(people)
 
@@ -68,39 +68,40 @@ def calibrate(
 ) -> None:
     """Fit a calibration, print how good it is on other people, and write it, its metrics and its plots.
 
-    Of references only those of the people of the probes are compared, so that nobody serves both the fit and a test.
+    Only the references of the probes' people are compared, so that nobody is in both the fit and a test.
 
     Args:
-        table: whose people it is fitted on, as embeddings (Parquet file or folder, or .npy:
-            `ftlgan.verification.tables`), or scores (.csv: `ftlgan.verification.scores`).
-        references: the same photos, or others, to compare the probes with; None: the probes are compared within.
-        names: who is on the rows of the table, if it is a .npy; None: the .csv or .txt of the same name beside it.
-        reference_names: the same of the references.
-        split: whose faces; None: those of the test, where a table has any, else all.
-        tests: tables of other people on whom it is reported; none: half of the people of `table`, drawn by the seed,
-            are tested, and it is fitted on the others.
-        test_references: what the tests are compared with; None: the references.
-        test_split: whose faces of `tests` and `test_references`; None: as for `split`.
+        table: the people to fit on, as embeddings (Parquet file or folder, or .npy: `ftlgan.verification.tables`) or
+            scores (.csv: `ftlgan.verification.scores`).
+        references: a table of the same or other photos to compare the probes with; None: the probes are compared with
+            each other.
+        names: the names of the rows of the table, if it is a .npy; None: the .csv or .txt file next to it.
+        reference_names: the names of the rows of the references, likewise.
+        split: the split to read; None: the test split if the table has one, else all faces.
+        tests: tables of other people to report on; none: fit on half of the people of `table`, drawn by the seed, and
+            report on the other half.
+        test_references: the references of the tests; None: `references`.
+        test_split: the split of `tests` and `test_references`; None: as for `split`.
         missing: `refuse` or `skip` photos without an embedding or pairs without a score.
-        calibration_file: a calibration to report in place of fitting one; `table` is then a test, too.
-        resolution: of the faces, for the file of the calibration, as the next two.
-        condition: under which they were made small.
-        protocol: which photos are compared.
-        replicates: bootstrap draws of people, at least 100.
-        confidence: of the intervals, in (0, 1).
-        seed: of the halves, and of the draws.
-        folder: where to write `calibration.json`, `calibration.csv`, `calibration.png` and `entropy.png`; None:
-            nowhere.
-        json_file: where to write JSON; `-`: on standard output, in place of the text.
+        calibration_file: a calibration to report on instead of fitting one; `table` is then a test too.
+        resolution: the resolution of the faces, only recorded in the calibration file.
+        condition: the condition of the faces, only recorded in the calibration file.
+        protocol: the protocol of the comparisons, only recorded in the calibration file.
+        replicates: the number of bootstrap draws, at least 100.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the halves and of the draws.
+        folder: the folder for `calibration.json`, `calibration.csv`, `calibration.png` and `entropy.png`; None: write
+            none of them.
+        json_file: the JSON file to write; `-`: print JSON to standard output instead of the text.
 
     Raises:
         ParamsError: if a number is out of range, or options do not go together.
-        DataError: if a file does not hold what it should, or one can't be written.
+        DataError: if a file does not hold what it should, or a file can't be written.
     """
     check_draws(replicates, confidence, seed)
     check_names({"--names": (names, table), "--reference-names": (reference_names, references)})
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise ParamsError(f"--to {folder}: is a file; give the name of a folder")
+        raise ParamsError(f"--to {folder}: is a file; give a folder")
     skip = missing == "skip"
     first = _read(table, references, names, reference_names, split, skip)
     other_side = test_references or references
@@ -153,7 +154,7 @@ def _read(
 ) -> _Source:
     if path.suffix.lower() == ".csv":
         if references or split:
-            raise ParamsError(f"{path}: are scores; references and splits go with embeddings")
+            raise ParamsError(f"{path}: holds scores; use references and splits with embeddings only")
         found = read_scores(path, skip)
         facts = {"path": str(path), "missing_left_out": found.missing}
         kind: ScoreKind = "-distance" if found.distances else "score"
@@ -173,17 +174,17 @@ def _read(
 def _read_embeddings(path: Path, split: str | None, names: Path | None, skip: bool) -> EmbeddingTable:
     table = read_embeddings(path, split, names, skip)
     if not len(table.faces.identities):
-        raise DataError(f"{path}: holds no embedding; give it a row for each photo")
+        raise DataError(f"{path}: holds no embedding; add a row for each photo")
     return table
 
 
 def _check_judge(source: _Source, recognizer: Mapping[str, str], score: ScoreKind, fitted: str) -> None:
     if source.score != score:
-        raise DataError(f"{source.path}: holds {source.score}s, and {fitted} {score}s; give both as one")
+        raise DataError(f"{source.path}: holds {source.score}s, but {fitted} {score}s; give the same kind in both")
     if source.recognizer != dict(recognizer):
         raise DataError(
-            f"{source.path}: embedded by {described(source.recognizer)}; {fitted}: by {described(dict(recognizer))}; a "
-            "calibration is of one recognizer's scores"
+            f"{source.path}: embedded by {described(source.recognizer)}; {fitted}: by {described(dict(recognizer))}; "
+            "use one recognizer for the calibration and its tests"
         )
 
 
@@ -192,12 +193,12 @@ def _refuse_shared(one: _Source, other: _Source) -> None:
     if shared.size:
         raise DataError(
             f"{other.path}: {shared[0]} is also among the people of the fit, in {one.path} ({shared.size} such people "
-            "in all); test on others, or give no test, and half of the people are tested"
+            "in all); test on other people, or give no test to test on half of the people"
         )
 
 
 def _halves(source: _Source, seed: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-    """Split the people, by the seed alone: for the fit, and for the test."""
+    """Split the people into those for the fit and those for the test; the split depends only on the seed."""
     order = np.random.default_rng((seed, 2)).permutation(source.people)
     return np.sort(order[: -(-len(order) // 2)]), np.sort(order[-(-len(order) // 2) :])
 
@@ -319,7 +320,7 @@ def _write(
 
 
 def _write_csv(path: Path, rows: Iterable[Sequence[float | str]]) -> None:
-    """Write numbers with nine digits."""
+    """Write rows as CSV, numbers with nine digits."""
     header = ("set", "table", "people", "genuine", "impostor", "metric", "value", "lo", "hi")
     with path.open("w", encoding="utf-8", newline="\n") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,9 +1,9 @@
 """Scores -> counts by score and by person, in memory that does not grow with the number of pairs.
 
-Up to `MOST_EXACT` pairs the counts of all people are of each different score. More pairs stream into `GRID` bins of
-cosines: a score is then off by 1.5e-5 at most. The counts by person, which the bootstrap weighs, are in up to
-`GROUPS` equal groups between the lowest and the highest score, with the mean score of each; whoever draws by groups
-takes off what the groups change for all people together.
+Up to `MOST_EXACT` pairs, each distinct score is counted. More pairs are counted block by block in `GRID` bins of
+cosines, which change a score by at most 1.5e-5. The bootstrap uses counts by person, in up to `GROUPS` equal groups
+between the lowest and the highest score, with the mean score of each group. Code that draws by groups must subtract the
+effect that the groups have on all people together.
 """
 
 from collections.abc import Iterable
@@ -22,18 +22,18 @@ from ftlgan.verification.metrics import RESOLUTION
 from ftlgan.verification.pairs import AllPairs, Comparison, joined
 
 GROUPS = 1000
-"""Equal groups of scores: some hundredths of a log10 LR each."""
+"""The most groups of scores: each then spans a few hundredths of a log10 LR."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Scores in K steps of rising score, counted R times: of all people, or of R draws of people."""
+    """The number of scores at K steps of rising score, for all people (R = 1) or for R draws of people."""
 
     scores: Floats
-    """(K,)."""
+    """The score of each step, (K,)."""
     genuine: Floats
     impostor: Floats
-    """How many there are, (R, K) each."""
+    """The number of scores of each kind, (R, K)."""
 
     @property
     def shares(self) -> tuple[Floats, Floats]:
@@ -43,20 +43,21 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class CountedScores:
-    """The scores of some people, counted."""
+    """The counted scores of some people."""
 
     people: tuple[str, ...]
     """The P identities, sorted."""
     whole: Counts
-    """All scores, (1, L), each score a step if they are few enough."""
+    """The counts of all scores, (1, L), with a step for each distinct score if there are few enough pairs."""
     group_scores: Floats
     """The mean score of each group, rising, (K,)."""
     genuine_cells: NDArray[np.int32]
-    """Genuine scores of each person in each group, (P, K)."""
+    """The number of genuine scores of each person in each group, (P, K)."""
     impostor_cells: NDArray[np.int32]
-    """Impostor scores of each pair of people, or of each person: see `ftlgan.verification.histogram.ScoreHistogram`."""
+    """The number of impostor scores of each pair of people or of each person in each group:
+    see `ftlgan.verification.histogram.ScoreHistogram`."""
     by_pairs: bool
-    """Which of the two."""
+    """Whether `impostor_cells` has a row for each pair of people."""
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -65,9 +66,9 @@ class CountedScores:
 
     @property
     def units(self) -> tuple[int, int]:
-        """How many people have genuine scores, and how many pairs of people have impostor scores.
+        """The number of people with genuine scores, and of pairs of people with impostor scores.
 
-        Where impostor scores are counted by person, every pair of people is taken to have some.
+        If impostor scores are counted by person, every pair of people is assumed to have some.
         """
         pairs = (
             self.impostor_cells.any(axis=1).sum() if self.by_pairs else len(self.people) * (len(self.people) - 1) / 2
@@ -76,15 +77,15 @@ class CountedScores:
 
     @cached_property
     def grouped(self) -> Counts:
-        """All scores, by group, (1, K)."""
+        """The counts of all scores by group, (1, K)."""
         return self.drawn(np.ones((1, len(self.people)), np.uint8))
 
     def drawn(self, weights: Weights) -> Counts:
-        """Count the scores of draws of people by group: (R, P) to (R, K)."""
+        """Count the scores of draws of people by group, weights (R, P) to counts (R, K)."""
         person_weights = weights.astype(np.float64)
         genuine = person_weights @ self.genuine_cells.astype(np.float64)
         impostor = weigh_impostors(self.by_pairs, person_weights, self.impostor_cells)
-        return Counts(self.group_scores, genuine, np.maximum(impostor, 0))  # to first order, some would be negative
+        return Counts(self.group_scores, genuine, np.maximum(impostor, 0))  # first-order weights may make it negative
 
     def draw(self, replicates: int, seed: int) -> Weights:
         """Draw people with replacement so that each draw has a genuine and an impostor pair, (R, P)."""
@@ -98,10 +99,10 @@ class CountedScores:
 
 
 def count_pairs(pairs: AllPairs) -> CountedScores:
-    """Count the scores of all pairs: exactly if they are few enough, else in a stream.
+    """Count the scores of all pairs, exactly if there are at most `MOST_EXACT`, else block by block in bins.
 
     Raises:
-        DataError: scores that are all the same.
+        DataError: if all scores are the same.
     """
     if sum(pairs.counts) <= MOST_EXACT:
         return count_scores(joined(pairs.blocks()))
@@ -109,24 +110,24 @@ def count_pairs(pairs: AllPairs) -> CountedScores:
 
 
 def count_scores(scores: Comparison) -> CountedScores:
-    """Count scores that are in memory; exact.
+    """Count scores that are in memory, exactly.
 
     Raises:
-        DataError: if it is not known who is compared, there are no genuine or no impostor scores, or all are the same.
+        DataError: if the identities are unknown, there are no genuine or no impostor scores, or all are the same.
     """
     if not scores.people:
         raise DataError(
-            "it is not known who is compared, and intervals are over people; give probe_identity and reference_identity"
+            "the identities are unknown, but the intervals are over people; give probe_identity and reference_identity"
         )
     if not (scores.genuine.size and scores.impostor.size):
         raise DataError(
-            f"{scores.genuine.size} genuine and {scores.impostor.size} impostor scores: a calibration needs both kinds"
+            f"{scores.genuine.size} genuine and {scores.impostor.size} impostor scores; give both kinds to calibrate"
         )
     return _count([scores], scores, exact=True)
 
 
 def _count(blocks: Iterable[Comparison], pilot: Comparison, exact: bool) -> CountedScores:
-    """Count blocks of scores of the same people; the pilot, a part of them or all, gives the range of the groups."""
+    """Count blocks of scores of the same people; the pilot, some or all of them, sets the range of the groups."""
     everything = np.concatenate([pilot.genuine, pilot.impostor])
     lowest, highest = float(everything.min()), float(everything.max())
     if highest - lowest <= RESOLUTION * max(abs(lowest), abs(highest)):

@@ -1,4 +1,4 @@
-"""Counts of scores -> a calibration: logistic regression with balanced priors, for all people and for draws of them."""
+"""Counts of scores -> a calibration, by logistic regression with balanced priors on all people and on each draw."""
 
 import math
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from ftlgan.verification.calibration.model import Calibration, Interval, Line, M
 from ftlgan.verification.calibration.report import report
 
 FEWEST_PEOPLE = 5
-"""With genuine scores: fewer say more of themselves than of faces."""
+"""The fewest people with genuine scores: fewer do not represent others."""
 RIDGE = 1e-8
-"""Weight of the squared slope: too little to be seen, and enough to end where genuine and impostor scores do not
-overlap and the slope has no limit."""
+"""The weight of the squared slope. It does not change results visibly, but keeps the slope finite if genuine and
+impostor scores do not overlap."""
 MOST_STEPS, LONGEST_STEP, TOLERANCE = 100, 4.0, 1e-10
 POINTS = 65
-"""Scores at which the interval is kept."""
+"""The number of scores at which the interval is stored."""
 
 
 def fit(
@@ -35,36 +35,37 @@ def fit(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Calibration:
-    """Fit a calibration by logistic regression, genuine and impostor scores weighed alike.
+    """Fit a calibration by logistic regression, with equal total weight of genuine and impostor scores.
 
-    Intervals are percentiles at level `confidence`, in (0, 1), of a bootstrap over people, in each draw of which the
-    calibration is fitted again.
+    Intervals are percentiles at level `confidence`, in (0, 1), of a bootstrap over people. The calibration is fitted
+    again in each draw.
 
     Args:
         counted: the scores.
-        recognizer: who made them, as the metadata of a table of embeddings name it; may be empty.
-        score: what the scores are.
-        resolution: of the faces, in the caller's words, as the next two.
-        condition: under which they were made small.
-        protocol: which photos are compared, e.g. `lr-hr`.
-        replicates: draws of people.
-        confidence: of the intervals.
-        seed: of the draws.
+        recognizer: the recognizer that made them, from the metadata of a table of embeddings; may be empty.
+        score: the kind of the scores.
+        resolution: the resolution of the faces, only recorded.
+        condition: the condition of the faces, only recorded.
+        protocol: the protocol of the comparisons, such as `lr-hr`, only recorded.
+        replicates: the number of bootstrap draws.
+        confidence: the level of the intervals.
+        seed: the seed of the draws.
 
     Raises:
-        DataError: fewer than `FEWEST_PEOPLE` people, or impostor scores that are higher than genuine ones.
+        DataError: if fewer than `FEWEST_PEOPLE` people have genuine scores, or impostor scores are higher than genuine
+            ones.
     """
     people, pairs = counted.units
     if people < FEWEST_PEOPLE:
         raise DataError(
-            f"{people} people have genuine scores, and a calibration needs {FEWEST_PEOPLE}; give two photos of each of "
+            f"{people} people have genuine scores, but a calibration needs {FEWEST_PEOPLE}; give two photos each of "
             "more people"
         )
     intercept, slope = logistic_regression(counted.whole)[0].tolist()
     if slope <= 0:
         raise DataError(
-            "impostor scores are the higher ones; are these distances, or are the identities wrong? Call the column of "
-            "distances distance"
+            "impostor scores are higher than genuine ones; if these are distances, name the column distance; else "
+            "check the identities"
         )
     scores = counted.whole.scores
     bounds = empirical_bounds(intercept + slope * scores, counted.whole, people, pairs)
@@ -114,9 +115,9 @@ def fit(
 def logistic_regression(counts: Counts) -> Floats:
     """Return the intercept and the slope of log10 LR over the score, for each row of counts: (R, K) to (R, 2).
 
-    With genuine and impostor scores weighed alike the prior odds are even, so that the log odds are the log LR. All
-    rows take the steps of Newton together: as scikit-learn's LogisticRegression with these weights, which takes some
-    hundred times as long to fit 1,000 draws one by one.
+    Genuine and impostor scores have equal total weight, so the prior odds are even and the log odds are the log LR.
+    All rows take Newton steps together. scikit-learn's LogisticRegression gives the same result with these weights, but
+    takes about a hundred times as long to fit 1,000 draws one by one.
     """
     genuine, impostor = counts.shares
     both = (genuine + impostor)[0] / 2

@@ -1,4 +1,4 @@
-"""The definitions, of counts of scores and their log10 likelihood ratios."""
+"""The definitions of the metrics, from counts of scores and their log10 likelihood ratios."""
 
 import math
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from ftlgan.verification.binning import Floats
 from ftlgan.verification.calibration.counts import Counts
 
 STEP = 0.01
-"""The accuracy of a bound, in log10 LR."""
+"""The resolution of a bound, in log10 LR."""
 
 
 def cllr(genuine: ArrayLike, impostor: ArrayLike) -> float:
     """Return the cost of the log10 LRs of genuine (G,) and impostor comparisons (I,), in bits.
 
-    Cllr is half the mean of log2(1 + 1 / LR) over the genuine ones and half that of log2(1 + LR) over the others.
+    Cllr is half the mean of log2(1 + 1 / LR) over the genuine ones plus half the mean of log2(1 + LR) over the others.
 
     Source: Brümmer & du Preez, Computer Speech and Language 20 (2006).
     """
@@ -25,14 +25,14 @@ def cllr(genuine: ArrayLike, impostor: ArrayLike) -> float:
 
 
 def cost(log_lr: Floats, counts: Counts) -> Floats:
-    """Return Cllr of counts (R, K), given the log10 LR of each step: (K,) or (R, K), to (R,)."""
+    """Return the Cllr (R,) of counts (R, K), given the log10 LR of each step, (K,) or (R, K)."""
     return (_mean(_bits(-log_lr), counts.shares[0]) + _mean(_bits(log_lr), counts.shares[1])) / 2
 
 
 def pav(counts: Counts) -> Floats:
-    """Return the log10 LRs, rising with the score, whose Cllr is the least that these counts allow: (R, K).
+    """Return the log10 LRs, rising with the score, that minimize Cllr on these counts, (R, K).
 
-    They are infinite where only genuine or only impostor scores lie beyond.
+    They are infinite at the ends where only genuine or only impostor scores lie.
 
     Source: the pool adjacent violators algorithm; for calibration, Brümmer & du Preez (2006).
     """
@@ -43,15 +43,15 @@ def pav(counts: Counts) -> Floats:
         posterior = isotonic_regression(genuine[drawn] / total, sample_weight=total, y_min=0, y_max=1)
         with np.errstate(divide="ignore"):
             log_odds = np.log10(posterior) - np.log10(1 - posterior)
-        # A step without scores in this draw has the LR of the next lower one, whatever it is: nothing weighs it.
+        # A step without scores in this draw gets the LR of the next lower one; the value does not matter.
         log_lr[row] = log_odds[np.maximum(np.cumsum(drawn) - 1, 0)]
     return log_lr
 
 
 def cross_entropy(log_lr: Floats, counts: Counts, log_odds: Floats) -> Floats:
-    """Return the empirical cross-entropy, in bits, at prior log10 odds of one person (N,): of counts (1, K), to (N,).
+    """Return the empirical cross-entropy of counts (1, K) at prior log10 odds of one person (N,), in bits, (N,).
 
-    At even odds it is Cllr.
+    At even odds it equals Cllr.
 
     Source: Ramos & Gonzalez-Rodriguez, "Reliable support: measuring calibration of likelihood ratios", Forensic
     Science International 230 (2013).
@@ -66,28 +66,28 @@ def cross_entropy(log_lr: Floats, counts: Counts, log_odds: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The least and the greatest log10 LR that the data support."""
+    """The lowest and the highest log10 LR that the data support."""
 
     lower: float
     upper: float
 
 
 def empirical_bounds(log_lr: Floats, counts: Counts, genuine_units: int, impostor_units: int) -> Bounds:
-    """Return the empirical lower and upper bounds (ELUB) of log10 LRs (K,) that rise, of counts (1, K).
+    """Return the empirical lower and upper bounds (ELUB) of rising log10 LRs (K,) of counts (1, K).
 
-    Whoever accepts where LR > t loses 1 by each genuine comparison that is missed and t by each impostor one that is
-    accepted, shared out over the comparisons of a kind. The bounds enclose the t at which the LRs lose no more than
-    LR = 1 does, though one misleading comparison of each kind, of the worst LR, is added.
+    Accepting where LR > t costs 1 for each missed genuine comparison and t for each accepted impostor comparison,
+    averaged over the comparisons of each kind. The bounds enclose the t at which the LRs cost at most as much as
+    LR = 1, although one misleading comparison of each kind with the worst LR is added.
 
-    The method takes comparisons as independent. Those that share a person are not, so that a unit here is all that one
-    person (genuine), or one pair of people (impostor), was compared, and a misleading unit is added. With as many
-    units as comparisons the bounds are those of the method, and of `lir.algorithms.bayeserror.elub`.
+    The method assumes independent comparisons. Comparisons that share a person are not independent. So a unit here is
+    all comparisons of one person (genuine) or of one pair of people (impostor), and one misleading unit is added. If
+    each comparison is a unit, the bounds are those of the method and of `lir.algorithms.bayeserror.elub`.
 
     Args:
-        log_lr: of each step, (K,).
-        counts: of all scores, (1, K).
-        genuine_units: number of people with genuine comparisons.
-        impostor_units: number of pairs of people with impostor comparisons.
+        log_lr: the log10 LR of each step, (K,).
+        counts: the counts of all scores, (1, K).
+        genuine_units: the number of people with genuine comparisons.
+        impostor_units: the number of pairs of people with impostor comparisons.
 
     Source: Vergeer, van Es, de Jongh, Alberink & Stoel, "Numerical likelihood ratios outputted by LR systems are often
     based on extrapolation: when to stop extrapolating?", Science and Justice 56 (2016).
@@ -107,12 +107,12 @@ def empirical_bounds(log_lr: Floats, counts: Counts, genuine_units: int, imposto
 
 
 def _bits(log_lr: Floats) -> Floats:
-    """log2(1 + LR)."""
+    """Return log2(1 + LR)."""
     return np.logaddexp(0, log_lr * math.log(10)) / math.log(2)
 
 
 def _mean(values: Floats, shares: Floats) -> Floats:
-    """Means over the steps: (K,) or (R, K), and (R, K), to (R,). What has no share may be infinite."""
+    """Return means over the steps (R,), of values (K,) or (R, K) weighted by shares (R, K). inf * 0 counts as 0."""
     if np.isfinite(values).all() and values.ndim == 1:
         return shares @ values
     return (np.where(shares > 0, values, 0) * shares).sum(axis=1)

@@ -1,4 +1,4 @@
-"""A calibration: what it says of a score, and the file that it is kept in."""
+"""A calibration: how it turns a score into an LR, and its file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from ftlgan.errors import DataError, writing
 from ftlgan.verification.binning import Floats
 
 ScoreKind = Literal["cosine", "score", "-distance"]
-"""What was calibrated: cosines of embeddings, or scores that anyone computed, or distances with a minus."""
+"""The kind of scores: cosines of embeddings, a user's scores, or a user's negated distances."""
 Count = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
-    """A part of the file: nothing is converted, nothing is unknown."""
+    """A part of the file. Values are not converted, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -33,7 +33,7 @@ class Metric(_Section):
 
 
 class Metrics(_Section):
-    """The metrics of the people on whom the calibration was fitted: other people's are a little worse."""
+    """The metrics on the people of the fit. On other people they are a little worse."""
 
     cllr: Metric
     cllr_min: Metric
@@ -42,13 +42,13 @@ class Metrics(_Section):
 
 
 class Line(_Section):
-    """log10 LR = intercept + slope * score, within the scores that were seen and within bounds."""
+    """The line log10 LR = intercept + slope * score, within the range of the fitted scores and within bounds."""
 
     intercept: FiniteFloat
     slope: Annotated[FiniteFloat, Field(gt=0)]
     lowest: FiniteFloat
     highest: FiniteFloat
-    """The range of the scores that were seen."""
+    """The range of the scores of the fit."""
     lower_bound: Annotated[FiniteFloat, Field(le=0)]
     upper_bound: Annotated[FiniteFloat, Field(ge=0)]
     """The bounds of log10 LR: `ftlgan.verification.calibration.metrics.empirical_bounds`."""
@@ -56,24 +56,24 @@ class Line(_Section):
     @model_validator(mode="after")
     def _has_a_range(self) -> "Line":
         if self.lowest >= self.highest:
-            raise ValueError(f"lowest is {self.lowest:g}, not below highest, {self.highest:g}")
+            raise ValueError(f"lowest is {self.lowest:g}, not below highest ({self.highest:g})")
         return self
 
     def seen(self, scores: Floats) -> Floats:
-        """Return scores, or the nearest one that was seen."""
+        """Return the scores, clipped to the range of the fit."""
         return np.clip(scores, self.lowest, self.highest)
 
     def log_lr(self, scores: Floats) -> Floats:
-        """Return the log10 LRs of scores that were seen, bounded."""
+        """Return the bounded log10 LRs of scores within the range of the fit."""
         return self.bounded(self.intercept + self.slope * scores)
 
     def bounded(self, log_lr: Floats) -> Floats:
-        """Return log10 LRs, or the nearest bound."""
+        """Return log10 LRs, clipped to the bounds."""
         return np.clip(log_lr, self.lower_bound, self.upper_bound)
 
 
 class Interval(_Section):
-    """The confidence interval of log10 LR before it is bounded, at scores between which it is linear."""
+    """The confidence interval of the unbounded log10 LR at some scores; between them it is interpolated linearly."""
 
     level: Annotated[float, Field(gt=0, lt=1)]
     replicates: Count
@@ -95,55 +95,55 @@ class Interval(_Section):
 
 @dataclass(frozen=True, eq=False)
 class LikelihoodRatios:
-    """What a calibration says of some scores."""
+    """The log10 LRs of some scores."""
 
     log10: Floats
     """log10 LR, (N,)."""
     lo: Floats
     hi: Floats
-    """Its confidence interval, (N,)."""
+    """The confidence interval of log10 LR, (N,)."""
     bounded: NDArray[np.bool_]
-    """Where log10 LR is at a bound, (N,): the evidence may be stronger, and the data do not tell."""
+    """Whether log10 LR is at a bound, (N,). The evidence may be stronger, but the data can't tell."""
     outside: NDArray[np.bool_]
-    """Where the score is outside the range that was seen, (N,): the nearest score that was seen is taken for it."""
+    """Whether the score is outside the range of the fit, (N,). The nearest score of that range is used instead."""
 
 
 class Calibration(_Section):
-    """A calibration of scores to log10 LRs, and what it was fitted on."""
+    """A calibration that turns scores into log10 LRs, and a description of the data of the fit."""
 
     format: Literal[1]
     kind: Literal["logistic"]
     """Logistic regression with balanced priors."""
     judge: str | None
-    """The recognizer whose scores these are; None: it is not known."""
+    """The recognizer that made the scores; None if unknown."""
     sha256: str | None
     preprocessing: str | None
-    """The SHA-256 of its weights, and what its input is."""
+    """The SHA-256 of the judge's weights, and a description of its input."""
     score: ScoreKind
     resolution: str | None
     condition: str | None
     protocol: str | None
-    """What the caller says of the faces: nothing here depends on it."""
+    """The caller's description of the faces; it has no effect."""
     people: Count
     genuine: Count
     impostor: Count
-    """How many people and scores it was fitted on."""
+    """The number of people and scores of the fit."""
     line: Line
     interval: Interval
     metrics: Metrics
 
     @property
     def recognizer(self) -> dict[str, str]:
-        """The judge as the metadata of its tables give it."""
+        """The judge, as in the metadata of a table of its embeddings."""
         found = {"recognizer": self.judge, "sha256": self.sha256, "preprocessing": self.preprocessing}
         return {name: value for name, value in found.items() if value is not None}
 
     def apply(self, scores: ArrayLike) -> LikelihoodRatios:
-        """Turn scores into log10 LRs, never beyond the scores that were seen nor the bounds.
+        """Turn scores into log10 LRs, without extrapolating beyond the range of the fit or the bounds.
 
         Args:
-            scores: in the unit of `score`, (N,): cosines of the same judge's embeddings, of faces as those it was
-                fitted on.
+            scores: scores of the kind `score`, (N,). Cosines must be of the same judge and of similar faces as in the
+                fit.
 
         Raises:
             DataError: if a score is not finite.
@@ -161,7 +161,7 @@ class Calibration(_Section):
         return LikelihoodRatios(log10, lo, hi, bounded, seen != given)
 
     def save(self, path: Path) -> None:
-        """Write the calibration as JSON: the same calibration, the same bytes.
+        """Write the calibration as JSON. Equal calibrations give identical bytes.
 
         Raises:
             DataError: if the file can't be written.
@@ -174,7 +174,7 @@ class Calibration(_Section):
         """Read a calibration, and check each of its fields.
 
         Raises:
-            DataError: if the file is not there, or not such a calibration.
+            DataError: if the file is missing, or is not a valid calibration.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -182,11 +182,11 @@ class Calibration(_Section):
             raise DataError(f"{path}: there is no such file") from None
         except ValidationError as error:
             problem = _one_line(error.errors(include_url=False)[0])
-            raise DataError(f"{path}: is no calibration: {problem}; make it again by ftlgan calibrate") from None
+            raise DataError(f"{path}: is not a calibration: {problem}; make it again with ftlgan calibrate") from None
 
 
 def _one_line(problem: ErrorDetails) -> str:
-    """The field, its value and what is wrong with it."""
+    """Describe a problem by the field, its value and what is wrong with it."""
     field = ".".join(str(part) for part in problem["loc"])
     message = " ".join(problem["msg"].removeprefix("Value error, ").split())
     message = message[0].lower() + message[1:]
@@ -198,7 +198,7 @@ def _one_line(problem: ErrorDetails) -> str:
 
 
 def named(recognizer: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the fields of a calibration that say whose scores it is for, given the metadata of a table."""
+    """Return the fields of a calibration that describe its judge, given the metadata of a table."""
     return {
         "judge": recognizer.get("recognizer"),
         "sha256": recognizer.get("sha256"),

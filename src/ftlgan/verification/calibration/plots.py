@@ -1,7 +1,7 @@
 """Plots: log10 LR over the score, and the empirical cross-entropy over the prior odds."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 from collections.abc import Mapping
 
@@ -19,11 +19,11 @@ COLOUR, BEST, NEUTRAL = "#0072B2", "#D55E00", "#4d4d4d"
 
 @style.context(LOOK)
 def calibration_plot(shown: Mapping[str, tuple[Calibration, CalibrationReport]]) -> Figure:
-    """Return a figure of log10 LR over the score: of a calibration with its interval, and of PAV on the people tested.
+    """Return a figure of log10 LR over the score, for calibrations with their intervals and for PAV on the test people.
 
     Args:
-        shown: by the title of each panel, a calibration, which is bounded and shown within the scores that were seen,
-            and its report. Without any, the picture says so.
+        shown: the calibration and its report, by the title of each panel. Calibrations are shown bounded and within the
+            range of their fit. Without any, the figure shows "no calibration".
     """
     figure, panels = _panels(max(1, len(shown)))
     if not shown:
@@ -40,7 +40,7 @@ def calibration_plot(shown: Mapping[str, tuple[Calibration, CalibrationReport]])
         begins, best = report.steps
         axes.step(
             np.append(begins, max(begins[-1], line.highest)),
-            np.clip(np.append(best, best[-1]), low - 1, high + 1),  # what is infinite leaves the picture
+            np.clip(np.append(best, best[-1]), low - 1, high + 1),  # infinite values end outside the axes
             where="post",
             color=BEST,
             linewidth=1,
@@ -61,7 +61,7 @@ def entropy_plot(reports: Mapping[str, CalibrationReport]) -> Figure:
     """Return a figure of the empirical cross-entropy over the prior odds, a panel for each set of people.
 
     Args:
-        reports: by the title of each panel.
+        reports: the reports, by the title of each panel.
     """
     figure, panels = _panels(len(reports))
     for axes, (title, report) in zip(panels, reports.items(), strict=True):

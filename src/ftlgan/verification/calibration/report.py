@@ -1,4 +1,4 @@
-"""Calibration, counts -> metrics with intervals, and what the plots show."""
+"""Calibration, counts -> metrics with intervals, and the data of the plots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from ftlgan.verification.report import Estimate, with_interval
 from ftlgan.verification.roc import Roc
 
 PRIORS = np.linspace(-3, 3, 121)
-"""Prior log10 odds of one person at which the empirical cross-entropy is shown."""
+"""The prior log10 odds of one person at which the empirical cross-entropy is shown."""
 
 
 @dataclass(frozen=True, eq=False)
 class CalibrationReport:
-    """What is reported of a calibration and some people."""
+    """The report on a calibration and some people."""
 
     people: int
     genuine: int
     impostor: int
-    """Scores of each kind."""
+    """The number of scores of each kind."""
     outside: int
-    """Scores outside the range on which the calibration was fitted."""
+    """The number of scores outside the range of the fit."""
     metrics: Mapping[str, Estimate]
-    """By name: cllr, cllr_min, cllr_cal, eer."""
+    """The metrics by name: cllr, cllr_min, cllr_cal, eer."""
     entropy: Floats
-    """The empirical cross-entropy at `PRIORS`: of the calibration, after PAV, and of LR = 1, (3, N). Of
-    groups of scores: see `ftlgan.verification.calibration.counts`."""
+    """The empirical cross-entropy at `PRIORS` of the calibration, of PAV, and of LR = 1, (3, N). It is computed from
+    groups of scores (`ftlgan.verification.calibration.counts`)."""
     steps: tuple[Floats, Floats]
-    """The scores at which each step of PAV begins, and its log10 LR, which may be infinite, (S,) each."""
+    """The score at which each step of PAV begins, and its log10 LR, which may be infinite, (S,) each."""
     replicates: Replicates
 
 
@@ -43,16 +43,16 @@ def report(
 ) -> CalibrationReport:
     """Report how good the log10 LRs of a calibration are, with percentile intervals from a bootstrap over people.
 
-    The calibration stays as it is. The draws depend on nothing but the people, who of them has a genuine pair, and the
-    seed: two calibrations, or two methods, that are tested on the same photos meet the same draws, and
-    `ftlgan.verification.report.paired_difference` compares them draw by draw. PAV is done again in each draw.
+    The calibration is the same in all draws; PAV is computed again in each. The draws depend only on the seed, the
+    people, and which of them have a genuine pair. Two calibrations or methods that are tested on the same photos get
+    the same draws, and `ftlgan.verification.report.paired_difference` compares them draw by draw.
 
     Args:
-        line: of `ftlgan.verification.calibration.model.Calibration`.
+        line: the line of a `ftlgan.verification.calibration.model.Calibration`.
         counted: the scores of the people, by the judge of the calibration.
-        replicates: draws of people.
-        confidence: level of the intervals, in (0, 1).
-        seed: of the draws.
+        replicates: the number of bootstrap draws.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the draws.
     """
     best = pav(counted.whole)
     values = {name: float(value[0]) for name, value in _metrics(line, counted.whole).items()}
@@ -84,7 +84,7 @@ def report(
 
 
 def _metrics(line: Line, counts: Counts) -> dict[str, Floats]:
-    """The metrics of each row of counts, (R,) each."""
+    """Return the metrics of each row of counts, (R,) each."""
     found, least = cost(line.log_lr(line.seen(counts.scores)), counts), cost(pav(counts), counts)
     eer = Roc.from_counts(counts.genuine, counts.impostor).eer()
     return {"cllr": found, "cllr_min": least, "cllr_cal": found - least, "eer": eer}

@@ -1,4 +1,4 @@
-"""`ftlgan identify`: the report on galleries and probes that anyone embedded."""
+"""`ftlgan identify`: the report on a user's gallery and probes."""
 
 import csv
 import json
@@ -55,29 +55,29 @@ def identify(
     """Print the report on the searches of a gallery, and write it, its curves and their plots.
 
     Args:
-        gallery: embeddings of those who are enrolled (Parquet file or folder, or .npy: `ftlgan.verification.tables`).
-        probes: embeddings of photos of these people, each a search.
-        non_mated: embeddings of photos of other people; None: some of the people of the probes are left out of the
-            gallery, see `ftlgan.verification.identification.search`.
-        gallery_names: who is on the rows of the gallery, if it is a .npy; None: the .csv or .txt of the same name
-            beside it.
-        names: the same of the probes.
-        non_mated_names: the same of the non-mated probes.
-        split: whose faces; None: those of the test, where a table has any, else all.
+        gallery: embeddings of enrolled people (Parquet file or folder, or .npy: `ftlgan.verification.tables`).
+        probes: embeddings of photos of these people; each is a search.
+        non_mated: embeddings of photos of other people; None: leave some of the probes' people out of the gallery, see
+            `ftlgan.verification.identification.search`.
+        gallery_names: the names of the rows of the gallery, if it is a .npy; None: the .csv or .txt file next to it.
+        names: the names of the rows of the probes, likewise.
+        non_mated_names: the names of the rows of the non-mated probes, likewise.
+        split: the split to read; None: the test split if the table has one, else all faces.
         missing: `refuse` or `skip` photos without an embedding.
-        fusion: `mean` or `max`, what becomes of several photos of a person in the gallery.
-        left_out: share of people, in (0, 1).
-        ranks: ranks at which the identification rate is asked for, from 1 on.
-        fpir: false positive identification rates at which FNIR is asked for, in (0, 1); None: 0.01 and 0.1.
-        replicates: bootstrap draws of people, at least 100.
-        confidence: of the intervals, in (0, 1).
-        seed: of the people left out, and of the draws.
-        folder: where to write `identification.csv`, `cmc.csv`, `cmc.png`, `fnir.csv` and `fnir.png`; None: nowhere.
-        json_file: where to write JSON; `-`: on standard output, in place of the text.
+        fusion: how several photos of a person in the gallery give one score: `mean` or `max`.
+        left_out: the share of people to leave out, in (0, 1).
+        ranks: the ranks at which to report the identification rate, >= 1.
+        fpir: the false positive identification rates at which to report FNIR, in (0, 1); None: 0.01 and 0.1.
+        replicates: the number of bootstrap draws, at least 100.
+        confidence: the level of the intervals, in (0, 1).
+        seed: the seed of the people left out and of the draws.
+        folder: the folder for `identification.csv`, `cmc.csv`, `cmc.png`, `fnir.csv` and `fnir.png`; None: write none
+            of them.
+        json_file: the JSON file to write; `-`: print JSON to standard output instead of the text.
 
     Raises:
         ParamsError: if a number is out of range, or options do not go together.
-        DataError: if a file does not hold what it should, or one can't be written.
+        DataError: if a file does not hold what it should, or a file can't be written.
     """
     _check(left_out, ranks, fpir or FPIRS, folder)
     check_draws(replicates, confidence, seed)
@@ -134,28 +134,28 @@ def _check(left_out: float, ranks: Sequence[int], fpirs: Sequence[float], folder
     if wrong := [rate for rate in fpirs if not 0 < rate < 1]:
         raise ParamsError(f"--fpir {wrong[0]:g}: a false positive identification rate is between 0 and 1")
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise ParamsError(f"--to {folder}: is a file; give the name of a folder")
+        raise ParamsError(f"--to {folder}: is a file; give a folder")
 
 
 def _read(path: Path, split: str | None, names: Path | None, missing: str) -> EmbeddingTable:
     if path.suffix.lower() == ".csv":
-        raise DataError(f"{path}: is CSV; identification needs embeddings: give Parquet or .npy")
+        raise DataError(f"{path}: is CSV; identification needs embeddings, as Parquet or .npy")
     table = read_embeddings(path, split, names, missing == "skip", anonymous=True)
     if not len(table.faces.identities):
-        raise DataError(f"{path}: holds no embedding; give it a row for each photo")
+        raise DataError(f"{path}: holds no embedding; add a row for each photo")
     if table.faces.anonymous:
-        raise DataError(f"{path}: has no column identity, which says who is on each photo; add it")
+        raise DataError(f"{path}: has no column identity; add it, with the person on each photo")
     return table
 
 
 def _notes(found: IdentificationReport) -> list[str]:
-    """What a reader should know of the numbers before using them."""
+    """Return warnings about the numbers, for the reader of the report."""
     certain = [_title(name) for name, estimate in found.metrics.items() if estimate.lo == estimate.hi]
     if not certain:
         return []
     return [
-        f"{', '.join(certain)}: no search of any of these {found.people} people differs, so that no draw does; the "
-        "interval is a point, and the truth need not be"
+        f"{', '.join(certain)}: all searches of these {found.people} people have the same outcome, so all draws are "
+        "equal; the interval is a point, but the true value may differ"
     ]
 
 
@@ -215,7 +215,7 @@ def _text(found: IdentificationReport, facts: Facts, fpirs: Iterable[float]) -> 
         if at := found.thresholds[threshold_name(fpir)]:
             text = f"{at.score:11.9g}   FPIR {at.fpir:.4g}, FNIR {at.fnir:.4g}"
         else:
-            reason = found.absent.get(fnir_name(fpir), "the highest score alone exceeds that rate")
+            reason = found.absent.get(fnir_name(fpir), "even the highest score exceeds that rate")
             text = f"{'-':>11}   {reason}"
         lines.append(line(f"at FPIR {fpir:g}", text))
     if facts["notes"]:
@@ -238,7 +238,7 @@ def _write(folder: Path, found: IdentificationReport, facts: Facts) -> list[str]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("fnir.csv", "fnir.png"):
-            (folder / name).unlink(missing_ok=True)  # of another report, where this one has none
+            (folder / name).unlink(missing_ok=True)  # an earlier report may have left them
         _write_csv(folder / "identification.csv", ("metric", "value", "lo", "hi", "absent"), rows)
         _write_csv(folder / "cmc.csv", ("rank", "rate", "lo", "hi"), _rows(found.cmc))
         save(cmc_plot(found, title), folder / "cmc.png")
@@ -254,7 +254,7 @@ def _rows(curve: Curve) -> Iterable[Sequence[float]]:
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[float | str | None]]) -> None:
-    """Write numbers with nine digits; what there is none of is empty."""
+    """Write rows as CSV, numbers with nine digits and None as an empty cell."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         csv.writer(file, lineterminator="\n").writerows(
             chain([header], ([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row] for row in rows))

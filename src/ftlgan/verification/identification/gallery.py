@@ -1,12 +1,12 @@
-"""References -> people who are enrolled, and the score of a probe and a person.
+"""References -> enrolled people, and the score of a probe and a person.
 
-The score is, by fusion of a person's photos,
+The score depends on how a person's photos are fused:
 
-- mean: the cosine with their mean embedding, divided by its length (one photo is taken as it is);
-- max: the highest of the cosines with each of them.
+- mean: the cosine with their mean embedding, normalized to unit length (a single photo is used unchanged);
+- max: the highest cosine with any of them.
 
-A product of matrices in single precision rounds otherwise in blocks of another size. So it gives scores up to a known
-error only, and whatever that leaves open is scored again in double precision, by `Gallery.score`.
+Matrix products in single precision round differently for different block sizes. So block scores are exact only up to a
+known error. Where that error could change a rank, `Gallery.score` computes the score again in double precision.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from ftlgan.verification.pairs import UNIT_TOLERANCE, Faces
 
 PHOTOS_PER_BLOCK = 4096
 NUMBERS_PER_PASS = 2**22
-"""Some 100 MB in double precision."""
+"""About 100 MB in double precision."""
 
 Fusion = Literal["mean", "max"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
@@ -33,61 +33,62 @@ Numbers = TypeVar("Numbers", NDArray[np.float32], NDArray[np.float64])
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some of the people of a gallery."""
+    """Some of the people in a gallery."""
 
     embeddings: NDArray[np.float32]
-    """The embeddings of photos in layers: the first of each person, the second of each who has two, ...; or means."""
+    """The embeddings in layers: the first photo of each person, then the second photo of each who has two, and so on;
+    or one layer of means."""
     layers: tuple[int, ...]
-    """How many people are in each layer: those that come first."""
+    """The number of people in each layer. People are sorted by their number of photos, most first."""
 
     def scores(self, probes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score probes (N, D) and people: (N, people), up to `Gallery.error`."""
+        """Score probes (N, D) against the people, (N, people), with an error of at most `Gallery.error`."""
         scores = probes @ self.embeddings.T
         return _fold(np.maximum, scores.T, self.layers).T
 
 
 class Gallery:
-    """People, by the photos of each."""
+    """Enrolled people and the photos of each."""
 
     def __init__(self, faces: Faces, fusion: Fusion) -> None:
         """Sort the photos by person.
 
         Args:
-            faces: the references. Their embeddings may be a memory map: they are read a block at a time.
-            fusion: how the photos of a person become one score.
+            faces: the references. Their embeddings may be a memory map, as they are read a block at a time.
+            fusion: how the photos of a person give one score.
 
         Raises:
-            DataError: if there are none.
+            DataError: if there are no references.
         """
         if not len(faces.identities):
-            raise DataError("the gallery is empty; give it a photo of each person who is searched for")
+            raise DataError("the gallery is empty; add a photo of each person to search for")
         self.faces, self.fusion = faces, fusion
         self.people, person = np.unique(faces.identities, return_inverse=True)
         self.photos: Rows = np.argsort(person, kind="stable")
-        """Rows of `faces`, person by person, (N,)."""
+        """The rows of `faces`, sorted by person, (N,)."""
         self.counts: Rows = np.bincount(person)
-        """How many photos each person has, (P,)."""
+        """The number of photos of each person, (P,)."""
         self.starts: Rows = np.cumsum(self.counts) - self.counts
-        """Where those of each person begin in `photos`, (P,)."""
+        """The position in `photos` at which each person begins, (P,)."""
 
     @property
     def error(self) -> float:
-        """How far a score of `Block.scores` is from that of `score` at most.
+        """The largest difference between `Block.scores` and `score`.
 
-        Source: a sum of D products in any order is off by D roundings at most; Higham, "Accuracy and stability of
-        numerical algorithms" (2002), section 3.1. Two more are for the mean, and for the threshold it is compared with.
+        Source: a sum of D products in any order has at most D rounding errors; Higham, "Accuracy and stability of
+        numerical algorithms" (2002), section 3.1. The mean and the threshold that it is compared with add more.
         """
         dimension = self.faces.embeddings.shape[1]
         return (dimension + 4) * 2.0**-24 * (1 + UNIT_TOLERANCE) ** 2 * 1.001
 
     def blocks(self, people: Rows) -> list[Rows]:
-        """Divide people, numbers (K,), into groups of some thousand photos, those with most photos first."""
+        """Divide people, given by number (K,), into groups of a few thousand photos, people with most photos first."""
         rank = np.argsort(-self.counts[people], kind="stable")
         number = np.cumsum(self.counts[people[rank]]) // PHOTOS_PER_BLOCK
         return np.split(people[rank], np.flatnonzero(np.diff(number)) + 1) if len(people) else []
 
     def block(self, people: Rows) -> Block:
-        """Read the photos of one of the groups that `blocks` gives."""
+        """Read the photos of one group that `blocks` returned."""
         counts = self.counts[people]
         layers = tuple(int(np.count_nonzero(counts > k)) for k in range(counts[0]))
         rows = np.concatenate([self.photos[self.starts[people[:size]] + k] for k, size in enumerate(layers)])
@@ -98,17 +99,17 @@ class Gallery:
         return Block((total / _lengths(total, counts)[:, None]).astype(np.float32), (len(people),))
 
     def score(self, probes: NDArray[np.float32], some: Rows, people: Rows, own: Rows | None = None) -> Floats:
-        """Score a probe and a person in double precision, whatever else is scored beside them.
+        """Score pairs of a probe and a person in double precision; a score does not depend on the other pairs.
 
         Args:
-            probes: embeddings, (S, D).
-            some: the row of each probe, (N,).
-            people: the number of each person, (N,).
-            own: the row of the probe's photo among the references, which is left out, (N,); -1 or None: it is not
-                there.
+            probes: the embeddings, (S, D).
+            some: the row of each pair's probe, (N,).
+            people: the number of each pair's person, (N,).
+            own: the row of the probe's own photo among the references, to leave out, (N,); -1 or None if it is not
+                among them.
 
         Returns:
-            Scores (N,); NaN where no photo of the person is left.
+            The scores, (N,); NaN where no photo of the person is left.
         """
         scores = np.full(len(some), np.nan)
         for part in self._passes(people):
@@ -133,13 +134,13 @@ class Gallery:
         return np.einsum("ij,ij->i", probes[pair[begin]], total) / _lengths(total, counts)
 
     def _passes(self, people: Rows) -> Iterator[Rows]:
-        """Numbers of the pairs of each pass, as many as fit."""
+        """Yield the numbers of the pairs in each pass, as many as fit in memory."""
         numbers = np.cumsum(self.counts[people] * self.faces.embeddings.shape[1]) // NUMBERS_PER_PASS
         yield from np.split(np.arange(len(people)), np.flatnonzero(np.diff(numbers)) + 1)
 
 
 def _fold(ufunc: np.ufunc, values: Numbers, layers: tuple[int, ...]) -> Numbers:
-    """Apply a ufunc, in place, to what each layer adds to the first: (photos, K) to (people, K)."""
+    """Fold all layers into the first with a ufunc, in place: (photos, K) to (people, K)."""
     folded, start = values[: layers[0]], layers[0]
     for size in layers[1:]:
         ufunc(folded[:size], values[start : start + size], out=folded[:size])
@@ -148,6 +149,6 @@ def _fold(ufunc: np.ufunc, values: Numbers, layers: tuple[int, ...]) -> Numbers:
 
 
 def _lengths(total: Floats, counts: Rows) -> Floats:
-    """What makes a sum of embeddings (N, D) a template; a sum of 0, which is like nobody, stays 0."""
+    """Return the divisors (N,) that normalize sums of embeddings (N, D); a sum of 0 stays 0, and matches nobody."""
     length = np.sqrt(np.einsum("ij,ij->i", total, total))
     return np.where(counts > 1, np.maximum(length, np.finfo(np.float64).tiny), 1)

@@ -1,7 +1,7 @@
 """The definitions of the metrics of searches, for each of several draws of people at once.
 
-A draw that takes person i w_i times counts each search for i w_i times. Weights are (R, P): a row is a draw of the P
-people of the searches, and a row of ones stands for all searches, each counted once.
+A draw that takes person i w_i times counts each search for i w_i times. Weights have shape (R, P): each row is a draw
+of the P people of the searches. A row of ones counts each search once.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from ftlgan.verification.identification.search import Searches
 from ftlgan.verification.metrics import LEAST_ERRORS
 
 RESOLUTION = 1e-12
-"""The relative error of a rate that is written as a decimal fraction: 0.29 of 100 searches are 29."""
+"""The relative tolerance for a rate written as a decimal fraction, so that 0.29 of 100 searches is 29."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold, and the error rates of accepting the best candidate of a search if its score is >= it."""
+    """A threshold, and the error rates if the best candidate of a search is accepted when its score is >= it."""
 
     score: float
     fpir: float
@@ -31,12 +31,12 @@ def identification_rates(closed: Searches, ranks: Ints, weights: Weights) -> Flo
     """Return the share of searches whose mate has rank k or better, the CMC.
 
     Args:
-        closed: searches that are all mated.
-        ranks: the K ranks, rising, from 1 on.
-        weights: (R, P).
+        closed: the searches, all mated.
+        ranks: the K ranks, rising, >= 1.
+        weights: the draws, (R, P).
 
     Returns:
-        Rates, (R, K); NaN in a draw without searches.
+        The rates, (R, K); NaN in a draw without searches.
 
     Source: Moon & Phillips, "Computational and performance aspects of PCA-based face-recognition algorithms",
     Perception 30 (2001).
@@ -50,15 +50,15 @@ def identification_rates(closed: Searches, ranks: Ints, weights: Weights) -> Flo
 
 
 def false_negative_rates(opened: Searches, fpirs: Floats, weights: Weights) -> Floats:
-    """Return FNIR at each FPIR, each draw with its own thresholds.
+    """Return FNIR at each FPIR, with thresholds for each draw.
 
     Args:
         opened: mated and non-mated searches.
         fpirs: the K rates, in (0, 1].
-        weights: (R, P); each draw has mated and non-mated searches.
+        weights: the draws, (R, P), each with mated and non-mated searches.
 
     Returns:
-        Rates, (R, K).
+        The rates, (R, K).
 
     Source: Grother, Ngan & Hanaoka, NISTIR 8271 (2019), with lists of one candidate.
     """
@@ -76,7 +76,7 @@ def false_negative_rates(opened: Searches, fpirs: Floats, weights: Weights) -> F
 def threshold_at_fpir(opened: Searches, fpir: float) -> Threshold | None:
     """Return the lowest score at which FPIR is at most `fpir`; None if FPIR exceeds it even at the highest score.
 
-    The candidates are the highest scores of non-mated searches and those of mates at rank 1.
+    The candidates are the highest scores of non-mated searches and the scores of mates at rank 1.
     """
     once = np.ones((1, len(opened.people)), np.uint8)
     level = _highest_refused(opened, np.array([fpir]), once)[0, 0]
@@ -90,15 +90,15 @@ def threshold_at_fpir(opened: Searches, fpir: float) -> Threshold | None:
 
 
 def too_few_non_mated(searches: int, fpir: float) -> str:
-    """Why so many non-mated searches do not support a false positive identification rate; empty if they do."""
+    """Return why a number of non-mated searches is too small for an FPIR; empty if it is not."""
     expected = searches * fpir
     if expected >= LEAST_ERRORS * (1 - RESOLUTION):
         return ""
-    return f"{searches} non-mated searches make {expected:.3g} false positives, and {LEAST_ERRORS} are needed"
+    return f"{searches} non-mated searches make {expected:.3g} false positives, but {LEAST_ERRORS} are needed"
 
 
 def _highest_refused(opened: Searches, fpirs: Floats, weights: Weights) -> Floats:
-    """The score above which the thresholds at each FPIR begin, (R, K): with it, a draw would have too many positives.
+    """Return the highest score that is too low as a threshold at each FPIR, (R, K): it gives too many positives.
 
     It is -inf where a draw may accept all its non-mated searches.
     """

@@ -1,7 +1,7 @@
 """Plots: the CMC, and FNIR over FPIR."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib types its methods but for their keywords.
+# matplotlib does not type the keywords of its methods.
 
 import numpy as np
 from matplotlib import style
@@ -18,11 +18,11 @@ COLOUR = "#0072B2"
 
 @style.context(LOOK)
 def cmc_plot(found: IdentificationReport, title: str) -> Figure:
-    """Return a figure of the identification rate over the rank, which is logarithmic: the first ranks matter most.
+    """Return a figure of the identification rate over the rank, on a logarithmic axis, as the first ranks matter most.
 
     Args:
-        found: what `ftlgan.verification.identification.report.report` returned.
-        title: above the curve.
+        found: the report that `ftlgan.verification.identification.report.report` returned.
+        title: the title above the curve.
     """
     figure = Figure(figsize=(5.2, 3.9), layout="constrained")
     axes = figure.add_subplot()
@@ -35,12 +35,12 @@ def cmc_plot(found: IdentificationReport, title: str) -> Figure:
 
 @style.context(LOOK)
 def fnir_plot(found: IdentificationReport, curve: Curve, title: str) -> Figure:
-    """Return a figure of FNIR over FPIR, both logarithmic. Where no search fails the curve leaves the picture.
+    """Return a figure of FNIR over FPIR, both logarithmic. Where no search fails, the curve leaves the axes.
 
     Args:
-        found: what `ftlgan.verification.identification.report.report` returned.
-        curve: its `fnir`.
-        title: above the curve.
+        found: the report that `ftlgan.verification.identification.report.report` returned.
+        curve: the `fnir` of the report.
+        title: the title above the curve.
     """
     figure = Figure(figsize=(5.2, 3.9), layout="constrained")
     axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""Gallery, probes -> how many people score as high as each mate, block by block, whatever the number of people."""
+"""Gallery, probes -> the number of people who score as high as each mate, block by block, for any number of people."""
 
 from dataclasses import dataclass
 
@@ -11,37 +11,37 @@ from ftlgan.verification.identification.gallery import Gallery, Rows
 
 PROBES_PER_PASS = 1024
 MANY_SCORES = 2**30
-"""From so many on a progress bar is shown: some seconds."""
+"""The number of scores from which a progress bar is shown: it takes a few seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """Probes, and what the gallery holds of their people."""
+    """Probes and their mates in the gallery."""
 
     embeddings: NDArray[np.float32]
-    """Unit length, (S, D)."""
+    """The embeddings, of unit length, (S, D)."""
     mate: Rows
-    """The number of each one's person in the gallery, (S,); -1: is not there."""
+    """The number of each probe's person in the gallery, (S,); -1 if that person is not enrolled."""
     score: Floats
-    """The score of the mate, (S,); NaN where there is none."""
+    """The score of the mate, (S,); NaN without a mate."""
 
 
 def count_ahead(gallery: Gallery, probes: Probes, people: Rows, non_mated: NDArray[np.bool_]) -> tuple[Ints, Floats]:
-    """Compare the mates with others, some thousand probes and photos at a time.
+    """Count the people who score at least as high as each mate, a few thousand probes and photos at a time.
 
     Args:
-        gallery: who is there.
-        probes: who is searched for.
-        people: the numbers of those to compare with, (K,). Nobody is compared with himself.
-        non_mated: which searches are non-mated, (S,): these have no mate among `people`.
+        gallery: the enrolled people.
+        probes: the probes to search for.
+        people: the numbers of the people to compare with, (K,). A mate is not compared with itself.
+        non_mated: which searches are non-mated, (S,); they have no mate among `people`.
 
     Returns:
-        How many of the people score at least as high as the mate, (S,); 0 where there is no mate. And the highest score
-        in each non-mated search, (S,); -inf in the others.
+        The number of people who score at least as high as the mate, (S,), 0 without a mate; and the highest score in
+        each non-mated search, (S,), -inf in the others.
     """
     found = _Found(gallery, probes, non_mated)
     groups = gallery.blocks(people)
-    place = np.full(len(gallery.people) + 1, -1)  # the last is that of no mate
+    place = np.full(len(gallery.people) + 1, -1)  # the last place, index -1, is for probes without a mate
     shown = len(non_mated) * int(gallery.counts[people].sum()) >= MANY_SCORES
     for group in progress(groups, "search", unit="block", shown=shown):
         block = gallery.block(group)
@@ -58,14 +58,14 @@ def count_ahead(gallery: Gallery, probes: Probes, people: Rows, non_mated: NDArr
 
 
 class _Found:
-    """What the blocks seen so far hold."""
+    """The counts and highest scores of all blocks so far."""
 
     def __init__(self, gallery: Gallery, probes: Probes, non_mated: NDArray[np.bool_]) -> None:
         self.gallery, self.probes, self.non_mated = gallery, probes, non_mated
         self.ahead, self.top = np.zeros(len(non_mated), np.int64), np.full(len(non_mated), -np.inf)
 
     def add(self, some: Rows, group: Rows, scores: NDArray[np.float32]) -> None:
-        """Add scores (N, K) of the probes `some` and the people `group`."""
+        """Add the scores (N, K) of the probes `some` and the people `group`."""
         highest, error = scores.max(axis=1), self.gallery.error
         mate = self.probes.score[some]
         rows = np.flatnonzero(highest >= mate - error)

@@ -1,4 +1,4 @@
-"""Searches -> metrics and curves with intervals."""
+"""Searches -> metrics and curves with confidence intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,70 +20,70 @@ from ftlgan.verification.metrics import LEAST_ERRORS
 from ftlgan.verification.report import Estimate, with_interval
 
 RANKS = (1, 5, 20)
-"""Ranks at which the identification rate is asked for."""
+"""The ranks at which the identification rate is reported."""
 FPIRS = (1e-2, 1e-1)
-"""False positive identification rates at which the false negative identification rate is asked for."""
+"""The false positive identification rates at which FNIR is reported."""
 EVERY_RANK, CURVE_POINTS = 200, 200
-"""The CMC has every rank up to the first, and then so many; the curve of FNIR so many rates."""
+"""The CMC has every rank up to `EVERY_RANK` and at most `CURVE_POINTS` beyond, the FNIR curve `CURVE_POINTS`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A metric at many places, with its confidence interval at each."""
+    """A metric at many ranks or FPIRs, with its confidence interval at each."""
 
     at: Floats
-    """Ranks or FPIRs, rising, (K,)."""
+    """The ranks or FPIRs, rising, (K,)."""
     value: Floats
     lo: Floats
     hi: Floats
 
     def between(self, first: float, last: float) -> "Curve":
-        """Return the part from one place to another."""
+        """Return the part of the curve between two ranks or FPIRs, both included."""
         kept = (self.at >= first) & (self.at <= last)
         return Curve(self.at[kept], self.value[kept], self.lo[kept], self.hi[kept])
 
 
 @dataclass(frozen=True, eq=False)
 class IdentificationReport:
-    """What is reported of a gallery and probes."""
+    """The report on a gallery and probes."""
 
     people: int
-    """Whose searches are resampled."""
+    """The number of people whose searches are resampled."""
     searches: int
-    """In the closed set."""
+    """The number of searches in the closed set."""
     enrolled: int
-    """People in the gallery of the closed set."""
+    """The number of people in the gallery of the closed set."""
     mated: int
     non_mated: int
-    """Searches in the open set."""
+    """The number of searches of each kind in the open set."""
     open_enrolled: int
-    """People in the gallery of the open set."""
+    """The number of people in the gallery of the open set."""
     metrics: Mapping[str, Estimate]
-    """By name: `rank_K` for each rank, and `fnir_at_fpir_FPIR` for each FPIR."""
+    """The metrics by name: `rank_K` for each rank, and `fnir_at_fpir_FPIR` for each FPIR."""
     absent: Mapping[str, str]
-    """Metrics that there is no ground for, and why."""
+    """The metrics that can't be estimated, and why."""
     thresholds: Mapping[str, Threshold | None]
-    """By name: `threshold_at_fpir_FPIR`. None where FNIR at that FPIR is absent, or where even the highest score alone
-    exceeds the rate."""
+    """The thresholds by name: `threshold_at_fpir_FPIR`. None where FNIR at that FPIR is absent, or where even the
+    highest score exceeds the rate."""
     cmc: Curve
-    """The identification rate over the rank: whole up to rank 200, and thinned beyond."""
+    """The identification rate over the rank: every rank up to 200, thinned beyond."""
     fnir: Curve | None
-    """FNIR over FPIR, from the lowest rate that the non-mated searches support; None: they support none."""
+    """FNIR over FPIR, from the lowest rate that the non-mated searches support; None if they support none."""
     replicates: Replicates
 
 
 def rank_name(rank: int) -> str:
-    """Return the name of a metric: `rank_5`."""
+    """Return the name of a metric, such as `rank_5`."""
     return f"rank_{rank}"
 
 
 def fnir_name(fpir: float) -> str:
-    """Return the name of a metric: `fnir_at_fpir_0.01`."""
+    """Return the name of a metric, such as `fnir_at_fpir_0.01`."""
     return f"fnir_at_fpir_{fpir:g}"
 
 
 def threshold_name(fpir: float) -> str:
-    """Return the name of a threshold: `threshold_at_fpir_0.01`."""
+    """Return the name of a threshold, such as `threshold_at_fpir_0.01`."""
     return f"threshold_at_fpir_{fpir:g}"
 
 
@@ -98,12 +98,13 @@ def report(
 ) -> IdentificationReport:
     """Report all metrics, with percentile intervals at level `confidence`, in (0, 1), from a bootstrap over people.
 
-    The people of the probes are drawn, and with each person all searches for them. The gallery stays. The draws depend
-    on nothing but these people, who of them has mated and non-mated searches, and the seed: two methods tested on the
-    same photos meet the same draws, and `ftlgan.verification.report.paired_difference` compares them draw by draw.
+    The bootstrap draws the people of the probes, each with all their searches. The gallery is the same in all draws.
+    The draws depend only on the seed, these people, and which of them have mated and non-mated searches. Two methods
+    that are tested on the same photos get the same draws, and `ftlgan.verification.report.paired_difference` compares
+    them draw by draw.
 
-    FNIR is given at those `fpirs` that the number of non-mated searches supports, the identification rate at those
-    `ranks` that are less than the number of people.
+    FNIR is reported at those `fpirs` that have enough non-mated searches, and the identification rate at those `ranks`
+    that are less than the number of people.
     """
     once = np.ones((1, len(closed.people)), np.uint8)
     non_mated = int(np.count_nonzero(~opened.mated))
@@ -147,7 +148,7 @@ def report(
 
 
 def _no_ranks(ranks: Sequence[int], enrolled: int) -> dict[str, str]:
-    reason = f"the gallery has {enrolled} people, all of whom have that rank or a better one"
+    reason = f"the gallery has only {enrolled} people, so every mate has that rank or better"
     return {rank_name(rank): reason for rank in ranks if rank >= enrolled}
 
 
@@ -156,7 +157,7 @@ def _no_rates(fpirs: Sequence[float], non_mated: int) -> dict[str, str]:
 
 
 def refuse_rates_below_one(fpirs: Sequence[float], non_mated: int) -> None:
-    """Refuse a rate for which not even one of the non-mated searches stands.
+    """Refuse a rate that is less than one of the non-mated searches.
 
     Raises:
         DataError: if there is one.
@@ -164,26 +165,26 @@ def refuse_rates_below_one(fpirs: Sequence[float], non_mated: int) -> None:
     for fpir in fpirs:
         if fpir * non_mated < 1:
             raise DataError(
-                f"FPIR {fpir:g} is below one in {non_mated} non-mated searches ({1 / non_mated:.2g}); ask for a higher "
-                "rate, or give more non-mated probes"
+                f"FPIR {fpir:g} is below one in {non_mated} non-mated searches ({1 / non_mated:.2g}); give a higher "
+                "rate, or more non-mated probes"
             )
 
 
 def _curve_ranks(closed: Searches, ranks: Sequence[int]) -> Ints:
-    """Ranks from 1 to the number of people, thinned beyond the first, and those that are asked for."""
+    """Return ranks from 1 to the number of people, thinned beyond `EVERY_RANK`, and all of `ranks`."""
     last = closed.enrolled
     thinned = np.geomspace(min(EVERY_RANK, last), last, CURVE_POINTS).round().astype(np.int64)
     return np.unique(np.concatenate([np.arange(1, min(EVERY_RANK, last) + 1), thinned, ranks]))
 
 
 def _curve_rates(non_mated: int, fpirs: Sequence[float]) -> Floats:
-    """FPIRs from the lowest that is supported to 1, thinned, and those that are asked for."""
+    """Return thinned FPIRs from the lowest supported one to 1, and all of `fpirs`."""
     positives = np.geomspace(min(LEAST_ERRORS, non_mated), non_mated, CURVE_POINTS).round()
     return np.unique(np.concatenate([positives / non_mated, fpirs]))
 
 
 def _has_all_kinds(closed: Searches, opened: Searches, weights: Weights) -> np.ndarray:
-    """Which draws have searches in the closed set, and mated and non-mated ones in the open set, (K,)."""
+    """Return which draws have searches in the closed set, and mated and non-mated ones in the open set, (K,)."""
     kinds = (closed.person, opened.person[opened.mated], opened.person[~opened.mated])
     return np.all([weights[:, np.unique(person)].any(axis=1) for person in kinds], axis=0)
 

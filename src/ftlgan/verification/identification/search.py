@@ -1,4 +1,4 @@
-"""Gallery, probes -> the rank and the score of each mate, as a closed and as an open set."""
+"""Gallery, probes -> the rank and the score of each mate, in a closed and an open set."""
 
 from dataclasses import dataclass
 
@@ -12,54 +12,55 @@ from ftlgan.verification.identification.ranking import Probes, count_ahead
 from ftlgan.verification.pairs import Faces, Indices, check_same_people, numbered
 
 LEFT_OUT = 0.5
-"""The share of the people searched for that an open set leaves out of the gallery, if it is not given others."""
+"""The share of the probes' people that an open set leaves out of the gallery, if no non-mated probes are given."""
 
 
 @dataclass(frozen=True, eq=False)
 class Searches:
-    """What the searches of a gallery found."""
+    """The results of searches in a gallery."""
 
     people: tuple[str, ...]
     """The P identities of all probes, sorted; the array below holds indices into them."""
     person: Indices
-    """Who is on each probe, (S,)."""
+    """The person on each probe, (S,)."""
     rank: Ints
-    """The rank of the mate, from 1 on, (S,); 0 in a non-mated search."""
+    """The rank of the mate, >= 1, (S,); 0 in a non-mated search."""
     score: Floats
-    """The score of the mate, or in a non-mated search the highest of all, (S,)."""
+    """The score of the mate, or in a non-mated search the highest score, (S,)."""
     enrolled: int
-    """How many people the gallery holds."""
+    """The number of people in the gallery."""
 
     @property
     def mated(self) -> NDArray[np.bool_]:
-        """Which searches are mated, (S,)."""
+        """Whether each search is mated, (S,)."""
         return self.rank > 0
 
 
 def identify(
     gallery: Gallery, probes: Faces, non_mated: Faces | None = None, left_out: float = LEFT_OUT, seed: int = 0
 ) -> tuple[Searches, Searches]:
-    """Search a gallery for each probe: as a closed set, and as an open set.
+    """Search a gallery for each probe, as a closed set and as an open set.
 
-    In the closed set everybody of the gallery is enrolled, and each probe is a search. In the open set the non-mated
-    searches are those of the probes `non_mated`. Without these, the people of the probes are split, by the seed alone:
-    the share `left_out` of them is left out of the gallery, and their probes make the non-mated searches; people of the
-    gallery whom no probe shows stay. A probe is not compared with its own photo, of the same face_id: that is taken out
-    of the person's mean or maximum.
+    In the closed set the whole gallery is enrolled, and each probe is a search. In the open set the probes `non_mated`
+    are the non-mated searches. Without them, the share `left_out` of the probes' people is drawn by the seed alone and
+    left out of the gallery, and their probes are the non-mated searches. People in the gallery without a probe always
+    stay. A probe is never compared with its own photo, the one with the same face_id: the person's mean or maximum
+    leaves it out.
 
     Args:
-        gallery: who is enrolled.
-        probes: photos of people of the gallery.
-        non_mated: photos of others; None: see above.
-        left_out: share of people, in (0, 1); at least one is left out, and one is not.
-        seed: of the split.
+        gallery: the enrolled people.
+        probes: photos of people in the gallery.
+        non_mated: photos of other people; None: see above.
+        left_out: the share of people to leave out, in (0, 1); at least one person is left out, and at least one stays.
+        seed: the seed of the people left out.
 
     Returns:
-        The closed set and the open set, of the same `people`.
+        The closed set and the open set, with the same `people`.
 
     Raises:
-        DataError: embeddings of different recognizers, no probes, a photo of two people, a probe whose person is not in
-            the gallery with another photo, a non-mated one whose person is, or one person alone.
+        DataError: if embeddings are of different recognizers, there are no probes, a photo has two identities, the
+            gallery has no other photo of a probe's person, it has a photo of a non-mated probe's person, or all probes
+            show one person.
     """
     everybody = probes if non_mated is None else _joined(probes, non_mated)
     _check(gallery, probes, non_mated)
@@ -86,8 +87,8 @@ def identify(
 def _joined(one: Faces, other: Faces) -> Faces:
     if one.embeddings.shape[1:] != other.embeddings.shape[1:]:
         raise DataError(
-            f"probes are {one.embeddings.shape}, those that are not mated {other.embeddings.shape}: embed both with "
-            "one recognizer"
+            f"probes are {one.embeddings.shape}, non-mated probes {other.embeddings.shape}; embed both with one "
+            "recognizer"
         )
     return Faces(
         np.concatenate([one.face_ids, other.face_ids]),
@@ -101,25 +102,25 @@ def _check(gallery: Gallery, probes: Faces, non_mated: Faces | None) -> None:
         raise DataError("there are no probes; give a photo of each person to search for")
     if probes.embeddings.shape[1:] != gallery.faces.embeddings.shape[1:]:
         raise DataError(
-            f"probes are {probes.embeddings.shape}, references {gallery.faces.embeddings.shape}: embed both with one "
+            f"probes are {probes.embeddings.shape}, references {gallery.faces.embeddings.shape}; embed both with one "
             "recognizer"
         )
     check_same_people(probes, gallery.faces)
     missing = np.setdiff1d(probes.identities, gallery.people)
     if missing.size:
         raise DataError(
-            f"{missing[0]} is among the probes and not in the gallery ({missing.size} such people in all); give the "
-            "gallery a photo of each, or these probes as non-mated ones"
+            f"{missing[0]} is among the probes but not in the gallery ({missing.size} such people in all); add a photo "
+            "of each to the gallery, or give these probes as non-mated"
         )
     if non_mated is None:
         if len(np.unique(probes.identities)) < 2:
             raise DataError(
-                f"all probes are of {probes.identities[0]}: an open set needs somebody else; give probes of two people "
-                "or more, or non-mated probes"
+                f"all probes are of {probes.identities[0]}, but an open set needs other people; give probes of two "
+                "people or more, or non-mated probes"
             )
         return
     if not len(non_mated.identities):
-        raise DataError("there are no non-mated probes; give a photo of somebody who is not in the gallery")
+        raise DataError("there are no non-mated probes; give photos of people who are not in the gallery")
     check_same_people(non_mated, gallery.faces)
     present = np.intersect1d(non_mated.identities, gallery.people)
     if present.size:
@@ -138,14 +139,14 @@ def _look_up(gallery: Gallery, mated: Faces, embeddings: NDArray[np.float32]) ->
     if alone.size:
         raise DataError(
             f"{mated.face_ids[alone[0]]} is the only photo of {mated.identities[alone[0]]} in the gallery, and is not "
-            f"compared with itself ({alone.size} such probes in all); give the gallery another photo of each, or "
+            f"compared with itself ({alone.size} such probes in all); add another photo of each to the gallery, or "
             "remove the probes"
         )
     return Probes(embeddings, mate, score)
 
 
 def _own_photos(gallery: Gallery, probes: Faces) -> Rows:
-    """The row of each probe's photo among the references, (S,); -1: it is not there."""
+    """Return the row of each probe's own photo among the references, (S,); -1 if it is not among them."""
     row = {name: k for k, name in enumerate(probes.face_ids.tolist())}
     own = np.full(len(row), -1)
     for k in np.flatnonzero(np.isin(gallery.faces.face_ids, probes.face_ids)).tolist():
@@ -154,7 +155,7 @@ def _own_photos(gallery: Gallery, probes: Faces) -> Rows:
 
 
 def _draw(people: tuple[str, ...], share: float, seed: int) -> list[str]:
-    """Who is left out of the gallery, sorted."""
+    """Draw the people to leave out of the gallery, sorted."""
     number = min(max(round(share * len(people)), 1), len(people) - 1)
     drawn = np.random.default_rng((seed, 1)).permutation(len(people))[:number]
     return [people[k] for k in sorted(drawn.tolist())]

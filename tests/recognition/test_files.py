@@ -228,7 +228,7 @@ def test_without_a_network_a_pack_says_what_to_download_and_where_to_put_it(
     file = save(mobilefacenet(), tmp_path / "here.onnx", file="insightface:buffalo_s")
     message = refusal(file, DataError)
     assert message.startswith(f"{storage.MODEL_ZOO_RELEASE_DOWNLOAD_URL}buffalo_s.zip: can't be downloaded ({reason})")
-    assert f"by hand into {home}/.insightface/models/buffalo_s, " in message
+    assert f"by hand into {home}/.insightface/models/buffalo_s (" in message
     assert file.sha256 in message
 
 

@@ -82,7 +82,7 @@ def hold_evaluation(server: Server, parent: Run, project: Project) -> None:
             assert len(server.client.get_metric_history(run.info.run_id, name)) == 1
 
     written = {path.name: path.read_bytes() for path in (project.root / "metrics").glob("*.*")}
-    for other in ("quality.json", "identification.csv", "identification.png", "cmc.csv", "fnir.csv"):
+    for other in ("quality.json", "pairs.csv", "identification.csv", "identification.png", "cmc.csv", "fnir.csv"):
         written.pop(other, None)  # which other stages log
     folder = Path(server.client.download_artifacts(child.info.run_id, ""))
     assert {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.name != "inputs.json"} == written

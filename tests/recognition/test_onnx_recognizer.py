@@ -144,7 +144,7 @@ def test_numbers_that_are_not_finite_are_refused_in_both_roles(tmp_path: Path) -
     model = tampered("mobilefacenet", lambda weights: np.full_like(weights, np.nan))
     file = save(model, tmp_path / "mine.onnx")
     for load in (recognizers.load, teacher.load):
-        with pytest.raises(WeightsError, match=r"mine\.onnx: gives numbers that are not finite; get the file anew"):
+        with pytest.raises(WeightsError, match=r"mine\.onnx: gives numbers that are not finite; get the file again"):
             load("mine", file)
 
 

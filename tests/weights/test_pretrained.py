@@ -80,7 +80,7 @@ def test_a_file_that_is_not_there_is_named_with_its_key_and_digest(save: Save) -
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (network(scale=2).state_dict(), "holds ESRGAN x2, but realesrgan needs ESRGAN x4"),
+        (network(scale=2).state_dict(), "has ESRGAN x2, but realesrgan needs ESRGAN x4"),
         (torch.nn.Linear(2, 2).state_dict(), "has no network that spandrel knows, but realesrgan needs ESRGAN"),
         ({}, "has no network that spandrel knows"),
         ([1, 2], "has no network that spandrel knows"),
@@ -101,5 +101,5 @@ def test_random_bytes_are_one_line(tmp_path: Path, content: bytes) -> None:
 
 def test_another_architecture_is_one_line(save: Save) -> None:
     weights = save(network().state_dict())
-    with pytest.raises(FtlganError, match="holds ESRGAN x4, but gfpgan needs GFPGAN x1"):
+    with pytest.raises(FtlganError, match="has ESRGAN x4, but gfpgan needs GFPGAN x1"):
         load_pretrained("gfpgan", weights, "GFPGAN", 1, "cpu")

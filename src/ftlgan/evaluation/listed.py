@@ -11,6 +11,7 @@ from typing import Any
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import CEILING, HR_HR, LR_HR, LR_LR, Embedded, Teachers, box, check_probes
 from ftlgan.faces import read_faces
+from ftlgan.params import NATIVE
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import score_histogram
 from ftlgan.verification.listed_scores import RATES, FoldRate, ScoredList, fold_rates, score_list
@@ -88,6 +89,8 @@ def verify(
     faces = references.faces
     asked = [("", CEILING, HR_HR, faces, faces)]
     for (condition, method), probe in probes.items():
+        if condition == NATIVE:  # its photos are others than those that the list names
+            continue
         asked += [(condition, method, LR_HR, probe.faces, faces), (condition, method, LR_LR, probe.faces, probe.faces)]
     found: list[ListResult] = []
     for condition, method, protocol, probe, reference in progress(asked, f"pairs by {judge}", unit="protocol"):

@@ -50,7 +50,7 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     tested, tested_photographs = open_listed(dataset, pairs)
     people, photographs, damaged = _open(dataset, seed, listed_people(pairs))
     unlabelled = _open_unlabelled(dataset)
-    if unlabelled and UNLABELLED in people:
+    if unlabelled and UNLABELLED in people | tested:
         raise DataError(
             f"dataset.path: the name {UNLABELLED} is reserved for photos of dataset.unlabelled; rename the folder"
         )

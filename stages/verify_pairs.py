@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors, writing
 from ftlgan.evaluation import judging, listed
+from ftlgan.evaluation.provenance import check_photos
 from ftlgan.evaluation.tables import DATA, METRICS, read_probes, remove_stale
 from ftlgan.params import Params, load_params
 
@@ -14,14 +15,15 @@ PAIRS, TABLE = DATA / "pairs.csv", METRICS / "pairs.csv"
 def verify_pairs(params: Params) -> list[listed.ListResult]:
     settings = params.evaluate
     listed.check_nobody_listed_is_trained_on(PAIRS, DATA / "aligned")
+    copies = check_photos(DATA / "aligned", DATA / "small").copies
     return [
         result
         for judge in params.recognition.judges
         for result in listed.verify(
             PAIRS,
             judge,
-            judging.read_embedded(DATA / "gallery" / judge),
-            read_probes(params, judge),
+            judging.read_embedded(DATA / "gallery" / judge, copies),
+            read_probes(params, judge, copies),
             settings.replicates,
             settings.confidence,
             params.seed,

@@ -19,6 +19,7 @@ def new_folder(folder: Path) -> Generator[Path, None, None]:
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise DataError(f"{folder}: already exists; remove it, or choose another folder")
+    folder = folder.absolute()  # `.` has no name
     aside = folder.with_name(f".{folder.name}.ftlgan-part")
     with writing(folder):
         shutil.rmtree(aside, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -112,6 +113,14 @@ def test_a_list_of_pairs_is_judged_as_the_command_does_and_its_people_do_not_tra
     assert float(row["auc"]) == pytest.approx(printed["metrics"]["auc"]["value"], abs=1e-6)
     (searched, *_) = rows(project, "identification.csv")
     assert (searched["enrolled"], searched["without_mate"]) == ("5", "1")
+
+    more = project.root.parent / "more"
+    more.mkdir()
+    shutil.copy(next((project.photos / people[0]).glob(f"*{numbers[0]}.*")), more / "copy.jpg")
+    project.set_params(dataset={"unlabelled": "../more"})
+    project.dvc("repro", "verify_pairs")
+    found = rows(project, "pairs.csv")
+    assert {(row["left_out"], row["genuine"]) for row in found} == {("3", "3")}, "a copy of it was trained on"
 
     (project.root.parent / "pairs.txt").write_text("nobody\n")
     assert "pairs.txt: " in project.dvc("repro", "fetch", check=False)

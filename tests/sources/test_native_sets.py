@@ -111,6 +111,17 @@ def test_survface_verification_has_pairs(tmp_path: Path) -> None:
     assert names == ["1/1_cam1_1", "1/1_cam2_1", "2/2_cam1_1", "2/2_cam1_2"], "those of the pairs"
     with (tmp_path / "out/pairs.csv").open(newline="") as file:
         assert next(csv.DictReader(file)) == {"probe": "1/1_cam1_1", "reference": "1/1_cam2_1", "genuine": "1"}
+    for wrong, said in (
+        (pairs(("1_cam1_1.jpg", "2_cam1_1.jpg")), "1_cam1_1.jpg and 2_cam1_1.jpg are not of one person by their names"),
+        (
+            np.array([["1_cam1_1.jpg"], ["1_cam2_1.jpg"], ["2_cam1_1.jpg"]], object),
+            "names 3 photos, which are not pairs",
+        ),
+    ):
+        savemat(place / "positive_pairs_names.mat", {"positive_pairs_names": wrong})
+        with pytest.raises(DataError, match=rf"positive_pairs_names.mat: {said}"):
+            open_native_set(tmp_path)
+    savemat(place / "positive_pairs_names.mat", {"positive_pairs_names": positive})
     (place / "verification_images/2_cam1_2.jpg").unlink()
     with pytest.raises(DataError, match=r"positive_pairs_names.mat: names '2_cam1_2.jpg', which is not in .*images"):
         open_native_set(tmp_path)

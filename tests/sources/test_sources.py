@@ -186,12 +186,44 @@ def test_a_list_leaves_people_to_the_caps_but_its_own(numbered_album: Path, tmp_
     assert Counter(splits.values()) == {"test": 5, "val": 2, "train": 8}
 
 
-def test_a_list_of_other_photos_is_one_line(numbered_album: Path, tmp_path: Path) -> None:
-    (tmp_path / "pairs.csv").write_text("probe,reference\nAnna/1,Anna/2\nAnna/1,Berta/1\n")
-    with pytest.raises(
-        DataError, match=r"pairs\.csv: .*numbered has none of the photos of its 2 pairs, such as Anna/1"
-    ):
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["Anna/1,Anna/2,", "Anna/1,Berta/1,"], "has no genuine and impostor pair whose photos are in .*numbered"),
+        (["person 1/0001.jpg,person 2/0001.jpg,"], "has no genuine pair whose photos are in .*numbered"),
+        (["person 1/0001,person 1/0002,"], "has no impostor pair whose photos are in .*numbered"),
+        (["person 1/0001.jpg,person 1/0001,"], "line 2: compares person 1/0001.jpg with itself; remove the line"),
+        (["person 1/0001,person 2/0001,1"], "line 2: calls 'person 1/0001' and 'person 2/0001' one person, and"),
+        (["person 1/0001,person 1/0002,0"], "line 2: calls 'person 1/0001' and 'person 1/0002' two people, and"),
+    ],
+)
+def test_a_list_that_will_not_do_is_refused_before_anything_is_trained(
+    numbered_album: Path, tmp_path: Path, lines: list[str], said: str
+) -> None:
+    labelled = not lines[0].endswith(",")
+    header = "probe,reference,genuine" if labelled else "probe,reference"
+    rows = lines if labelled else [line.removesuffix(",") for line in lines]
+    (tmp_path / "pairs.csv").write_text("\n".join([header, *rows]) + "\n")
+    with pytest.raises(DataError, match=rf"pairs\.csv: {said}"):
         fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.csv")), seed=0)
+
+
+def test_pairs_of_a_missing_photo_are_counted_and_the_first_is_named(
+    numbered_album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pairs.txt").write_text(PAIRS_TXT)
+    fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.txt")), seed=0)
+    assert "pairs.txt: 1 of 4 pairs are left out" in (said := capsys.readouterr().err)
+    assert "the first is line 5: 'stranger/0001'" in said
+
+
+def test_a_listed_person_is_not_called_as_photos_of_unknown_people_are(numbered_album: Path, tmp_path: Path) -> None:
+    (numbered_album / "person 3").rename(numbered_album / "unlabelled")
+    (tmp_path / "pairs.txt").write_text(PAIRS_TXT.replace("person 3", "unlabelled"))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/1.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match="the name unlabelled is reserved"):
+        fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.txt"), unlabelled=str(tmp_path / "more")), seed=0)
 
 
 def test_too_few_people_are_named(album: Path) -> None:

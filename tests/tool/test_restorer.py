@@ -110,7 +110,7 @@ def test_other_scales_are_refused(restorer: Restorer, scale: int) -> None:
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="'lwf': is neither lfw nor a file"):
+    with pytest.raises(WeightsError, match="'lwf': is neither a packaged set nor a file"):
         Restorer.load("lwf")
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"x" * 100)

@@ -8,7 +8,7 @@ from people import photos
 
 from ftlgan.errors import DataError
 from ftlgan.verification.listed_scores import fold_acceptance, fold_accuracy, score_list
-from ftlgan.verification.pair_list import listed_people, listed_photos, read_pairs, write_pairs
+from ftlgan.verification.pair_list import PhotoNames, listed_people, read_pairs, write_pairs
 from ftlgan.verification.pairs import Faces
 
 
@@ -151,13 +151,20 @@ def test_one_fold_or_folds_without_impostors_give_no_rate() -> None:
     assert fold_acceptance(scores, np.ones(4, np.bool_), np.array([0, 0, 1, 1]), 0.1) is None
 
 
+def test_where_the_other_folds_have_pairs_of_one_kind_no_threshold_is_chosen_on_them() -> None:
+    scores, genuine, folds = np.array([0.9, 0.1, 0.8]), np.array([True, False, True]), np.array([0, 1, 0])
+    assert fold_accuracy(scores, genuine, folds) is None
+
+
 def test_a_list_names_photos_and_people(tmp_path: Path) -> None:
     pairs = read_pairs(write(tmp_path / "pairs.txt", "1\nA\t1\t2\nA\t1\tB\t3\n"))
-    names = ["A/A_0001.jpg", "A/A_0003.jpg", "B/B_0003.jpg", "C/C_0001.jpg"]
-    assert listed_photos(pairs, names) == {"A/A_0001.jpg", "B/B_0003.jpg"}
+    names = ["A/A_0001.jpg", "A/A_0003.jpg", "B/B_0003.jpg", "C/A/A_0002.jpg"]
+    photos = PhotoNames(names)
+    assert [photos.row(tmp_path, 1, name) for name in ("A/0001", "B/0003", "C/A/A_0002.jpg")] == [0, 2, 3]
+    assert photos.row(tmp_path, 1, "A/0002") is None, "a folder of C that is called A is not A"
     assert listed_people(pairs) == {"A", "B"}
-    with pytest.raises(DataError, match=r"'B/0003' may be B/B_0003.jpg, B/B_0003.png; keep one"):
-        listed_photos(pairs, [*names, "B/B_0003.png"])
+    with pytest.raises(DataError, match=r"pairs.txt: line 3: 'B/0003' may be B/B_0003.jpg, B/B_0003.png; keep one"):
+        PhotoNames([*names, "B/B_0003.png"]).row(tmp_path / "pairs.txt", 3, "B/0003")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_small_face_comes_nearer_to_its_original_than_by_interpolation() -> No
 
 
 def test_another_name_or_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="'mine': is neither lfw nor a file"):
+    with pytest.raises(WeightsError, match="'mine': is neither a packaged set nor a file"):
         packaged_models("mine")
     with pytest.raises(WeightsError, match="there is no such file"):
         description_of(tmp_path / "gone")

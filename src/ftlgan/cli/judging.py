@@ -3,20 +3,12 @@
 import argparse
 from pathlib import Path
 
-from ftlgan.cli.options import add_draws, add_json, add_missing, add_split
+from ftlgan.cli.options import add_compared, add_draws, add_json, add_missing, add_split
 
 
 def add_verify_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `ftlgan.verification.command.verify`."""
-    command.add_argument(
-        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder, or .npy) or scores (.csv)"
-    )
-    command.add_argument(
-        "--references",
-        type=Path,
-        metavar="TABLE",
-        help="embeddings to compare TABLE with (default: compare TABLE with itself)",
-    )
+    add_compared(command)
     command.add_argument(
         "--names",
         type=Path,
@@ -99,15 +91,7 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
 
 def add_calibrate_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `ftlgan.verification.calibration.command.calibrate`."""
-    command.add_argument(
-        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder, or .npy) or scores (.csv)"
-    )
-    command.add_argument(
-        "--references",
-        type=Path,
-        metavar="TABLE",
-        help="embeddings to compare TABLE with (default: compare TABLE with itself)",
-    )
+    add_compared(command)
     command.add_argument(
         "--test",
         dest="tests",

@@ -1,6 +1,25 @@
 """Options that several commands share."""
 
 import argparse
+from pathlib import Path
+
+
+def add_compared(command: argparse.ArgumentParser) -> None:
+    """Add the table and the option `--references`."""
+    command.add_argument(
+        "table", type=Path, metavar="TABLE", help="embeddings (Parquet file or folder, or .npy) or scores (.csv)"
+    )
+    command.add_argument(
+        "--references",
+        type=Path,
+        metavar="TABLE",
+        help="embeddings to compare TABLE with (default: compare TABLE with itself)",
+    )
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    """Add the option `--device`."""
+    command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
 
 
 def add_split(command: argparse.ArgumentParser) -> None:

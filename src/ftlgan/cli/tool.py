@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ftlgan.cli.options import add_json
+from ftlgan.cli.options import add_device, add_json
 
 
 def add_restore_arguments(command: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def add_restore_arguments(command: argparse.ArgumentParser) -> None:
         help="lfw, trained on Labeled Faces in the Wild, for research; one or more generator.safetensors files, one "
         "for each resolution; or a kit that pack made (default: lfw)",
     )
-    command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
+    add_device(command)
     command.add_argument("--force", action="store_true", help="overwrite the outputs in FOLDER")
 
 
@@ -65,7 +65,7 @@ def add_match_arguments(command: argparse.ArgumentParser) -> None:
         metavar="NAME|FOLDER",
         help="lfw, as in restore, or the folder of a kit that pack made (default: %(default)s)",
     )
-    command.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="(default: %(default)s)")
+    add_device(command)
     add_json(command)
 
 

@@ -13,15 +13,20 @@ Known = Annotated[FiniteFloat | None, BeforeValidator(lambda value: None if valu
 """A number in a CSV; None for an empty cell."""
 
 
-class Verified(BaseModel):
-    """The metrics of a method by a judge and a protocol: a row of metrics/verification.csv."""
+class Judged(BaseModel):
+    """What a row is of: a method, judged by a judge under a condition and a protocol."""
 
-    res: int
     condition: str = ""
     """The condition; empty for the ceiling, and in runs of an earlier version, which had only one."""
     method: str
     judge: str
     protocol: str
+
+
+class Verified(Judged):
+    """The metrics of a method by a judge and a protocol: a row of metrics/verification.csv."""
+
+    res: int
     d_prime: FiniteFloat
     d_prime_lo: FiniteFloat
     d_prime_hi: FiniteFloat
@@ -37,48 +42,32 @@ class Verified(BaseModel):
     """FNMR at FMR 1e-2 and 1e-3, if there are enough impostor scores."""
 
 
-class Identified(BaseModel):
+class Identified(Judged):
     """The identification rates of a method by a judge: a row of metrics/identification.csv."""
 
-    condition: str = ""
-    method: str
-    judge: str
-    protocol: str
     rank_1: Known = None
     rank_1_lo: Known = None
     rank_1_hi: Known = None
 
 
-class Calibrated(BaseModel):
+class Calibrated(Judged):
     """The cost of the likelihood ratios of a method by a judge: a row of metrics/calibration/calibration.csv."""
 
-    condition: str = ""
-    method: str
-    judge: str
-    protocol: str
     cllr: Known = None
     cllr_lo: Known = None
     cllr_hi: Known = None
 
 
-class Listed(BaseModel):
+class Listed(Judged):
     """The accuracy of a method by a judge on a list of pairs: a row of metrics/pairs.csv."""
 
-    condition: str = ""
-    method: str
-    judge: str
-    protocol: str
     accuracy: Known = None
 
 
-class Difference(BaseModel):
+class Difference(Judged):
     """The paired interval of the d' of one method minus that of another: a row of metrics/differences.csv."""
 
-    condition: str = ""
-    method: str
     baseline: str
-    judge: str
-    protocol: str
     d_prime_lo: FiniteFloat
     d_prime_hi: FiniteFloat
 

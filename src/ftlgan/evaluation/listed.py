@@ -116,7 +116,7 @@ def list_table(found: Iterable[ListResult], res: int, teachers: Teachers) -> lis
     rows: list[dict[str, Any]] = []
     for f in found:
         left_out = f.listed.missing + f.listed.copies
-        folds = f.rates["accuracy"].folds if f.rates else None
+        folds = next((rate.folds for rate in f.rates.values()), None)
         who = (res, f.condition, f.method, f.judge, box(f.judge, [f.method], teachers), f.protocol, left_out)
         row: dict[str, Any] = dict(zip(COLUMNS, (*who, f.report.genuine, f.report.impostor, folds), strict=True))
         for name in RATES:
@@ -132,6 +132,6 @@ def list_scalars(found: Iterable[ListResult], condition: str) -> dict[str, float
     for f in found:
         name = f"{'' if f.condition in ('', condition) else f.condition + '/'}{f.judge}/{f.protocol}/{f.method}.pairs_"
         values[f"{name}auc"] = round(f.report.metrics["auc"].value, 6)
-        if f.rates:
-            values[f"{name}accuracy"] = round(f.rates["accuracy"].mean, 6)
+        if accuracy := f.rates.get("accuracy"):
+            values[f"{name}accuracy"] = round(accuracy.mean, 6)
     return values

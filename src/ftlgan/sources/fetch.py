@@ -55,7 +55,7 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
             f"dataset.path: the name {UNLABELLED} is reserved for photos of dataset.unlabelled; rename the folder"
         )
     synthetic_people, synthetic_photographs = _draw(dataset.synthetic_people, dataset.photos, seed)
-    if both := (people | tested).keys() & synthetic_people.keys():
+    if both := (people.keys() | tested.keys() | listed_people(pairs)) & synthetic_people.keys():
         raise DataError(
             f"dataset.path: {min(both)} is also the name of one of dataset.synthetic_people; rename the folder"
         )

@@ -144,7 +144,7 @@ def names(path: str) -> list[str]:
         DataError: if it can't be read, is not UTF-8, or has no names.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").removeprefix("\ufeff").splitlines()
     except OSError as error:
         raise DataError(f"dataset.only: {path}: can't be read ({error.strerror}); fix its permissions") from None
     except UnicodeDecodeError:

@@ -113,10 +113,15 @@ def _survface_pairs(place: Path) -> tuple[Found, None, list[tuple[str, str, bool
     for kind, genuine in (("positive", True), ("negative", False)):
         path = place / f"{kind}_pairs_names.mat"
         names = _mat(path, f"{kind}_pairs_names")
-        half = len(names) // 2
+        half, rest = divmod(len(names), 2)
+        if rest:
+            raise DataError(f"{path}: names {len(names)} photos, which are not pairs; get the set again")
         for one, other in zip(names[:half], names[half:], strict=True):  # column by column
             photos = [_listed(path, images, name) for name in (one, other)]
             listed |= dict.fromkeys(photos)
+            if (_first(photos[0]) == _first(photos[1])) != genuine:
+                kinds = "one person" if genuine else "two people"
+                raise DataError(f"{path}: {one} and {other} are not of {kinds} by their names; get the set again")
             pairs.append((photos[0].stem, photos[1].stem, genuine))
     return {FACES: [(_first(path), path) for path in sorted(listed)]}, None, pairs
 

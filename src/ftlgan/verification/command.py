@@ -192,8 +192,10 @@ def _compare_listed_pairs(
     }
     if listed.folds is not None:
         rates = {name: asdict(rate) for name, rate in fold_rates(listed).items()}
-        one_fold = {"folds": 1, "absent": "the threshold is chosen on other folds; give 2 folds or more"}
-        facts.update(rates or {"accuracy": one_fold})
+        if "accuracy" not in rates:
+            absent = "the threshold is chosen on other folds; give 2 folds or more, each with pairs of both kinds"
+            rates["accuracy"] = {"folds": len(np.unique(listed.folds)), "absent": absent}
+        facts.update(rates)
     return score_histogram(listed.comparison), facts
 
 

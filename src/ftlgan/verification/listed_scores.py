@@ -112,7 +112,7 @@ def _check_labels(path: Path, listed: Sequence[Listed], probes: Faces, reference
 
 
 def fold_rates(listed: ScoredList) -> dict[str, FoldRate]:
-    """Return the rates of `RATES` that the list has: none if it has fewer than two folds.
+    """Return the rates of `RATES` that the list has: none if no threshold can be chosen on other folds.
 
     Args:
         listed: the scored list.
@@ -124,7 +124,7 @@ def fold_rates(listed: ScoredList) -> dict[str, FoldRate]:
     return {name: rate for name, rate in rates.items() if rate}
 
 
-def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldRate:
+def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> FoldRate | None:
     """Judge each fold at the threshold with the best accuracy on all others, as the protocol of LFW does.
 
     The threshold lies halfway between two neighboring scores. If several are equally good, the lowest is used.
@@ -133,7 +133,12 @@ def fold_accuracy(scores: Floats, genuine: NDArray[np.bool_], folds: Ints) -> Fo
         scores: the similarity of each pair, (N,).
         genuine: whether each pair is genuine, (N,).
         folds: the number of each pair's fold, (N,), with at least two different ones.
+
+    Returns:
+        None if the others of a fold have no genuine or no impostor pair, so that no threshold can be chosen on them.
     """
+    if any(len(np.unique(genuine[folds != fold])) < 2 for fold in np.unique(folds)):
+        return None
     accuracies = [
         np.mean((scores[held] >= _best_threshold(scores[~held], genuine[~held])) == genuine[held])
         for held in (folds == fold for fold in np.unique(folds))

@@ -33,23 +33,6 @@ class Listed(NamedTuple):
     """Whether the list calls the pair genuine; None if it does not tell."""
 
 
-def listed_photos(pairs: Sequence[Listed], names: Sequence[str]) -> set[str]:
-    """Return the photos that a list mentions, under any of the names that a list may use (`PhotoNames`).
-
-    Args:
-        pairs: the pairs of the list.
-        names: the names of all photos, each PERSON/PHOTO.
-
-    Raises:
-        DataError: if a name of the list fits several photos.
-    """
-    photos = PhotoNames(names)
-    rows = {
-        photos.row(Path("dataset.pairs"), pair.line, name) for pair in pairs for name in (pair.probe, pair.reference)
-    }
-    return {names[row] for row in rows if row is not None}
-
-
 def listed_people(pairs: Sequence[Listed]) -> set[str]:
     """Return the people of a list whose photos are named PERSON/PHOTO."""
     return {name.split("/")[0] for pair in pairs for name in (pair.probe, pair.reference)}
@@ -148,7 +131,9 @@ class PhotoNames:
         self._by_number: dict[str, list[int]] = {}
         for row, name in enumerate(self._names):
             photo = PurePosixPath(name)
-            person = photo.parent.name
+            if len(photo.parts) != 2:  # PERSON/2020/1.jpg is not person 2020
+                continue
+            person = photo.parts[0]
             number = photo.stem.removeprefix(f"{person}_")
             if _is_number(number):
                 self._by_number.setdefault(f"{person}/{int(number):04}", []).append(row)

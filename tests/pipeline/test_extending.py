@@ -85,7 +85,7 @@ def test_a_term_of_the_loss_is_trained_and_logged(project: Project, monkeypatch:
 
 def test_a_metric_has_its_interval_in_the_table(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = extended(project, "metric", monkeypatch)
-    assert executed(printed) == {"evaluate", "identify", "calibrate"}, "the stages that resample people"
+    assert executed(printed) == {"evaluate", "identify", "verify_pairs", "calibrate"}, "the stages that resample people"
     with (project.root / "metrics/verification.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:

@@ -401,7 +401,7 @@ def test_photos_of_nobody_known_are_taken_one_by_one_and_are_no_people(
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_split_with_too_few_people_left_is_one_line(people: list[dict[str, Any]], split: str) -> None:
     spoilt = [{**r, "image": b""} if r["identity"] == f"{split} 1" else r for r in people]
-    said = rf"1 {split} people are left after 2 rejects \(the first: {split} 1/0, unreadable: not an image\) and 2 are"
+    said = rf"1 {split} people are left after 2 rejects \(the first: {split} 1/0, unreadable: not an image\); 2 are"
     with pytest.raises(DataError, match=said):
         list(aligned_rows(spoilt, CONFIG, []))
 
@@ -443,5 +443,5 @@ def test_small_faces_that_are_aligned_already_are_taken_as_they_are(photo: bytes
     (aligned,) = small_rows([row, {**row, "image": encode(face[:9])}], config, rejects)
     assert np.array_equal(decode_face(aligned["image"]), face)
     assert [reject["reason"] for reject in rejects] == [
-        "not square: 14x9 px, which no aligned face is (align.small_aligned is true)"
+        "not square: 14x9 px, but aligned faces are square (align.small_aligned is true)"
     ]

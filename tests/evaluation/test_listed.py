@@ -75,7 +75,8 @@ def test_scores_are_of_the_restored_first_photo_and_the_second_one_or_both_resto
         genuine = np.array([pair.genuine for pair in pairs])
         folds = np.array([int(pair.fold) for pair in pairs])
         assert result.listed.scores == pytest.approx(scores, abs=1e-6)
-        assert result.rates["accuracy"].mean == pytest.approx(fold_accuracy(scores, genuine, folds).mean)
+        assert (expected := fold_accuracy(scores, genuine, folds))
+        assert result.rates["accuracy"].mean == pytest.approx(expected.mean)
         assert result.report.metrics["auc"].value == pytest.approx(auc(scores[genuine], scores[~genuine]))
 
 

@@ -123,6 +123,7 @@ def test_a_fold_is_judged_by_the_threshold_of_the_others() -> None:
         best = max(thresholds, key=lambda t: np.mean((scores[other] >= t) == genuine[other]))
         accuracies.append(np.mean((scores[~other] >= best) == genuine[~other]))
     found = fold_accuracy(scores, genuine, folds)
+    assert found
     assert found.folds == 5
     assert found.mean == pytest.approx(np.mean(accuracies))
     assert found.standard_error == pytest.approx(np.std(accuracies, ddof=1) / np.sqrt(5))

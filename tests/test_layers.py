@@ -8,7 +8,7 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src/ftlgan"
 LAYERS = [
-    *("cli", "tool", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
+    *("cli", "app", "tool", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
     *("conditions", "unpack", "alignment", "detection", "degradation", "triplets", "sources", "verification"),
     *("networks", "weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking"),
     *("new_folder", "look", "errors", "progress", "processes"),

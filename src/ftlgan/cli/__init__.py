@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ftlgan.cli.judging import add_calibrate_arguments, add_identify_arguments, add_verify_arguments
-from ftlgan.cli.tool import add_match_arguments, add_pack_arguments, add_restore_arguments
+from ftlgan.cli.tool import add_app_arguments, add_match_arguments, add_pack_arguments, add_restore_arguments
 from ftlgan.errors import one_line_errors
 
 
@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
             "ftlgan.tool.match_command:match",
             "compare small faces with photos of people: similarity, false match rate and likelihood ratio",
         )
+    )
+    add_app_arguments(
+        add("app", "ftlgan.app.command:app", "restore and compare faces on a page in your browser, served from this machine only")
     )
     add_pack_arguments(
         add(

@@ -94,3 +94,18 @@ def add_pack_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--photos", type=int, default=4, metavar="N", help="photos per person (default: %(default)s)")
     command.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap draws (default: 1000)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of degradation and draws (default: 0)")
+
+
+def add_app_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `ftlgan.app.command.app`."""
+    command.add_argument(
+        "--port", type=int, default=7860, metavar="N", help="port on 127.0.0.1; 0: any free one (default: %(default)s)"
+    )
+    command.add_argument(
+        "--weights",
+        default="lfw",
+        metavar="NAME|FOLDER",
+        help="lfw, as in restore, or the folder of a kit that pack made (default: %(default)s)",
+    )
+    add_device(command)
+    command.add_argument("--browser", action="store_true", help="open the page in your browser")

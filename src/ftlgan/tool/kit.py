@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from ftlgan.errors import DataError, writing
 from ftlgan.verification.calibration.model import Calibration
@@ -25,6 +25,25 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Curves(_Section):
+    """The distributions of genuine and impostor scores, for a plot."""
+
+    edges: tuple[FiniteFloat, ...]
+    """The edges of the bins, rising, (B + 1,)."""
+    genuine: tuple[FiniteFloat, ...]
+    """The share of the genuine scores in each bin, (B,)."""
+    impostor: tuple[FiniteFloat, ...]
+    """The share of the impostor scores in each bin, (B,)."""
+
+    @model_validator(mode="after")
+    def _has_bins(self) -> "Curves":
+        if not len(self.edges) - 1 == len(self.genuine) == len(self.impostor) >= 1:
+            raise ValueError(
+                f"has {len(self.edges)} edges, {len(self.genuine)} genuine and {len(self.impostor)} impostor shares"
+            )
+        return self
+
+
 class Comparisons(_Section):
     """The statistics of comparisons of faces of one size."""
 
@@ -36,6 +55,7 @@ class Comparisons(_Section):
     """Some scores, rising."""
     false_match_rates: tuple[FiniteFloat, ...]
     """The share of impostor scores at or above each of these scores, falling, above 0."""
+    curves: Curves
 
     def false_match_rate(self, score: float) -> float:
         """Return the share of impostor comparisons that are at least as similar, interpolated logarithmically.
@@ -48,7 +68,7 @@ class Comparisons(_Section):
 class MatchFile(_Section):
     """The content of `match.json`."""
 
-    format: Literal[1]
+    format: Literal[2]
     judge: str
     """The recognizer whose embeddings are compared."""
     sha256: str
@@ -93,6 +113,23 @@ class MatchFile(_Section):
             field = ".".join(str(part) for part in problem["loc"])
             message = problem["msg"][0].lower() + problem["msg"][1:]
             raise DataError(f"{path}: {field}: {message}; make it again with ftlgan pack") from None
+
+
+def curves_of(scores: np.ndarray, genuine: np.ndarray, impostor: np.ndarray, bins: int = 40) -> Curves:
+    """Count scores in bins of equal width.
+
+    Args:
+        scores: the distinct scores, rising, (N,).
+        genuine: the share of the genuine scores at each of these scores, (N,).
+        impostor: the share of the impostor scores at each of these scores, (N,).
+        bins: the number of bins.
+    """
+    seen = (genuine > 0) | (impostor > 0)
+    edges = np.linspace(scores[seen][0], scores[seen][-1], bins + 1)
+    shares = (np.histogram(scores, edges, weights=weights)[0].round(6).tolist() for weights in (genuine, impostor))
+    return Curves(
+        edges=tuple(edges.round(6).tolist()), **dict(zip(("genuine", "impostor"), map(tuple, shares), strict=True))
+    )
 
 
 def kit_files(folder: Path) -> list[Path]:

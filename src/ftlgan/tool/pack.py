@@ -13,7 +13,7 @@ from ftlgan.new_folder import new_folder
 from ftlgan.params import BUILT_IN
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.embedding import embed_images
-from ftlgan.tool.kit import MATCH, Comparisons, MatchFile, Protocol, false_matches
+from ftlgan.tool.kit import MATCH, Comparisons, MatchFile, Protocol, curves_of, false_matches
 from ftlgan.tool.probes import Person, photos_of_test_people, small_faces
 from ftlgan.tool.restorer import Restorer
 from ftlgan.verification.calibration.counts import CountedScores, count_pairs
@@ -61,7 +61,7 @@ def pack(
         found = _comparisons(people, Restorer.load(files), judge, replicates, seed)
         digests = sorted(sha256_of(file) for file in files)
         MatchFile(
-            format=1,
+            format=2,
             judge=JUDGE,
             sha256=BUILT_IN[JUDGE],
             generators=tuple(digests),
@@ -119,7 +119,7 @@ def _compared(
     calibration = fit(
         counted, recognizer, "cosine", f"{size} px", "realistic, found", protocol, replicates=replicates, seed=seed
     )
-    impostor = counted.whole.shares[1][0]
+    genuine, impostor = (shares[0] for shares in counted.whole.shares)
     scores, rates = false_matches(counted.whole.scores, impostor)
     return Comparisons(
         size=size,
@@ -127,4 +127,5 @@ def _compared(
         calibration=calibration,
         false_match_scores=tuple(scores),
         false_match_rates=tuple(rates),
+        curves=curves_of(counted.whole.scores, genuine, impostor),
     )

@@ -1,0 +1,11 @@
+"""`ftlgan app`: a page in the browser that restores the faces of a photo, and compares one with photos of people.
+
+    session.py  the uploads of a visitor, and the faces found in them, without a page
+    html.py     the HTML of faces and matches
+    curves.py   the plot of a similarity between genuine and impostor scores
+    page.py     the page, in Gradio
+    command.py  the server
+
+Photos stay in memory. The server deletes an upload as soon as it has read it. Pictures are part of the page and have no
+address of their own. The server forgets a session an hour after its page was closed.
+"""

@@ -15,8 +15,12 @@ from ftlgan.params import BUILT_IN
 from ftlgan.recognition import recognizers
 from ftlgan.tool import pack
 from ftlgan.tool.kit import MATCH, MatchFile, false_matches
+from ftlgan.tool.pack import hold_out
 from ftlgan.tool.probes import photos_of_test_people, small_faces
 from ftlgan.tool.restorer import Restorer, weight_files
+from ftlgan.verification.calibration.counts import count_pairs
+from ftlgan.verification.calibration.fit import fit
+from ftlgan.verification.pairs import AllPairs, Faces
 
 
 def test_a_kit_holds_the_generators_in_half_precision(kit: Path) -> None:
@@ -48,6 +52,27 @@ def test_what_is_known_is_what_a_naive_count_gives(kit: Path, tables: Path) -> N
     for score in np.quantile(impostor, [0.1, 0.5, 0.9, 0.99]):
         rate = np.mean(np.array(impostor) >= score)
         assert known.false_match_rate(float(score)) == pytest.approx(rate, rel=0.1)
+
+
+def test_likelihood_ratios_are_calibrated_on_people_who_were_not_in_the_fit() -> None:
+    """Simulated people whose photos lie around a point on the sphere, as those of a good recognizer do."""
+    rng = np.random.default_rng(5)
+    centres = np.repeat(rng.normal(size=(200, 64)), 3, axis=0)
+    embeddings = centres + 1.8 * rng.normal(size=centres.shape)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    names = np.array([f"{person}/{photo}" for person in range(200) for photo in range(3)])
+    faces = Faces(names, np.repeat(np.arange(200).astype(str), 3), embeddings.astype(np.float32))
+    held_out = hold_out(faces, None, seed=0)
+    within = fit(count_pairs(AllPairs(faces, None)), {}, replicates=1).metrics
+    print(f"Cllr {held_out.cllr:.4f}, Cllr_min {held_out.cllr_min:.4f}; in the fit {within.cllr.value:.4f}")
+    assert 0.4 < held_out.cllr_min < held_out.cllr < held_out.cllr_min + 0.04
+    assert held_out.cllr == pytest.approx(within.cllr.value, abs=0.02)
+
+
+def test_the_halves_of_the_people_share_nobody(kit: Path) -> None:
+    known = MatchFile.load(kit / MATCH).comparisons[0]
+    assert known.held_out.cllr > known.held_out.cllr_min
+    assert known.held_out.cllr > known.calibration.metrics.cllr.value, "people of the fit look better"
 
 
 def test_larger_faces_tell_more(kit: Path) -> None:

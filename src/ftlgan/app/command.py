@@ -54,6 +54,7 @@ def app(port: int, weights: str, device: str, browser: bool) -> None:
             import gradio as gr
             import uvicorn
             from fastapi import FastAPI, Request
+            from gradio.themes import Default
         except ImportError as error:
             raise ParamsError(f"{error.name} is missing; install it: pip install 'ftlgan[app]'") from None
         from ftlgan.app import html
@@ -78,7 +79,7 @@ def app(port: int, weights: str, device: str, browser: bool) -> None:
             max_file_size=LARGEST_UPLOAD,
             ssr_mode=False,
             enable_monitoring=False,
-            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            theme=Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
             css=html.CSS,
         )
         address = f"http://{HOST}:{listening.getsockname()[1]}"

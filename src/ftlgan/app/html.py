@@ -120,7 +120,7 @@ def _match(probe: str, compared: Compared, knowledge: MatchFile) -> str:
         "log10 likelihood ratio": f"{found.log10_lr:.2f} [{lo:.2f}, {hi:.2f}]"
         + (", as far as the data reach" if found.bounded else ""),
         "known from": f"{calibration.people} people at {found.size} px, {found.protocol}, "
-        f"Cllr {calibration.metrics.cllr.value:.2f}",
+        f"Cllr {found.known.held_out.cllr:.2f}",
     }
     table = "".join(f"<tr><td>{key}</td><td>{value}</td></tr>" for key, value in rows.items())
     return (

@@ -47,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     add_app_arguments(
-        add("app", "ftlgan.app.command:app", "restore and compare faces on a page in your browser, served from this machine only")
+        add(
+            "app",
+            "ftlgan.app.command:app",
+            "restore and compare faces on a page in your browser, served on this machine",
+        )
     )
     add_pack_arguments(
         add(

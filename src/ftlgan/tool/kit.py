@@ -44,6 +44,15 @@ class Curves(_Section):
         return self
 
 
+class HeldOut(_Section):
+    """How good the likelihood ratios are for people who were not in the fit."""
+
+    cllr: FiniteFloat
+    """What they cost, in bits: 0 is perfect, 1 is no better than LR = 1."""
+    cllr_min: FiniteFloat
+    """What the best calibration of the same scores would cost."""
+
+
 class Comparisons(_Section):
     """The statistics of comparisons of faces of one size."""
 
@@ -51,6 +60,8 @@ class Comparisons(_Section):
     """The size of the smaller face: the side of its aligned crop in the photo, pixels."""
     protocol: Protocol
     calibration: Calibration
+    held_out: HeldOut
+    """Of calibrations that were fitted on one half of the people and tested on the other."""
     false_match_scores: tuple[FiniteFloat, ...]
     """Some scores, rising."""
     false_match_rates: tuple[FiniteFloat, ...]

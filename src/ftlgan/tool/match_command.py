@@ -102,7 +102,7 @@ def _text(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
             f"  false match rate        {result.false_match_rate:.2g} of {known.impostor:,} pairs of different people",
             f"  log10 likelihood ratio  {result.log10_lr:.2f} [{lo:.2f}, {hi:.2f}]{bound}",
             f"  known from              {known.people} people at {result.size} px, {result.protocol}, Cllr "
-            f"{known.metrics.cllr.value:.2f}",
+            f"{result.known.held_out.cllr:.2f}",
             "",
         ]
     return "\n".join([*lines, MEANING.format(photos=knowledge.photos)])
@@ -137,8 +137,8 @@ def _json(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
                     "size": result.size,
                     "protocol": result.protocol,
                     "people": result.known.calibration.people,
-                    "cllr": result.known.calibration.metrics.cllr.value,
-                    "cllr_min": result.known.calibration.metrics.cllr_min.value,
+                    "cllr": result.known.held_out.cllr,
+                    "cllr_min": result.known.held_out.cllr_min,
                 },
             }
             for probe, reference, result in found

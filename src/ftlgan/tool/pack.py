@@ -13,11 +13,12 @@ from ftlgan.new_folder import new_folder
 from ftlgan.params import BUILT_IN
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.embedding import embed_images
-from ftlgan.tool.kit import MATCH, Comparisons, MatchFile, Protocol, curves_of, false_matches
+from ftlgan.tool.kit import MATCH, Comparisons, HeldOut, MatchFile, Protocol, curves_of, false_matches
 from ftlgan.tool.probes import Person, photos_of_test_people, small_faces
 from ftlgan.tool.restorer import Restorer
 from ftlgan.verification.calibration.counts import CountedScores, count_pairs
 from ftlgan.verification.calibration.fit import fit
+from ftlgan.verification.calibration.report import report
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.weights.models import description_of
 from ftlgan.weights.packaged import sha256_of
@@ -26,6 +27,8 @@ SIZES = (10, 14, 20, 28, 40, 56, 80)
 """The face sizes for which a kit has statistics, pixels. A face of another size counts as the next smaller one."""
 JUDGE = "dlib"
 """The recognizer that embeds the faces; it must be in no loss of a generator."""
+FEWEST_DRAWS = 1
+"""The number of bootstrap draws where no interval is used."""
 
 
 def pack(
@@ -104,8 +107,37 @@ def _comparisons(
         sides: tuple[tuple[Protocol, Faces | None], ...] = (("lr-hr", references), ("lr-lr", None))
         for protocol, others in sides:
             counted = count_pairs(AllPairs(probes, others))
-            found.append(_compared(counted, size, protocol, judge, replicates, seed))
+            held_out = hold_out(probes, others, seed)
+            found.append(_compared(counted, held_out, size, protocol, judge, replicates, seed))
     return found
+
+
+def hold_out(probes: Faces, references: Faces | None, seed: int) -> HeldOut:
+    """Split the people into two halves at random, fit a calibration on each, and test it on the other.
+
+    Args:
+        probes: the small faces, restored.
+        references: the other side of the comparisons; None to compare the probes with each other.
+        seed: the seed of the split.
+
+    Returns:
+        The mean of the two tests.
+
+    Raises:
+        DataError: if a half has too few people with two photos.
+    """
+    people = np.random.default_rng(seed).permutation(np.unique(probes.identities))
+    halves: list[CountedScores] = []
+    for half in np.array_split(people, 2):
+        others = references and references.take(np.isin(references.identities, half))
+        halves.append(count_pairs(AllPairs(probes.take(np.isin(probes.identities, half)), others)))
+    tests: list[tuple[float, float]] = []
+    for fitted, others in (halves, halves[::-1]):
+        line = fit(fitted, {}, replicates=FEWEST_DRAWS).line
+        metrics = report(line, others, FEWEST_DRAWS).metrics
+        tests.append((metrics["cllr"].value, metrics["cllr_min"].value))
+    cllr, cllr_min = np.mean(tests, axis=0).tolist()
+    return HeldOut(cllr=cllr, cllr_min=cllr_min)
 
 
 def _faces(face_ids: Sequence[str], identities: dict[str, str], embeddings: np.ndarray) -> Faces:
@@ -113,7 +145,13 @@ def _faces(face_ids: Sequence[str], identities: dict[str, str], embeddings: np.n
 
 
 def _compared(
-    counted: CountedScores, size: int, protocol: Protocol, judge: Recognizer, replicates: int, seed: int
+    counted: CountedScores,
+    held_out: HeldOut,
+    size: int,
+    protocol: Protocol,
+    judge: Recognizer,
+    replicates: int,
+    seed: int,
 ) -> Comparisons:
     recognizer = {"recognizer": judge.name, "sha256": judge.sha256}
     calibration = fit(
@@ -125,6 +163,7 @@ def _compared(
         size=size,
         protocol=protocol,
         calibration=calibration,
+        held_out=held_out,
         false_match_scores=tuple(scores),
         false_match_rates=tuple(rates),
         curves=curves_of(counted.whole.scores, genuine, impostor),

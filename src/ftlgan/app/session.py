@@ -76,9 +76,7 @@ class Service:
         try:
             reference = self.matcher.face(read_photo(upload.content))
         except NoFaceError as reason:
-            return Compared(
-                upload.name, None, None, str(reason).replace(", or take the most central one by --main", "")
-            )
+            return Compared(upload.name, None, None, str(reason))
         try:
             return Compared(upload.name, reference, self.matcher.compare(probe, reference))
         except DataError as error:

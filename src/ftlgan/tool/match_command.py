@@ -13,7 +13,7 @@ from ftlgan.errors import DataError, writing
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.progress import progress
 from ftlgan.tool.kit import MatchFile
-from ftlgan.tool.matching import Match, Matcher
+from ftlgan.tool.matching import Match, Matcher, SeveralFacesError
 from ftlgan.tool.restorer import RestoredFace
 from ftlgan.weights.models import SETS
 
@@ -78,6 +78,8 @@ def match(
 def _read(matcher: Matcher, path: Path, main: bool) -> _Side:
     try:
         face = matcher.face(read_photo(path.read_bytes()), main)
+    except SeveralFacesError as reason:
+        raise DataError(f"{path}: {reason}, or use the most central one with --main") from None
     except NoFaceError as reason:
         raise DataError(f"{path}: {reason}") from None
     return _Side(path, face, matcher.embed([face])[0])

@@ -49,6 +49,10 @@ class Match:
         return f"{strength} support for {side}"
 
 
+class SeveralFacesError(NoFaceError):
+    """A photo that should show one person shows several."""
+
+
 class Matcher:
     """Restores faces with the generators of one kit, and compares them."""
 
@@ -105,11 +109,12 @@ class Matcher:
             main: whether to use the most central face if there are several.
 
         Raises:
-            NoFaceError: if there is no face, or there are several.
+            NoFaceError: if there is no face.
+            SeveralFacesError: if there are several.
         """
         found = [self._finder.main_face(image)] if main else self._finder.all_faces(image)
         if len(found) > 1:
-            raise NoFaceError(f"shows {len(found)} faces; cut out one, or use the most central one with --main")
+            raise SeveralFacesError(f"shows {len(found)} faces; cut out one")
         return self.restorer.restore_found(image, found)[0]
 
     def embed(self, faces: Sequence[RestoredFace]) -> np.ndarray:

@@ -118,7 +118,7 @@ def _match(probe: str, compared: Compared, knowledge: MatchFile) -> str:
         "similarity": f"{found.similarity:.3f}, by {escape(knowledge.judge)}",
         "false match rate": f"{found.false_match_rate:.2g} of {calibration.impostor:,} pairs of different people",
         "log10 likelihood ratio": f"{found.log10_lr:.2f} [{lo:.2f}, {hi:.2f}]"
-        + (", as far as the data reach" if found.bounded else ""),
+        + (", the limit of the data" if found.bounded else ""),
         "known from": f"{calibration.people} people at {found.size} px, {found.protocol}, "
         f"Cllr {found.known.held_out.cllr:.2f}",
     }

@@ -90,7 +90,7 @@ def test_a_photo_goes_in_and_the_restored_face_and_a_match_come_out(server: Serv
     page.set_input_files("#references input[type=file]", photos / "reference.jpg")
     page.wait_for_selector("#listed >> text=reference.jpg")
     page.click("#compare")
-    page.wait_for_selector("#matches svg")
+    page.wait_for_selector("#matches .match svg")
     assert "support for the same person" in page.inner_text("#matches")
 
     page.set_input_files("#photo input[type=file]", photos / "notes.txt")

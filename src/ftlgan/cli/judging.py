@@ -38,13 +38,18 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "gallery", type=Path, metavar="GALLERY", help="embeddings of enrolled people (Parquet file or folder, or .npy)"
     )
-    command.add_argument("probes", type=Path, metavar="PROBES", help="embeddings of photos of these people")
+    command.add_argument(
+        "probes",
+        type=Path,
+        metavar="PROBES",
+        help="embeddings of photos of these people; each is a mated search",
+    )
     command.add_argument(
         "--non-mated",
         type=Path,
         metavar="TABLE",
-        help="embeddings of photos of other people, for the open set (default: leave some of the probes' people out of "
-        "the gallery)",
+        help="embeddings of photos of people who are not enrolled, by the protocol: the non-mated searches of the open "
+        "set (default: leave some of the probes' people out of the gallery)",
     )
     command.add_argument(
         "--left-out",
@@ -66,7 +71,10 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gallery-names", type=Path, metavar="FILE", help="as --names, for a .npy GALLERY")
     command.add_argument("--non-mated-names", type=Path, metavar="FILE", help="as --names, for a .npy in --non-mated")
     add_split(command)
-    add_missing(command, "photos without an embedding")
+    add_missing(
+        command,
+        "photos without an embedding, and PROBES of people without a photo in GALLERY, who don't become non-mated",
+    )
     command.add_argument(
         "--ranks",
         type=int,

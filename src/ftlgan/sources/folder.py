@@ -125,7 +125,9 @@ def link_into_copy(key: str, path: str, project: Path) -> None:
         while not copy.is_relative_to(link.parent):
             link, target = link.parent, target.parent
         if not link.is_relative_to(project.absolute() / ".dvc" / "tmp"):
-            raise DataError(f"{key}: {path} goes too far up for a run in a copy of the project; give {original} instead")
+            raise DataError(
+                f"{key}: {path} goes too far up for a run in a copy of the project; give {original} instead"
+            )
         if link.exists() and not link.is_symlink():
             raise DataError(
                 f"{key}: in a run in a copy of the project, {path} is hidden by {link}; give {original} instead"

@@ -40,12 +40,12 @@ def unpack(source: Path, folder: Path, aligned: bool, detection_score: float) ->
     """
     if not source.exists():
         raise DataError(
-            f"{source}: there is no such file or folder; give a file such as lfw.bin, or the folder of a set of small "
-            "faces"
+            f"{source}: there is no such file or folder; give a verification set such as lfw.bin, or the folder of a "
+            "set of small faces"
         )
     if not source.is_dir():
         if aligned:
-            raise ParamsError(f"--aligned: is only for folders of photos; {source} always holds aligned faces; omit it")
+            raise ParamsError(f"--aligned: is only for folders of photos, but {source} is a file; omit it")
         bin_set.unpack(source, folder)
         return
     if not 0 <= detection_score <= 1:

@@ -211,7 +211,7 @@ def listed(place: Path, kind: str, names: list[str], people: object) -> None:
 
 def test_a_number_is_one_person_whether_matlab_wrote_it_as_a_float_or_not(tinyface: Path) -> None:
     probes = ["11_3.jpg", "12_3.jpg", "12_4.jpg", "13_3.jpg"]
-    for people in (np.array([1.0, 2.0, 2.0, 3.0]), np.float32([1, 2, 2, 3]), cells("1", " 2", "2 ", "3")):
+    for people in (np.array([1.0, 2.0, 2.0, 3.0]), np.array([1, 2, 2, 3], np.float32), cells("1", " 2", "2 ", "3")):
         listed(tinyface, "probe", probes, people)
         assert [who for who, _ in open_native_set(tinyface).tables["probes"]] == ["1", "2", "2", "3"]
 

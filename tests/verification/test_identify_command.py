@@ -227,7 +227,7 @@ def test_a_probe_that_is_the_only_photo_in_the_gallery_is_left_out_too(
     run(gallery, tables[1], "--missing", "skip", "--json", "-", *FEW)
     assert json.loads(capfd.readouterr().out)["closed_set"]["searches"] == PEOPLE * (EACH - 1)
     said = refusal(gallery, gallery, "--missing", "skip")
-    assert "one.parquet: has no photo to compare any probe of" in said and "give the gallery of these people" in said
+    assert f"one.parquet: has photos of only 0 people of {gallery} to compare with, but 2 are needed (30 pr" in said
 
 
 def test_a_person_whose_only_photo_in_the_gallery_is_a_copy_is_told_so(

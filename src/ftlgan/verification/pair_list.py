@@ -70,7 +70,7 @@ def read_pairs(path: Path) -> list[Listed]:
     Raises:
         DataError: if there is no such file, or it is not a list of pairs.
     """
-    if not path.is_file():
+    if path.is_dir() or not path.exists():
         problem = "is a folder" if path.is_dir() else "there is no such file"
         raise DataError(f"{path}: {problem}; give a list of pairs: LFW's pairs.txt, or a CSV with probe,reference")
     text = read_text(path)

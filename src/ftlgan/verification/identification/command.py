@@ -111,12 +111,14 @@ def identify(
         lost = faces["probes"].take(~with_mate)
         if len(lost.face_ids) and missing != "skip":
             _refuse_without_mate(lost, faces["gallery"], references.faces, found)
-        if not with_mate.any():
+        faces["probes"] = faces["probes"].take(with_mate)
+        left, needed = len(np.unique(faces["probes"].identities)), 1 if non_mated else 2
+        if len(lost.face_ids) and left < needed:
             raise DataError(
-                f"{gallery}: has no photo to compare any probe of {probes} with, such as one of {lost.identities[0]}; "
+                f"{gallery}: has photos of only {left} people of {probes} to compare with, but {needed} are needed "
+                f"({len(lost.face_ids)} probes are left out, the first: {lost.face_ids[0]} of {lost.identities[0]}); "
                 "give the gallery of these people"
             )
-        faces["probes"] = faces["probes"].take(with_mate)
         enrolled = Gallery(faces["gallery"], fusion)
         closed, opened = search(enrolled, faces["probes"], faces.get("non_mated"), left_out, seed)
     if fpir:

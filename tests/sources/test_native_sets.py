@@ -289,6 +289,4 @@ def test_what_is_left_out_is_counted_and_the_advice_is_for_the_options_that_were
 def test_a_set_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     for options in ((), ("--aligned",)):
         said = refusal("unpack", tmp_path / "nope", "-o", tmp_path / "out", *options)
-        assert (
-            f"{tmp_path}/nope: there is no such file or folder; give a file such as lfw.bin, or the folder of" in said
-        )
+        assert f"{tmp_path}/nope: there is no such file or folder; give a verification set such as lfw.bin" in said

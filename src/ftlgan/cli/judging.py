@@ -38,12 +38,7 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "gallery", type=Path, metavar="GALLERY", help="embeddings of enrolled people (Parquet file or folder, or .npy)"
     )
-    command.add_argument(
-        "probes",
-        type=Path,
-        metavar="PROBES",
-        help="embeddings of photos of these people; each is a mated search",
-    )
+    command.add_argument("probes", type=Path, metavar="PROBES", help="embeddings of photos of these people")
     command.add_argument(
         "--non-mated",
         type=Path,
@@ -73,7 +68,8 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
     add_split(command)
     add_missing(
         command,
-        "photos without an embedding, and PROBES of people without a photo in GALLERY, who don't become non-mated",
+        "photos without an embedding, and photos in PROBES of people who have none in GALLERY (they do not become "
+        "non-mated; all photos in --non-mated are searched for)",
     )
     command.add_argument(
         "--ranks",

@@ -37,8 +37,8 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     rejects the photo. All photos of `dataset.unlabelled` are in train.
 
     With a list of pairs, its photos are in test, also those of people with one photo. The other photos of these people
-    are in no split. People who are not in the list are divided between train and val; only for them, `dataset.only`,
-    `people` and `photos` count.
+    are in no split. People who are not in the list are divided between train and val; `dataset.only`, `people` and
+    `photos` limit them alone.
 
     Returns:
         The number of photos, and rows of the raw face table (`raw_schema`), in a fixed order. The image of a damaged

@@ -29,7 +29,7 @@ def people(params: Params) -> tuple[dict[str, str | None], set[str]]:
 
 
 def every_person(dataset: Dataset) -> Collection[str]:
-    """Return all people with high-resolution photos, also those whom `dataset.people` does not choose."""
+    """Return all people with high-resolution photos, also those who are not in the data set."""
     if dataset.source == "synthetic":
         return ()
     if dataset.source in folder.ARCHIVES:
@@ -43,7 +43,8 @@ def main() -> None:
     rejects: list[dict[str, Any]] = []
     faces = iter(())
     if params.dataset.has_small:
-        count, photos = open_small_photos(Path(params.dataset.small), *people(params), rejects)
+        place, limits = Path(params.dataset.small), params.dataset.limits
+        count, photos = open_small_photos(place, *people(params), limits, rejects)
         faces = small_rows(progress(photos, "align small faces", count), params.align, rejects)
     else:
         folder.check_unread("dataset.small", params.dataset.small)

@@ -247,8 +247,9 @@ def test_a_list_of_people_goes_with_a_folder_for_each(tree: dict[str, Any]) -> N
     [
         (
             "synthetic",
-            "pairs: '../pairs.txt' is not read by source synthetic; set pairs to data/no-pairs, or path",
+            "pairs: '../pairs.txt' is not read by source synthetic; set pairs to data/no-pairs, or source to null and",
         ),
+        ("lfw-pairs", "is not read by source lfw-pairs; set pairs to .* its photos, instead of LFW's own list$"),
         ("lfw", "pairs: '../pairs.txt' is not read by source lfw; .*; for LFW's own list, set source to lfw-pairs"),
     ],
 )
@@ -257,6 +258,19 @@ def test_a_list_of_pairs_goes_with_a_folder(tree: dict[str, Any], source: str, s
     with pytest.raises(ParamsError, match=said):
         check_params(tree)
     tree["dataset"] |= {"source": "folder", "path": "../photos"}
+    assert check_params(tree).dataset.has_pairs
+    tree["dataset"] |= {"source": "lfw-pairs", "path": NO_PHOTOS, "pairs": "data/no-pairs"}
+    assert check_params(tree).dataset.has_pairs
+
+
+@pytest.mark.parametrize("values", [{"val": 0.8}, {"people": 6, "test": 0.1}, {"test": 1}])
+def test_the_share_of_the_test_is_checked_only_where_it_has_an_effect(
+    tree: dict[str, Any], values: dict[str, Any]
+) -> None:
+    tree["dataset"] |= {"source": "folder", "path": "../photos", **values}
+    with pytest.raises(ParamsError, match=r"lower them below 1|raise test or people"):
+        check_params(tree)
+    tree["dataset"] |= {"pairs": "../pairs.txt"}
     assert check_params(tree).dataset.has_pairs
     tree["dataset"] |= {"source": "lfw-pairs", "path": NO_PHOTOS, "pairs": "data/no-pairs"}
     assert check_params(tree).dataset.has_pairs

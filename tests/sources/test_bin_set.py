@@ -270,7 +270,7 @@ def test_an_image_that_is_none_leaves_nothing(tmp_path: Path, image: np.ndarray,
 
 def test_nothing_is_overwritten_and_a_killed_run_is_done_again(tmp_path: Path) -> None:
     source = write(tmp_path / "set.bin", IMAGES, GENUINE)
-    assert "nowhere.bin: there is no such file; give a verification set" in refusal(
+    assert "nowhere.bin: there is no such file or folder; give a verification set" in refusal(
         "unpack", "nowhere.bin", "-o", tmp_path / "o"
     )
     (tmp_path / "full").mkdir()

@@ -113,6 +113,41 @@ def test_a_copy_of_the_project_sees_the_folder_of_the_original(album: Path, copy
     assert folder.locate("../person 1").samefile(album / "person 1")
 
 
+@pytest.mark.parametrize("first", ["../person 1/pairs.txt", "../person 1/more/photos", "../person 1"])
+def test_a_linked_list_or_folder_hides_no_folder_from_a_later_run(album: Path, copy: Path, first: str) -> None:
+    (album / "person 1/more/photos").mkdir(parents=True)
+    (album / "person 1/pairs.txt").write_text("")
+    for path in (first, "../person 1", "../person 1/more", "../person 1/pairs.txt", "../person 2"):
+        folder.link_into_copy("dataset.path", path, album / "project")
+        assert Path(path).samefile(album / "project" / path)
+
+
+def test_a_link_to_another_place_is_replaced(album: Path, copy: Path) -> None:
+    """A project that was moved has links to its former place."""
+    (album / "elsewhere").mkdir()
+    (copy.parent / "person 1").symlink_to(album / "elsewhere", target_is_directory=True)
+    folder.link_into_copy("dataset.path", "../person 1", album / "project")
+    assert Path("../person 1").samefile(album / "person 1")
+
+
+@pytest.mark.parametrize("path", ["../person 1", "../person 1/a.jpg", ".."])
+def test_a_folder_beside_the_copies_is_not_taken_for_the_original(album: Path, copy: Path, path: str) -> None:
+    (copy.parent / "person 1").mkdir()
+    with pytest.raises(DataError, match=rf"^dataset.path: .*{path} is hidden by .*; give {album}.* instead"):
+        folder.link_into_copy("dataset.path", path, album / "project")
+
+
+def test_in_the_copy_files_of_git_stay_and_others_are_linked(album: Path, copy: Path) -> None:
+    for place in (album / "project", copy):
+        (place / "lists").mkdir()
+        (place / "lists/pairs.txt").write_text(str(place))
+    (album / "project/lists/only.txt").write_text("")
+    for name in ("lists/pairs.txt", "lists/only.txt"):
+        folder.link_into_copy("dataset.pairs", name, album / "project")
+    assert Path("lists/pairs.txt").read_text() == str(copy)
+    assert Path("lists/only.txt").samefile(album / "project/lists/only.txt")
+
+
 def test_nothing_is_linked_outside_the_folder_of_copies(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = album / "deep/er/project"
     copy = project / "copy"

@@ -169,7 +169,15 @@ def test_small_faces_are_unpacked_restored_embedded_and_searched_for(
     for table in ("gallery", "probes"):
         run("degrade", tmp_path / "tiny" / table, "--res", "14", "-o", tmp_path / f"{table}-14")
         run("embed", tmp_path / f"{table}-14", "--recognizer", "sface", "-o", tmp_path / f"{table}.parquet")
-    run("identify", tmp_path / "gallery.parquet", tmp_path / "probes.parquet", "--replicates", "100")
+    run(
+        "identify",
+        tmp_path / "gallery.parquet",
+        tmp_path / "probes.parquet",
+        "--missing",
+        "skip",
+        "--replicates",
+        "100",
+    )
     printed = capsys.readouterr().out
     assert "closed set         4 searches among 5 people" in printed
     assert "rank-1 " in printed
@@ -191,3 +199,94 @@ def test_photos_without_a_face_are_listed_and_none_at_all_is_one_line(tinyface: 
     with (tmp_path / "tiny/rejects.csv").open(newline="") as file:
         (reject,) = csv.DictReader(file)
     assert (reject["table"], reject["face_id"]) == ("probes", "1/11_3") and "unreadable" in reject["reason"]
+    said = refusal("unpack", tinyface, "-o", tmp_path / "again", "--detection-score", 2)
+    assert "--detection-score 2: a confidence is between 0 and 1" in said
+
+
+def listed(place: Path, kind: str, names: list[str], people: object) -> None:
+    """Write a list of TinyFace."""
+    file = {"gallery": "gallery_match_img_ID_pairs.mat", "probe": "probe_img_ID_pairs.mat"}[kind]
+    savemat(place / file, {f"{kind}_set": cells(*names), f"{kind}_ids": people})
+
+
+def test_a_number_is_one_person_whether_matlab_wrote_it_as_a_float_or_not(tinyface: Path) -> None:
+    probes = ["11_3.jpg", "12_3.jpg", "12_4.jpg", "13_3.jpg"]
+    for people in (np.array([1.0, 2.0, 2.0, 3.0]), np.array([1, 2, 2, 3], np.float32), cells("1", " 2", "2 ", "3")):
+        listed(tinyface, "probe", probes, people)
+        assert [who for who, _ in open_native_set(tinyface).tables["probes"]] == ["1", "2", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        (np.array([1, 2, np.nan, 3]), r"12_4.jpg: the person on it is called 'nan', which is not a name"),
+        (cells("1", "2", "", "3"), r"probe_img_ID_pairs.mat: entry 3 of probe_ids has 0 values instead of one"),
+        (cells("1", "2", "2.0", "3"), r"Testing_Set: the people '2' and '2.0' look like one; spell the name one way"),
+        (np.array([1, 2, 77, 78]), r"12_4.jpg: the gallery has no photo of this person, 77 \(2 such people in all\)"),
+    ],
+)
+def test_a_list_of_people_that_will_not_do_is_one_line(tinyface: Path, people: object, said: str) -> None:
+    listed(tinyface, "probe", ["11_3.jpg", "12_3.jpg", "12_4.jpg", "13_3.jpg"], people)
+    with pytest.raises(DataError, match=said) as error:
+        open_native_set(tinyface)
+    assert "\n" not in str(error.value)
+
+
+def test_photos_that_would_have_one_name_are_refused(tinyface: Path, survface: Path) -> None:
+    photo(survface / "Face_Identification_Test_Set/mated_probe/8_cam3_9.png", 30)
+    with pytest.raises(DataError, match=r"8_cam3_9.png: has the name of 8_cam3_9.jpg, apart from its suffix; remove"):
+        open_native_set(survface)
+    listed(tinyface, "probe", ["11_3.jpg", "11_3.jpg"], np.array([1, 2]))
+    with pytest.raises(DataError, match=r"11_3.jpg: is listed twice, as a photo of 1 and of 2; get the set again"):
+        open_native_set(tinyface)
+    listed(tinyface, "probe", [], np.empty((0, 1)))
+    with pytest.raises(DataError, match=r"Testing_Set: TinyFace has no photos in probes here; get the set again"):
+        open_native_set(tinyface)
+
+
+def test_a_probe_with_the_name_of_a_photo_in_the_gallery_has_a_name_of_its_own(survface: Path) -> None:
+    """Otherwise, `ftlgan identify` would take it for that photo, and never compare the two."""
+    photo(survface / "Face_Identification_Test_Set/mated_probe/8_cam1_1.jpg", 30)
+    found = open_native_set(survface)
+    assert [found.face_ids[path] for _, path in found.tables["gallery"]][2] == "8/8_cam1_1"
+    assert [found.face_ids[path] for _, path in found.tables["probes"]] == [
+        *("7/7_cam3_9", "8/probes/8_cam1_1", "8/8_cam3_9"),
+    ]
+
+
+def test_a_gallery_without_photos_is_one_line(survface: Path) -> None:
+    for path in (survface / "Face_Identification_Test_Set/gallery").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"QMUL-SurvFace: QMUL-SurvFace, identification has no photos in gallery here"):
+        open_native_set(survface)
+
+
+def test_what_is_left_out_is_counted_and_the_advice_is_for_the_options_that_were_given(
+    tinyface: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (1, 2):
+        photo(tinyface / f"Gallery_Match/13_{number}.jpg", number)
+        Image.new("RGB", (20, 30)).save(tinyface / f"Gallery_Match/13_{number}.jpg")
+    (tinyface / "Probe/12_3.jpg").write_bytes(b"no photo")
+    run("unpack", tinyface, "-o", tmp_path / "tiny", "--aligned")
+    assert capsys.readouterr().out.splitlines() == [
+        "TinyFace",
+        f"{tmp_path}/tiny: 6 faces of 4 people in gallery; left out, see rejects.csv: 2 of 8 photos, 1 of 5 people",
+        f"{tmp_path}/tiny: 3 faces of 3 people in probes; left out, see rejects.csv: 1 of 4 photos",
+        "no face in gallery for 1 of 3 people in probes, such as 3; give ftlgan identify the option --missing skip to "
+        "leave their probes out",
+    ]
+    with (tmp_path / "tiny/rejects.csv").open(newline="") as file:
+        reason = next(csv.DictReader(file))["reason"]
+    assert reason == "not square: 20x30 px, but aligned faces are square (--aligned)"
+    for path in (tinyface / "Probe").iterdir():
+        path.write_bytes(b"no photo")
+    said = refusal("unpack", tinyface, "-o", tmp_path / "other", "--aligned")
+    assert "none of the 4 photos of probes is usable (the first: 1/11_3, unreadable" in said
+    assert said.endswith("; omit --aligned to detect the faces")
+
+
+def test_a_set_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    for options in ((), ("--aligned",)):
+        said = refusal("unpack", tmp_path / "nope", "-o", tmp_path / "out", *options)
+        assert f"{tmp_path}/nope: there is no such file or folder; give a verification set such as lfw.bin" in said

@@ -186,6 +186,28 @@ def test_a_list_leaves_people_to_the_caps_but_its_own(numbered_album: Path, tmp_
     assert Counter(splits.values()) == {"test": 5, "val": 2, "train": 8}
 
 
+def test_listed_people_are_tested_even_if_a_list_of_people_has_others_alone(
+    numbered_album: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.txt").write_text(PAIRS_TXT)
+    (tmp_path / "only.txt").write_text("\n".join(f"person {n}" for n in (0, *range(20, 30))))
+    both = dataset(numbered_album, pairs=str(tmp_path / "pairs.txt"), only=str(tmp_path / "only.txt"), people=9)
+    splits = {row["identity"]: row["split"] for row in fetch(both, seed=0)[1]}
+    assert {person for person, split in splits.items() if split == "test"} == {f"person {n}" for n in range(5)}
+    trained = {person for person, split in splits.items() if split != "test"}
+    assert len(trained) == 9 and trained < {f"person {n}" for n in range(20, 30)}
+
+
+def test_too_few_people_who_are_not_listed_are_named_without_a_param_that_has_no_effect(
+    numbered_album: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.txt").write_text(PAIRS_TXT)
+    few = dataset(numbered_album, pairs=str(tmp_path / "pairs.txt"), people=6, val=0.9)
+    said = r"6 people .* who are not in the list of pairs give 1 for train and 5 for val, .* change dataset.val$"
+    with pytest.raises(DataError, match=said):
+        fetch(few, seed=0)
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
@@ -215,6 +237,15 @@ def test_pairs_of_a_missing_photo_are_counted_and_the_first_is_named(
     fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.txt")), seed=0)
     assert "pairs.txt: 1 of 4 pairs are left out" in (said := capsys.readouterr().err)
     assert "the first is line 5: 'stranger/0001'" in said
+
+
+def test_pairs_that_are_listed_again_are_counted_in_one_line(
+    numbered_album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["person 1/1,person 1/2", "person 1/0001,person 2/2", "person 2/0002.jpg,person 1/1"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["probe,reference", *lines]) + "\n")
+    fetch(dataset(numbered_album, pairs=str(tmp_path / "pairs.csv")), seed=0)
+    assert "pairs.csv: 1 of 3 pairs are listed more than once, in either order; each counts" in capsys.readouterr().err
 
 
 def test_a_listed_person_is_not_called_as_photos_of_unknown_people_are(numbered_album: Path, tmp_path: Path) -> None:

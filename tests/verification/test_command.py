@@ -121,6 +121,18 @@ def test_a_list_of_pairs_with_folds_has_an_accuracy(lr: Path, tmp_path: Path) ->
     assert found["tar_at_far_0.001"]["folds"] == 3
 
 
+def test_pairs_that_are_listed_again_are_noted(lr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = faces(photos(12, 4, noise=1)[0], photos(12, 4, noise=1)[2]).face_ids
+    pairs = tmp_path / "pairs.csv"
+    rows = [f"{names[4 * k]},{names[4 * k + 1]}\n{names[4 * k]},{names[4 * k - 1]}\n" for k in range(12)]
+    pairs.write_text("probe,reference\n" + "".join(rows))
+    run(lr, "--pairs", pairs, *FEW)
+    assert "listed more than once" not in capsys.readouterr().out
+    pairs.write_text("probe,reference\n" + "".join([*rows, *rows[:2]]))
+    run(lr, "--pairs", pairs, *FEW)
+    assert "note: 4 pairs are listed more than once, in either order; each counts every time" in capsys.readouterr().out
+
+
 def test_scores_have_intervals_where_it_is_known_who_is_compared(tmp_path: Path) -> None:
     embeddings, _, who = photos(12, 4, noise=1)
     pairs = [(who[i], who[j], float(embeddings[i] @ embeddings[j])) for i in range(48) for j in range(i)]

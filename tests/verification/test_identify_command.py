@@ -145,7 +145,7 @@ BAD: dict[str, Callable[[Path, Faces, Faces], list[object]]] = {
         folder / "gallery.parquet",
         write(folder / "bad.parquet", p, "sface"),
     ],
-    "probes.parquet: person 020 is among the probes but not in the gallery .10 such people": lambda folder, g, p: [
+    "probes.parquet: person 020 is among the probes but not in the gallery .80 such probes of": lambda folder, g, p: [
         write(folder / "bad.parquet", g.take(np.arange(160))),
         folder / "probes.parquet",
     ],
@@ -183,3 +183,66 @@ def test_what_will_not_do_is_one_line(
     message: str, people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path
 ) -> None:
     assert re.search(f"^ERROR: .*{message}", refusal(*BAD[message](tmp_path, *people)))
+
+
+def test_probes_without_a_photo_in_the_gallery_are_refused_or_left_out_and_counted(
+    people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    references, probes = people
+    first = np.arange(PEOPLE * EACH) % EACH == 0
+    enrolled = references.take(first & ~np.isin(references.identities, ["person 003", "person 004"]))
+    others = probes.take(~first & (probes.identities != "person 029"))
+    gallery, searched = write(tmp_path / "one.parquet", enrolled), write(tmp_path / "others.parquet", others)
+    assert "14 such probes of 2 people in all" in (said := refusal(gallery, searched))
+    assert said.endswith("to a table for --non-mated, or leave such probes out with --missing skip")
+
+    unknown = probes.take(probes.identities == "person 029")
+    enrolled = enrolled.take(enrolled.identities != "person 029")
+    arguments = (
+        *(write(gallery, enrolled), searched, "--non-mated", write(tmp_path / "unknown.parquet", unknown)),
+        *("--missing", "skip", *FEW),
+    )
+    run(*arguments)
+    assert "left out           14 probes of 2 people without a photo in the gallery" in capfd.readouterr().out
+    run(*arguments, "--json", "-")
+    found = json.loads(capfd.readouterr().out)
+    assert found["without_mate_left_out"] == {"probes": 14, "people": 2}
+    mated = others.take(~np.isin(others.identities, ["person 003", "person 004"]))
+    expected = report(*identify(Gallery(enrolled, "mean"), mated, unknown), replicates=100)
+    assert found["open_set"] == {"mated": 27 * 7, "non_mated": 8, "enrolled": 27}, "strangers are searched for"
+    assert found["metrics"]["rank_1"] == pytest.approx(vars(expected.metrics["rank_1"]), abs=1e-9)
+
+
+def test_a_probe_that_is_the_only_photo_in_the_gallery_is_left_out_too(
+    people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    references, _ = people
+    first = references.take(np.arange(PEOPLE * EACH) % EACH == 0)
+    gallery = write(tmp_path / "one.parquet", first)
+    said = refusal(gallery, tables[1])
+    assert (
+        f"{first.face_ids[0]} is the only photo of person 000 in the gallery, and is not compared with itself" in said
+    )
+    assert "(30 such probes of 30 people in all)" in said and said.endswith("--missing skip")
+    run(gallery, tables[1], "--missing", "skip", "--json", "-", *FEW)
+    assert json.loads(capfd.readouterr().out)["closed_set"]["searches"] == PEOPLE * (EACH - 1)
+    said = refusal(gallery, gallery, "--missing", "skip")
+    assert f"one.parquet: has photos of only 0 people of {gallery} to compare with, but 2 are needed (30 pr" in said
+
+
+def test_a_person_whose_only_photo_in_the_gallery_is_a_copy_is_told_so(
+    people: tuple[Faces, Faces], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    references, probes = people
+    first = np.arange(PEOPLE * EACH) % EACH == 0
+    enrolled = references.take(first)
+    enrolled.embeddings[5] = enrolled.embeddings[2]
+    gallery = write(tmp_path / "copied.parquet", enrolled)
+    searched = write(tmp_path / "others.parquet", probes.take(~first))
+    copy, original = enrolled.face_ids[5], enrolled.face_ids[2]
+    said = refusal(gallery, searched)
+    assert f"{copy} of person 005 is left out of the gallery, because it is a byte-identical copy of {original}" in said
+    assert "(7 such probes of 1 person in all); correct or remove one of the two" in said
+    run(gallery, searched, "--missing", "skip", "--json", "-", *FEW)
+    found = json.loads(capfd.readouterr().out)
+    assert (found["byte_identical_copies_left_out"], found["without_mate_left_out"]["people"]) == (1, 1)

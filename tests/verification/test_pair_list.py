@@ -89,6 +89,20 @@ def test_where_nobody_is_known_a_list_without_labels_is_refused(tmp_path: Path) 
         score_list(path, nobody(), nobody())
 
 
+def test_pairs_that_are_listed_again_are_scored_again_and_counted(tmp_path: Path) -> None:
+    lines = ["A/1.jpg,A/2.jpg", "A/1.jpg,B/1.jpg", "B/1,A/1", "A/1.jpg,A/2.jpg", "A/2.jpg,A/3.jpg"]
+    path = write(tmp_path / "pairs.csv", "\n".join(["probe,reference", *lines]) + "\n")
+    listed = score_list(path, album(), album())
+    assert (listed.repeated, len(listed.scores)) == (2, 5)
+    assert score_list(write(path, "\n".join(["probe,reference", *lines[:2]])), album(), album()).repeated == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [(".", "is a folder"), ("nope.csv", "there is no such file")])
+def test_a_list_that_is_no_file_is_one_line(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(DataError, match=rf"{said}; give a list of pairs: LFW's pairs.txt, or a CSV with"):
+        read_pairs(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -163,6 +177,8 @@ def test_a_list_names_photos_and_people(tmp_path: Path) -> None:
     photos = PhotoNames(names)
     assert [photos.row(tmp_path, 1, name) for name in ("A/0001", "B/0003", "C/A/A_0002.jpg")] == [0, 2, 3]
     assert photos.row(tmp_path, 1, "A/0002") is None, "a folder of C that is called A is not A"
+    assert [photos.row(tmp_path, 1, name) for name in ("A/1", "A/A_1", "A/A_0003", "B/03")] == [0, 0, 1, 2]
+    assert [photos.row(tmp_path, 1, name) for name in ("A/1.jpg", "A/0", "./A", "", "A/B_1", "B/1")] == [None] * 6
     assert listed_people(pairs) == {"A", "B"}
     with pytest.raises(DataError, match=r"pairs.txt: line 3: 'B/0003' may be B/B_0003.jpg, B/B_0003.png; keep one"):
         PhotoNames([*names, "B/B_0003.png"]).row(tmp_path / "pairs.txt", 3, "B/0003")

@@ -43,8 +43,8 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
         "--non-mated",
         type=Path,
         metavar="TABLE",
-        help="embeddings of photos of other people, for the open set (default: leave some of the probes' people out of "
-        "the gallery)",
+        help="embeddings of photos of people who are not enrolled, by the protocol: the non-mated searches of the open "
+        "set (default: leave some of the probes' people out of the gallery)",
     )
     command.add_argument(
         "--left-out",
@@ -66,7 +66,11 @@ def add_identify_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gallery-names", type=Path, metavar="FILE", help="as --names, for a .npy GALLERY")
     command.add_argument("--non-mated-names", type=Path, metavar="FILE", help="as --names, for a .npy in --non-mated")
     add_split(command)
-    add_missing(command, "photos without an embedding")
+    add_missing(
+        command,
+        "photos without an embedding, and photos in PROBES of people who have none in GALLERY (they do not become "
+        "non-mated; all photos in --non-mated are searched for)",
+    )
     command.add_argument(
         "--ranks",
         type=int,

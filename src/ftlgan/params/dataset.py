@@ -44,6 +44,7 @@ class Dataset(Section):
     synthetic_people: Annotated[int, Field(ge=0)]
     val: Annotated[float, Field(gt=0, lt=1)]
     test: Annotated[float, Field(gt=0, le=1)]
+    """The share of the people who are tested; it has no effect if there is a list of pairs."""
 
     @property
     def reads_path(self) -> bool:
@@ -75,22 +76,35 @@ class Dataset(Section):
         """Whether `only` names a list that is read."""
         return not _is(self.only, EVERYBODY)
 
+    @property
+    def limits(self) -> list[str]:
+        """The params in use that leave people of the source out."""
+        used = {
+            "dataset.people": self.people is not None,
+            "dataset.only": self.has_only,
+            "the list of pairs": self.has_pairs,
+        }
+        return [name for name, is_used in used.items() if is_used]
+
     @model_validator(mode="after")
     def a_list_of_people_goes_with_folders(self) -> Self:
         if self.has_only and not (self.is_lfw or self.source == "folder"):
             raise ValueError(
-                f"only: {self.only!r} is not read by source {self.source}; set only to {EVERYBODY}, or path to the "
-                "folder with a folder for each of these people"
+                f"only: {self.only!r} is not read by source {self.source}; set only to {EVERYBODY}, or source to null "
+                "and path to the folder with a folder for each of these people"
             )
         return self
 
     @model_validator(mode="after")
     def a_list_of_pairs_goes_with_a_folder(self) -> Self:
         if self.source != "folder" and not _is(self.pairs, NO_PAIRS):
-            official = "; for LFW's own list, set source to lfw-pairs" if self.is_lfw else ""
+            official = {
+                "lfw": "; for LFW's own list, set source to lfw-pairs",
+                "lfw-pairs": ", instead of LFW's own list",
+            }
             raise ValueError(
-                f"pairs: {self.pairs!r} is not read by source {self.source}; set pairs to {NO_PAIRS}, or path to the "
-                f"folder with its photos{official}"
+                f"pairs: {self.pairs!r} is not read by source {self.source}; set pairs to {NO_PAIRS}, or source to "
+                f"null and path to the folder with its photos{official.get(self.source, '')}"
             )
         return self
 
@@ -115,7 +129,7 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def leaves_people_to_train(self) -> Self:
-        if not self.synthetic_people and self.val + self.test >= 1:
+        if not self.has_pairs and not self.synthetic_people and self.val + self.test >= 1:
             raise ValueError(
                 f"val + test is {self.val + self.test:g}, so nobody is left to train on; lower them below 1, or set "
                 "synthetic_people"
@@ -148,7 +162,7 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def has_test_pairs(self) -> Self:
-        if self.people is not None and round(self.test * self.people) < 2:
+        if not self.has_pairs and self.people is not None and round(self.test * self.people) < 2:
             raise ValueError(
                 f"test: {self.test:g} of {self.people} people leaves fewer than 2 test people; raise test or people"
             )

@@ -37,7 +37,8 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     rejects the photo. All photos of `dataset.unlabelled` are in train.
 
     With a list of pairs, its photos are in test, also those of people with one photo. The other photos of these people
-    are in no split. People who are not in the list are divided between train and val.
+    are in no split. People who are not in the list are divided between train and val; `dataset.only`, `people` and
+    `photos` limit them alone.
 
     Returns:
         The number of photos, and rows of the raw face table (`raw_schema`), in a fixed order. The image of a damaged
@@ -63,7 +64,7 @@ def fetch(dataset: Dataset, seed: int) -> tuple[int, Iterator[dict[str, Any]]]:
     splits = split_people([person for person, count in people.items() if count > 1], dataset.val, share, seed)
     splits |= split_people(synthetic_people, dataset.val, 0, seed)
     splits |= dict.fromkeys(tested, "test")
-    require_people_in_each_split(splits)
+    require_people_in_each_split(splits, listed=bool(pairs))
     of_singles = "train" if pairs or dataset.val + dataset.test < 1 else "test"
     aligned = dataset.source in ALIGNED_SOURCES
 

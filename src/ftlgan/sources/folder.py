@@ -97,29 +97,45 @@ def make_unread(key: str, path: str, read_me: str) -> None:
 
 
 def link_into_copy(key: str, path: str, project: Path) -> None:
-    """Make a relative path valid in a copy of the project, by a link to the original folder.
+    """Make a relative path valid in a copy of the project, by a link to the original.
 
     `dvc exp run --temp` and the queue work in a copy deep inside the project, where `../photos` does not exist. The
-    link makes the path valid for us and for DVC, which hashes the folder to detect changes.
+    link makes the path valid for us and for DVC, which hashes the folder or file to detect changes.
+
+    What is next to the copy stays there for later runs. So of `../lists/pairs.txt`, the folder `lists` is linked: a
+    real folder with a link to the file would later be taken for the folder `../lists`.
 
     Args:
-        key: the param that names the folder.
+        key: the param that names the folder or file.
         path: the value of the param.
         project: root of the original project (DVC's `DVC_ROOT`).
 
     Raises:
-        DataError: if the link would be outside the project's temporary folder.
+        DataError: if the link would be outside the project's temporary folder, or something else has its name.
     """
     place = Path(os.path.abspath(path))  # noqa: PTH100 - like DVC, resolve `..` but no links
-    photos = Path(os.path.abspath(project / path))  # noqa: PTH100
-    if place == photos or not photos.exists() or (place.exists() and not place.is_symlink()):
+    original = Path(os.path.abspath(project / path))  # noqa: PTH100
+    if place == original or not original.exists() or (place.exists() and place.samefile(original)):
         return
-    if not place.is_relative_to(project.absolute() / ".dvc" / "tmp"):
-        raise DataError(f"{key}: {path} goes too far up for a run in a copy of the project; give {photos} instead")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    link = place.with_name(f"{place.name}.{os.getpid()}")  # replaced atomically: another run may do the same
-    link.symlink_to(photos, target_is_directory=True)
-    link.replace(place)
+    link, target, copy = place, original, Path.cwd()
+    if place.is_relative_to(copy):
+        if place.exists() and not place.is_symlink():  # in git
+            return
+    else:
+        while not copy.is_relative_to(link.parent):
+            link, target = link.parent, target.parent
+        if not link.is_relative_to(project.absolute() / ".dvc" / "tmp"):
+            raise DataError(
+                f"{key}: {path} goes too far up for a run in a copy of the project; give {original} instead"
+            )
+        if link.exists() and not link.is_symlink():
+            raise DataError(
+                f"{key}: in a run in a copy of the project, {path} is hidden by {link}; give {original} instead"
+            )
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f"{link.name}.{os.getpid()}")  # replaced atomically: another run may do the same
+    temporary.symlink_to(target, target_is_directory=target.is_dir())
+    temporary.replace(link)
 
 
 def locate_list(key: str, path: str) -> None:

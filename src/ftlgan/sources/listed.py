@@ -8,7 +8,7 @@ from ftlgan.errors import DataError
 from ftlgan.params import Dataset
 from ftlgan.sources import Photo, folder
 from ftlgan.sources.place import photos_folder
-from ftlgan.verification.pair_list import Listed, PhotoNames, listed_people, read_pairs
+from ftlgan.verification.pair_list import Listed, PhotoNames, listed_people, read_pairs, repeated
 from ftlgan.verification.text_files import shown
 
 
@@ -70,6 +70,7 @@ def _found(path: Path, pairs: list[Listed], names: list[str], place: Path) -> se
     found: set[str] = set()
     missing: list[str] = []
     kinds: set[bool] = set()
+    compared: list[tuple[int | None, int | None]] = []
     for pair in pairs:
         rows = [photos.row(path, pair.line, name) for name in (pair.probe, pair.reference)]
         found |= {names[row] for row in rows if row is not None}
@@ -87,10 +88,16 @@ def _found(path: Path, pairs: list[Listed], names: list[str], place: Path) -> se
                 f"{'one person' if pair.genuine else 'two people'}, and their names do not; correct the line"
             )
         kinds.add(genuine)
+        compared.append((rows[0], rows[1]))
     if missing:
         print(
             f"{path}: {len(missing)} of {len(pairs)} pairs are left out, because a photo is not in {place}; "
             f"the first is {missing[0]}",
+            file=sys.stderr,
+        )
+    if again := repeated(compared):
+        print(
+            f"{path}: {again} of {len(pairs)} pairs are listed more than once, in either order; each counts every time",
             file=sys.stderr,
         )
     if len(kinds) < 2:

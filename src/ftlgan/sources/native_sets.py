@@ -15,7 +15,7 @@ Sources: Cheng, Zhu & Gong, "Low-resolution face recognition" (ACCV 2018) and "S
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from scipy.io import loadmat
 
 from ftlgan.errors import DataError
 from ftlgan.photos import SUFFIXES
+from ftlgan.verification.names import find_alike, is_missing, shown_apart
 
 GALLERY, PROBES, NON_MATED, FACES = "gallery", "probes", "non_mated", "faces"
 """The tables of a set: enrolled people, probes of these people and of others; or all faces of a list of pairs."""
@@ -44,6 +45,8 @@ class NativeSet:
     """The table with high-resolution photos."""
     pairs: Sequence[tuple[str, str, bool]] = ()
     """The stems of the two photos of each pair, and whether the pair is genuine."""
+    face_ids: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    """The name of each photo: PERSON/STEM, or PERSON/TABLE/STEM where an earlier table has that name."""
 
 
 def open_native_set(folder: Path) -> NativeSet:
@@ -53,8 +56,15 @@ def open_native_set(folder: Path) -> NativeSet:
         folder: the folder with the subfolders of a set, or one of its parents.
 
     Raises:
-        DataError: if it is none of these sets, or a list does not match the photos.
+        DataError: if it is none of these sets, a list does not match the photos, a table is empty, a person has no
+            name or two, two photos of a table have one name, or a person in a probe is not in the gallery.
     """
+    found = _find(folder)
+    _check_people(folder, found)
+    return replace(found, face_ids=_face_ids(found.tables))
+
+
+def _find(folder: Path) -> NativeSet:
     for place in (folder, *(folder / name for name in ("Testing_Set", "tinyface/Testing_Set"))):
         if (place / "Gallery_Match").is_dir():
             return NativeSet("TinyFace", _tinyface(place))
@@ -71,6 +81,43 @@ def open_native_set(folder: Path) -> NativeSet:
         "QMUL-SurvFace's Face_Identification_Test_Set (mated_probe) or Face_Verification_Test_Set "
         "(verification_images), or SCface (surveillance_cameras_all)"
     )
+
+
+def _check_people(folder: Path, found: NativeSet) -> None:
+    for table, photos in found.tables.items():
+        if not photos:
+            raise DataError(f"{folder}: {found.name} has no photos in {table} here; get the set again")
+        for who, path in photos:
+            if is_missing(who):
+                raise DataError(f"{path}: the person on it is called {who!r}, which is not a name; get the set again")
+    people = {table: {who for who, _ in photos} for table, photos in found.tables.items()}
+    if alike := find_alike(sorted(set().union(*people.values()))):
+        one, other = shown_apart(*alike)
+        raise DataError(f"{folder}: the people {one} and {other} look like one; spell the name one way, or rename one")
+    if missing := sorted(people.get(PROBES, set()) - people.get(GALLERY, set())):
+        probe = next(path for who, path in found.tables[PROBES] if who == missing[0])
+        raise DataError(
+            f"{probe}: the gallery has no photo of this person, {missing[0]} ({len(missing)} such people in all); get "
+            "the set again, or remove the probes of these people"
+        )
+
+
+def _face_ids(tables: Mapping[str, Sequence[tuple[str, Path]]]) -> dict[Path, str]:
+    """Return the name of each photo; see `NativeSet.face_ids`."""
+    names: dict[Path, str] = {}
+    first: dict[tuple[str, str], Path] = {}
+    taken: set[str] = set()
+    for table, photos in tables.items():
+        for who, path in photos:
+            name = f"{who}/{path.stem}"
+            if path in names:
+                other = names[path].split("/")[0]
+                raise DataError(f"{path}: is listed twice, as a photo of {other} and of {who}; get the set again")
+            if (same := first.setdefault((table, name), path)) != path:
+                raise DataError(f"{path}: has the name of {same.name}, apart from its suffix; remove one of the two")
+            names[path] = f"{who}/{table}/{path.stem}" if name in taken else name
+        taken |= {names[path] for _, path in photos}
+    return names
 
 
 def _tinyface(place: Path) -> Found:
@@ -103,7 +150,7 @@ def _survface(place: Path) -> Found:
     for who, path in found[NON_MATED]:
         if who in enrolled:
             raise DataError(f"{path}: {who} is also in the gallery, so this is not an unmated probe; get the set again")
-    return {table: photos for table, photos in found.items() if photos}
+    return {table: photos for table, photos in found.items() if photos or table != NON_MATED}
 
 
 def _survface_pairs(place: Path) -> tuple[Found, None, list[tuple[str, str, bool]]]:
@@ -173,4 +220,14 @@ def _mat(path: Path, variable: str) -> list[str]:
         raise DataError(f"{path}: is not a readable MATLAB file ({type(error).__name__}); get it again") from None
     if variable not in content:
         raise DataError(f"{path}: has no variable {variable}; get the set again")
-    return [str(np.squeeze(cell)) for cell in np.ravel(content[variable], order="F")]
+    cells = np.ravel(content[variable], order="F")
+    return [_text(path, f"entry {number} of {variable}", cell) for number, cell in enumerate(cells, 1)]
+
+
+def _text(path: Path, entry: str, cell: Any) -> str:
+    """Return the one text or number in a cell. MATLAB's numbers are floats, so 1.0 is written as 1."""
+    while isinstance(cell, np.ndarray | np.generic):
+        if cell.size != 1:
+            raise DataError(f"{path}: {entry} has {cell.size} values instead of one; get the set again")
+        cell = cell.item()
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()

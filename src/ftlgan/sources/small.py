@@ -5,7 +5,7 @@ in that person's split.
 """
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,19 @@ Row = dict[str, Any]
 
 
 def open_small_photos(
-    place: Path, people: Mapping[str, str | None], not_chosen: Collection[str], rejects: list[Row]
+    place: Path,
+    people: Mapping[str, str | None],
+    not_chosen: Collection[str],
+    limits: Sequence[str],
+    rejects: list[Row],
 ) -> tuple[int, Iterator[Row]]:
     """Open a folder of small photos.
 
     Args:
         place: a folder with one folder per person.
         people: the split of each person of the data set; None for a person without a usable high-resolution photo.
-        not_chosen: people with high-resolution photos that `dataset.people` does not choose.
+        not_chosen: people with high-resolution photos that are not in the data set.
+        limits: the params that may have left them out, for the message.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that can't be used.
 
     Returns:
@@ -52,8 +57,12 @@ def open_small_photos(
             f"dataset.small: {place / unknown[0]}: the data set has no person of this name, and so no high-resolution "
             "photos to compare with; rename or remove the folder"
         )
-    if left_out := album.keys() - people.keys():
-        print(f"{place}: {len(left_out)} people left out, because dataset.people excludes them", file=sys.stderr)
+    if left_out := sorted(album.keys() - people.keys()):
+        print(
+            f"{place}: {len(left_out)} people left out (the first: {left_out[0]}), because "
+            f"{' or '.join(limits) or 'the data set'} excludes them",
+            file=sys.stderr,
+        )
     used = {name: photos for name, photos in album.items() if people.get(name)}
     for name in album.keys() & people.keys() - used.keys():
         for path in album[name]:

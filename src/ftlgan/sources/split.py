@@ -47,17 +47,24 @@ def split_people(people: Iterable[str], val: float, test: float, seed: int) -> d
     return dict(zip(order, names, strict=False))
 
 
-def require_people_in_each_split(splits: Mapping[str, str]) -> None:
+def require_people_in_each_split(splits: Mapping[str, str], *, listed: bool = False) -> None:
     """Check that each split can form impostor pairs.
 
     Args:
         splits: the split of each person.
+        listed: whether a list of pairs names the test people, instead of a share of all people.
 
     Raises:
         DataError: if a split has fewer than two people.
     """
     count = Counter(splits.values())
     train, val, test = (count[split] for split in ("train", "val", "test"))
+    if min(train, val) < 2 and listed:
+        raise DataError(
+            f"dataset: {train + val} people with 2 or more photos who are not in the list of pairs give {train} for "
+            f"train and {val} for val, but each needs 2; add people, photos or dataset.synthetic_people, or change "
+            "dataset.val"
+        )
     if min(train, val, test) < 2:
         raise DataError(
             f"dataset: {len(splits)} people with 2 or more photos give {train} for train, {val} for val and {test} for "

@@ -189,6 +189,7 @@ def _compare_listed_pairs(
     facts["pairs"] = _file(pairs) | {
         "byte_identical_copies_left_out": listed.copies,
         "missing_left_out": listed.missing,
+        "listed_again": listed.repeated,
     }
     if listed.folds is not None:
         rates = {name: asdict(rate) for name, rate in fold_rates(listed).items()}
@@ -236,6 +237,8 @@ def _notes(found: Report, facts: Facts) -> list[str]:
         }
         remedy = remedies.get(facts.get("scores", {}).get("column"), "check the identities")
         notes.append(f"AUC {auc.value:.4f}: pairs of two people score higher than pairs of one; {remedy}")
+    if again := facts.get("pairs", {}).get("listed_again"):
+        notes.append(f"{again} pairs are listed more than once, in either order; each counts every time")
     for name, count in found.undefined_draws.items():
         outcome = "no interval" if found.metrics[name].lo is None else "the interval leaves them out"
         draws = facts["intervals"]["replicates"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ftlgan.errors import DataError
 from ftlgan.verification.binning import Floats, Ints
 from ftlgan.verification.metrics import RESOLUTION
-from ftlgan.verification.pair_list import Listed, PhotoNames, read_pairs
+from ftlgan.verification.pair_list import Listed, PhotoNames, read_pairs, repeated
 from ftlgan.verification.pairs import Comparison, Faces, check_same_people, numbered
 from ftlgan.verification.text_files import shown
 
@@ -38,6 +38,8 @@ class ScoredList:
     """The number of pairs left out because the two photos are byte-identical."""
     missing: int
     """The number of pairs left out because a photo is not in the table."""
+    repeated: int
+    """The number of pairs that the list has again, in either order. They are scored each time."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def score_list(path: Path, probes: Faces, references: Faces, skip_missing: bool 
         comparison=Comparison(people, scores[genuine], scores[~genuine], *persons),
         copies=int(np.count_nonzero(~kept)),
         missing=len(every) - len(listed),
+        repeated=repeated(zip(probe.face_ids.tolist(), reference.face_ids.tolist(), strict=True)),
     )
 
 

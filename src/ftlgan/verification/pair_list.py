@@ -10,7 +10,7 @@ Source: Huang, Ramesh, Berg and Learned-Miller, "Labeled Faces in the Wild", UMa
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -31,6 +31,16 @@ class Listed(NamedTuple):
     """The fold's name; empty without folds."""
     genuine: bool | None
     """Whether the list calls the pair genuine; None if it does not tell."""
+
+
+def repeated(pairs: Iterable[tuple[Hashable, Hashable]]) -> int:
+    """Count the pairs that came before, in either order.
+
+    Args:
+        pairs: the two photos of each pair.
+    """
+    seen = [frozenset(pair) for pair in pairs]
+    return len(seen) - len(set(seen))
 
 
 def listed_people(pairs: Sequence[Listed]) -> set[str]:
@@ -58,8 +68,11 @@ def read_pairs(path: Path) -> list[Listed]:
     """Read a list of pairs.
 
     Raises:
-        DataError: if the file is not a list of pairs.
+        DataError: if there is no such file, or it is not a list of pairs.
     """
+    if path.is_dir() or not path.exists():
+        problem = "is a folder" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path}: {problem}; give a list of pairs: LFW's pairs.txt, or a CSV with probe,reference")
     text = read_text(path)
     first = next((line.split() for line in text_lines(text) if line.strip()), [])
     if not first:
@@ -122,21 +135,35 @@ def _is_number(word: str) -> bool:
     return re.fullmatch("[0-9]{1,9}", word) is not None
 
 
+def _person_and_number(photo: PurePosixPath, name: str) -> tuple[str, int] | None:
+    """Return the person and the number of a photo; None if it has no number.
+
+    Args:
+        photo: PERSON/PHOTO. In PERSON/2020/1.jpg, nobody is called 2020.
+        name: the name of the photo: 1, 0001 or PERSON_0001.
+    """
+    if len(photo.parts) != 2:
+        return None
+    person = photo.parts[0]
+    number = name.removeprefix(f"{person}_")
+    return (person, int(number)) if _is_number(number) else None
+
+
 class PhotoNames:
-    """Finds the row of a photo by any name that a list may use: NAME/0001 also finds NAME/NAME_0001.jpg, NAME/1.jpg."""
+    """Finds the row of a photo by any name that a list may use.
+
+    NAME/0001, NAME/1 and NAME/NAME_0001 also find NAME/NAME_0001.jpg and NAME/1.jpg. A name with a suffix finds only
+    the photo of exactly this name.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
         self._rows = {name: row for row, name in enumerate(self._names)}
-        self._by_number: dict[str, list[int]] = {}
+        self._by_number: dict[tuple[str, int], list[int]] = {}
         for row, name in enumerate(self._names):
             photo = PurePosixPath(name)
-            if len(photo.parts) != 2:  # PERSON/2020/1.jpg is not person 2020
-                continue
-            person = photo.parts[0]
-            number = photo.stem.removeprefix(f"{person}_")
-            if _is_number(number):
-                self._by_number.setdefault(f"{person}/{int(number):04}", []).append(row)
+            if number := _person_and_number(photo, photo.stem):
+                self._by_number.setdefault(number, []).append(row)
 
     def row(self, path: Path, line: int, name: str) -> int | None:
         """Return the row of a photo; None if it is missing.
@@ -151,7 +178,9 @@ class PhotoNames:
         """
         if name in self._rows:
             return self._rows[name]
-        rows = self._by_number.get(name, [])
+        photo = PurePosixPath(name)
+        number = _person_and_number(photo, photo.name)
+        rows = self._by_number.get(number, []) if number else []
         if len(rows) > 1:
             raise DataError(
                 f"{path}: line {line}: {shown(name)} may be {joined_names(self._names[row] for row in rows)}; keep one "

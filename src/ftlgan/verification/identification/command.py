@@ -2,10 +2,13 @@
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.look import save
@@ -29,6 +32,7 @@ from ftlgan.verification.identification.report import (
     threshold_name,
 )
 from ftlgan.verification.identification.search import identify as search
+from ftlgan.verification.pairs import Faces, check_same_people
 from ftlgan.verification.parts import described
 from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings
 
@@ -63,7 +67,8 @@ def identify(
         names: the names of the rows of the probes, likewise.
         non_mated_names: the names of the rows of the non-mated probes, likewise.
         split: the split to read; None: the test split if the table has one, else all faces.
-        missing: `refuse` or `skip` photos without an embedding.
+        missing: `refuse` or `skip` photos without an embedding, and probes whose person has no photo in the gallery to
+            compare with. `non_mated` probes are never skipped for that reason: their people are not enrolled.
         fusion: how several photos of a person in the gallery give one score: `mean` or `max`.
         left_out: the share of people to leave out, in (0, 1).
         ranks: the ranks at which to report the identification rate, >= 1.
@@ -101,6 +106,19 @@ def identify(
     if found := copies(*faces.values()):
         faces = {name: table.without(found) for name, table in faces.items()}
     with one_line(probes):
+        check_same_people(faces["probes"], faces["gallery"])
+        with_mate = _with_mate(faces["probes"], faces["gallery"])
+        lost = faces["probes"].take(~with_mate)
+        if len(lost.face_ids) and missing != "skip":
+            _refuse_without_mate(lost, faces["gallery"], references.faces, found)
+        faces["probes"] = faces["probes"].take(with_mate)
+        left, needed = len(np.unique(faces["probes"].identities)), 1 if non_mated else 2
+        if len(lost.face_ids) and left < needed:
+            raise DataError(
+                f"{gallery}: has photos of only {left} people of {probes} to compare with, but {needed} are needed "
+                f"({len(lost.face_ids)} probes are left out, the first: {lost.face_ids[0]} of {lost.identities[0]}); "
+                "give the gallery of these people"
+            )
         enrolled = Gallery(faces["gallery"], fusion)
         closed, opened = search(enrolled, faces["probes"], faces.get("non_mated"), left_out, seed)
     if fpir:
@@ -110,6 +128,7 @@ def identify(
     facts |= {
         "recognizer": references.recognizer,
         "byte_identical_copies_left_out": len(found),
+        "without_mate_left_out": {"probes": len(lost.face_ids), "people": len(np.unique(lost.identities))},
         "fusion": fusion,
         "non_mated_people": "given" if non_mated else {"left_out": closed.enrolled - opened.enrolled, "seed": seed},
         "intervals": {"level": confidence, "resampled": "people", "replicates": replicates, "seed": seed},
@@ -146,6 +165,49 @@ def _read(path: Path, split: str | None, names: Path | None, missing: str) -> Em
     if table.faces.anonymous:
         raise DataError(f"{path}: has no column identity; add it, with the person on each photo")
     return table
+
+
+def _with_mate(probes: Faces, gallery: Faces) -> NDArray[np.bool_]:
+    """Return whether the gallery has a photo of each probe's person, other than the probe itself, (N,)."""
+    people, counts = np.unique(gallery.identities, return_counts=True)
+    photos: dict[str, int] = dict(zip(people.tolist(), counts.tolist(), strict=True))
+    own = np.isin(probes.face_ids, gallery.face_ids)
+    return np.array([photos.get(who, 0) for who in probes.identities.tolist()], np.intp) > own
+
+
+def _refuse_without_mate(lost: Faces, gallery: Faces, references: Faces, copied: Collection[str]) -> None:
+    """Raise the error about probes whose person has no photo in the gallery to compare with.
+
+    Args:
+        lost: these probes.
+        gallery: the gallery without copies.
+        references: the gallery with copies.
+        copied: the names of the copies.
+    """
+    who = lost.identities[0]
+    left = gallery.face_ids[gallery.identities == who]
+    of_person = np.flatnonzero((references.identities == who) & np.isin(references.face_ids, list(copied)))
+    people = len(np.unique(lost.identities))
+    count = f"{len(lost.face_ids)} such {'probe' if len(lost.face_ids) == 1 else 'probes'} of {people} "
+    count += "person in all" if people == 1 else "people in all"
+    if of_person.size:
+        same = (references.embeddings == references.embeddings[of_person[0]]).all(axis=1)
+        raise DataError(
+            f"{references.face_ids[of_person[0]]} of {who} is left out of the gallery, because it is a byte-identical "
+            f"copy of {references.face_ids[np.argmax(same)]}, so the gallery has no{' other' * len(left)} photo of "
+            f"{who} ({count}); correct or remove one of the two, add another photo of the person, or leave such probes "
+            "out with --missing skip"
+        )
+    if len(left):
+        raise DataError(
+            f"{left[0]} is the only photo of {who} in the gallery, and is not compared with itself ({count}); add "
+            "another photo of each person to the gallery, or leave such probes out with --missing skip"
+        )
+    raise DataError(
+        f"{who} is among the probes but not in the gallery ({count}); add a photo of each person to the gallery, move "
+        "probes of people who are not to be enrolled to a table for --non-mated, or leave such probes out with "
+        "--missing skip"
+    )
 
 
 def _notes(found: IdentificationReport) -> list[str]:
@@ -194,6 +256,9 @@ def _text(found: IdentificationReport, facts: Facts, fpirs: Iterable[float]) -> 
             lines.append(line("left out", f"{left_out} photos of {facts[side]['path']} without an embedding"))
     if left_out := facts["byte_identical_copies_left_out"]:
         lines.append(line("left out", f"{left_out} byte-identical copies"))
+    if (lost := facts["without_mate_left_out"])["probes"]:
+        text = f"{lost['probes']} probes of {lost['people']} people without a photo in the gallery to compare with"
+        lines.append(line("left out", text))
     lines.append(line("closed set", f"{found.searches} searches among {found.enrolled} people"))
     split = facts["non_mated_people"]
     how = "" if split == "given" else f" ({split['left_out']} left out by seed {split['seed']})"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
@@ -41,15 +43,17 @@ def folders_of_uploads() -> set[Path]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """Serve the page on a port that is free, and end it as `kill` does."""
+    """Serve the page on a port that is free, and end it as `kill` does, while a page is open."""
     before = folders_of_uploads()
     process = subprocess.Popen([*PROGRAM, "--port", "0"], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     address = process.stdout.readline().split()[0]
     (uploads,) = folders_of_uploads() - before
     yield Server(address, uploads)
-    process.terminate()
-    assert process.wait(60) == 0
+    with urlopen(f"{address}/gradio_api/heartbeat/open") as page:
+        page.readline()
+        process.terminate()
+        assert process.wait(60) == 0
     assert not uploads.exists()
 
 
@@ -112,6 +116,20 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         done = subprocess.run([*PROGRAM, "--port", str(port)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"--port {port}: Address already in use; use another one" in done.stderr
+
+
+def test_a_port_is_taken_while_the_page_loads_and_a_closed_terminal_leaves_nothing() -> None:
+    before = folders_of_uploads()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    first = subprocess.Popen([*PROGRAM, "--port", port], stderr=subprocess.PIPE, text=True)
+    assert first.stderr
+    assert "loading" in first.stderr.readline()
+    second = subprocess.run([*PROGRAM, "--port", port], capture_output=True, text=True, check=False)
+    assert f"--port {port}: Address already in use" in second.stderr
+    first.send_signal(signal.SIGHUP)
+    assert first.wait(60) == 0
+    assert folders_of_uploads() == before
 
 
 def test_without_the_extra_the_package_is_named(tmp_path: Path) -> None:

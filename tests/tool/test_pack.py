@@ -101,6 +101,14 @@ def test_false_matches_are_thinned_out_to_a_curve_that_falls() -> None:
         assert rate == pytest.approx(np.mean(scores >= score - 1e-6), abs=2 / scores.size)
 
 
+def test_false_matches_rise_even_if_the_shares_add_up_to_less_than_one() -> None:
+    scores = np.linspace(0, 1, 1000)
+    kept, rates = false_matches(scores, np.full(scores.size, (1 - 1e-9) / scores.size))
+    assert (kept[0], kept[-1]) == (scores[0], scores[-1])
+    assert (np.diff(kept) > 0).all()
+    assert rates[0] == pytest.approx(1)
+
+
 def test_a_judge_that_was_in_the_loss_is_refused(tmp_path: Path, tables: Path) -> None:
     [model] = untrained(tmp_path, 14)
     content = model.read_bytes()
@@ -125,6 +133,11 @@ def test_a_damaged_file_is_said(kit: Path, tmp_path: Path) -> None:
     content["comparisons"][0]["size"] = 0
     (tmp_path / MATCH).write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"match.json: comparisons.0.size: input should be greater than or equal to 1"):
+        MatchFile.load(tmp_path / MATCH)
+    content = json.loads((kit / MATCH).read_text())
+    content["comparisons"][0]["false_match_scores"][0] = 1
+    (tmp_path / MATCH).write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"comparisons.0: .*false match scores of 14 px don't rise"):
         MatchFile.load(tmp_path / MATCH)
     (tmp_path / MATCH).write_text("{")
     with pytest.raises(DataError, match="make it again with ftlgan pack"):

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -22,12 +22,6 @@ from ftlgan.weights.models import SETS
 HOST = "127.0.0.1"
 MEMORY = Path("/dev/shm")
 """A folder in memory, which some systems have: uploads lie there until they are read."""
-LARGEST_UPLOAD = "100mb"
-NOTHING_FROM_ELSEWHERE = (
-    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' data: blob:; "
-    "frame-ancestors 'none'"
-)
-"""The content security policy: a browser loads nothing from any other address, whatever the page asks for."""
 
 
 def app(port: int, weights: str, device: str, browser: bool) -> None:
@@ -46,52 +40,35 @@ def app(port: int, weights: str, device: str, browser: bool) -> None:
     """
     for end in (signal.SIGINT, signal.SIGTERM):
         signal.signal(end, _leave)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # not under nohup
+        signal.signal(signal.SIGHUP, _terminal_is_closed)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     listening = _listen(port)
     print("loading the page takes some seconds", file=sys.stderr)
-    with listening, _uploads():
+    with listening, _uploads() as uploads:
         try:
-            import gradio as gr
-            import uvicorn
-            from fastapi import FastAPI, Request
-            from gradio.themes import Default
+            from ftlgan.app.page import page
+            from ftlgan.app.server import server
         except ImportError as error:
             raise ParamsError(f"{error.name} is missing; install it: pip install 'ftlgan[app]'") from None
-        from ftlgan.app import html
-        from ftlgan.app.page import page
 
         terms = f"{weights}, {SETS[weights]}" if weights in SETS else weights
-        blocks = page(Service(Matcher.load(weights, device)), terms)
-        server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-        @server.middleware("http")
-        async def keep_to_this_machine(request: Request, answer: Callable[[Request], Awaitable[Any]]) -> Any:
-            response = await answer(request)
-            response.headers["Content-Security-Policy"] = NOTHING_FROM_ELSEWHERE
-            return response
-
-        gr.mount_gradio_app(
-            server,
-            blocks,
-            "/",
-            server_name=HOST,
-            footer_links=[],
-            max_file_size=LARGEST_UPLOAD,
-            ssr_mode=False,
-            enable_monitoring=False,
-            theme=Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-            css=html.CSS,
-        )
+        serving = server(page(Service(Matcher.load(weights, device)), terms), uploads)
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         print(f"{address}  (weights: {terms}; press Ctrl+C to stop)", flush=True)
         if browser:
             Timer(1, webbrowser.open, [address]).start()
-        uvicorn.Server(uvicorn.Config(server, log_level="warning")).run(sockets=[listening])
+        serving.run(sockets=[listening])
 
 
 def _leave(_number: int, _frame: Any) -> None:
     """Exit normally, so that the folder of uploads is removed."""
     raise SystemExit(0)
+
+
+def _terminal_is_closed(_number: int, _frame: Any) -> None:
+    """End as after `kill`."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _listen(port: int) -> socket.socket:
@@ -100,6 +77,7 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
+        listening.listen()
     except (OSError, OverflowError) as error:
         listening.close()
         reason = error.strerror if isinstance(error, OSError) else "is not between 0 and 65535"
@@ -108,12 +86,12 @@ def _listen(port: int) -> socket.socket:
 
 
 @contextmanager
-def _uploads() -> Generator[None]:
+def _uploads() -> Generator[Path]:
     """Give Gradio a folder for uploads, in memory if possible, and remove it at the end."""
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     try:
         with tempfile.TemporaryDirectory(prefix="ftlgan-app-", dir=place) as folder:
             os.environ["GRADIO_TEMP_DIR"] = folder
-            yield
+            yield Path(folder)
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}") from None

@@ -17,10 +17,8 @@ TITLE = "FTLGAN"
 HEADING = """\
 # FTLGAN
 Restore the small faces in a photo, and compare one of them with photos of people. Your photos stay in the memory of
-this machine. They are forgotten an hour after you close this page.
+this machine. They are forgotten when you close this page.
 """
-FORGOTTEN_AFTER = 3600
-"""Seconds from the closing of a page to the end of its session."""
 EVENT: Any = {"concurrency_limit": 1, "concurrency_id": "faces", "api_visibility": "private"}
 """Calls run one at a time, because the detector has state, and only the page can make them."""
 
@@ -37,17 +35,22 @@ def page(service: Service, terms: str) -> gr.Blocks:
     def open_photo(path: str | None) -> tuple[Any, ...]:
         if path is None:
             return None, None, "", "", _choice([]), ""
-        upload = Upload.take(Path(path))
         try:
-            photo = service.open_photo(upload)
+            photo = service.open_photo(Upload.take(Path(path)))
         except NoFaceError as reason:
-            return None, None, html.problem(f"{upload.name}: {reason}"), "", _choice([]), ""
+            return None, None, html.problem(f"{Path(path).name}: {reason}"), "", _choice([]), ""
         names = [html.face_name(number, face) for number, face in enumerate(photo.faces, 1)]
         return None, photo, html.photo_with_boxes(photo), html.faces(photo), _choice(names), ""
 
-    def keep(paths: list[str] | None) -> tuple[None, tuple[Upload, ...], str]:
-        uploads = tuple(Upload.take(Path(path)) for path in paths or ())
-        return None, uploads, html.names(uploads)
+    def keep(paths: list[str] | None) -> tuple[None, tuple[Upload, ...], str, str]:
+        uploads: list[Upload] = []
+        problems: list[str] = []
+        for path in dict.fromkeys(map(Path, paths or ())):  # two files of one name and content are one upload
+            try:
+                uploads.append(Upload.take(path))
+            except NoFaceError as reason:
+                problems.append(html.problem(f"{path.name}: {reason}"))
+        return None, tuple(uploads), html.names(uploads) + "".join(problems), ""
 
     def compare(photo: Photo | None, chosen: int | None, uploads: Sequence[Upload]) -> str:
         if photo is None or chosen is None:
@@ -60,7 +63,7 @@ def page(service: Service, terms: str) -> gr.Blocks:
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.Markdown(HEADING)
-        photo, kept = gr.State(None, time_to_live=FORGOTTEN_AFTER), gr.State((), time_to_live=FORGOTTEN_AFTER)
+        photo, kept = gr.State(None), gr.State(())
         with gr.Row():
             with gr.Column(scale=1):
                 dropped = gr.File(label="Photo", elem_id="photo", height=140)
@@ -81,9 +84,19 @@ def page(service: Service, terms: str) -> gr.Blocks:
         gr.Markdown(f"Weights: {terms}. FTLGAN gives the strength of evidence, not a decision.")
         outputs = [dropped, photo, with_boxes, restored, chosen, found]
         dropped.upload(open_photo, dropped, outputs, **EVENT)
-        references.upload(keep, references, [references, kept, listed], **EVENT)
+        references.upload(keep, references, [references, kept, listed, found], **EVENT)
         button.click(compare, [photo, chosen, kept], found, **EVENT)
+    # A page that is mounted in a server counts as not launched. Then Gradio would read any file, not only uploads.
+    blocks.has_launched = True
     return blocks
+
+
+def forget(blocks: gr.Blocks, session: str) -> None:
+    """Forget the photos, faces and matches of a page that was closed."""
+    blocks.state_holder.session_data.pop(session, None)
+    blocks.state_holder.time_last_used.pop(session, None)
+    for paths in blocks.temp_file_sets:  # Gradio remembers the names of uploads
+        paths.clear()
 
 
 def _choice(names: list[str]) -> Any:

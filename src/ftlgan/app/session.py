@@ -22,9 +22,16 @@ class Upload:
 
     @classmethod
     def take(cls, path: Path) -> "Upload":
-        """Read an uploaded file, and delete it."""
-        content = path.read_bytes()
-        path.unlink()
+        """Read an uploaded file, and delete it.
+
+        Raises:
+            NoFaceError: if it is gone, because the same file came from two pages at once, and the other one took it.
+        """
+        try:
+            content = path.read_bytes()
+            path.unlink()
+        except FileNotFoundError:
+            raise NoFaceError("is gone; drop it again") from None
         return cls(path.name, content)
 
 

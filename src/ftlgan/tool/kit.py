@@ -64,9 +64,16 @@ class Comparisons(_Section):
     """Of calibrations that were fitted on one half of the people and tested on the other."""
     false_match_scores: tuple[FiniteFloat, ...]
     """Some scores, rising."""
-    false_match_rates: tuple[FiniteFloat, ...]
+    false_match_rates: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
     """The share of impostor scores at or above each of these scores, falling, above 0."""
     curves: Curves
+
+    @model_validator(mode="after")
+    def _rates_fall(self) -> "Comparisons":
+        scores, rates = np.array(self.false_match_scores), np.array(self.false_match_rates)
+        if not len(scores) == len(rates) >= 1 or (np.diff(scores) < 0).any() or (np.diff(rates) > 0).any():
+            raise ValueError(f"false match scores of {self.size} px don't rise, or their rates don't fall")
+        return self
 
     def false_match_rate(self, score: float) -> float:
         """Return the share of impostor comparisons that are at least as similar, interpolated logarithmically.
@@ -170,5 +177,6 @@ def false_matches(scores: np.ndarray, shares: np.ndarray, points: int = 120) -> 
     seen = shares > 0
     scores, rates = scores[seen], rates[seen]
     wanted = np.geomspace(1, rates[-1], points)
-    chosen = np.unique(len(rates) - 1 - np.searchsorted(rates[::-1], wanted * (1 - 1e-12)))
+    places = len(rates) - 1 - np.searchsorted(rates[::-1], wanted * (1 - 1e-12))
+    chosen = np.unique(places.clip(0))  # the shares may add up to a little less than 1
     return scores[chosen].round(6).tolist(), rates[chosen].tolist()

@@ -147,7 +147,7 @@ class Matcher:
         if known is None or size > HR:
             sizes = self.knowledge.sizes(protocol)
             raise DataError(
-                f"the smaller face is {size:.0f} px, but there are statistics only for {sizes[0]} to {HR} px; give "
+                f"the smaller face is {size:.1f} px, but there are statistics only for {sizes[0]} to {HR} px; give "
                 "other photos"
             )
         ratio = known.calibration.apply([similarity])

@@ -237,7 +237,7 @@ def test_a_node_that_is_killed_in_the_middle_loses_nothing(ray: Engine, cluster:
 
     results = ray.map(shrink, iter(noise))
     found = [next(results)[1] for _ in range(12)]
-    victim = cluster.list_all_nodes[-1]
+    victim = cluster.list_all_nodes()[-1]
     assert victim.node_ip_address in {node for node, _ in found}
     cluster.remove_node(victim, allow_graceful=False)
     found += [result for _, result in results]
@@ -315,10 +315,11 @@ def test_an_address_where_nobody_answers_is_one_line() -> None:
 
 
 @pytest.mark.slow
-def test_an_address_of_another_program_is_one_line() -> None:
+def test_an_address_of_another_program_ends_in_one_line() -> None:
+    """Before it come warnings of Ray's own."""
     with socket.create_server(("0.0.0.0", 0)) as other:  # Ray looks for 127.0.0.1 at this machine's own address
         port = other.getsockname()[1]
         done = connected(port, RAY_py_gcs_connect_timeout_s="1")
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith(f"ERROR: engine: ray: can't use what answers at 127.0.0.1:{port} (")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"ERROR: engine: ray: can't use what answers at 127.0.0.1:{port} (")

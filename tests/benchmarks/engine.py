@@ -29,15 +29,17 @@ from ftlgan.recognition.embedding import embed_faces
 from ftlgan.restoration import load, restore_faces
 from ftlgan.sources import synthetic
 
-ROUNDS, PHOTOS, REPEATS = 3, 4, 40
+ROUNDS, PHOTOS, COPIES = 3, 4, 8
 ALIGN = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False)
 Work = Callable[[Engine, Path], object]
 
 
 def photos(people: int) -> Iterator[dict[str, Any]]:
-    for number, (who, name, image) in enumerate(synthetic.photographs(people, PHOTOS, seed=0)):
-        split = SPLITS[number // PHOTOS % 3]
-        yield {"face_id": f"{who}/{name}", "identity": who, "split": split, "image": image, "aligned": False}
+    drawn = list(synthetic.photographs(people, PHOTOS, seed=0))
+    for copy in range(COPIES):
+        for number, (who, name, image) in enumerate(drawn):
+            row = {"face_id": f"{who}.{copy}/{name}", "identity": f"{who}.{copy}", "image": image, "aligned": False}
+            yield {**row, "split": SPLITS[number // PHOTOS % 3]}
 
 
 def works(folder: Path) -> dict[str, tuple[Work, Path]]:
@@ -61,7 +63,7 @@ def works(folder: Path) -> dict[str, tuple[Work, Path]]:
     align(Local(), aligned)
     rows = [row for batch in stream_faces(aligned) for row in batch.select(FACES.names).to_pylist()]
     write_faces(small, FACES, shrink_each(draw, aligned, SPLITS))
-    write_faces(many, FACES, ({**row, "face_id": f"{row['face_id']} {n}"} for n in range(REPEATS) for row in rows))
+    write_faces(many, FACES, ({**row, "face_id": f"{row['face_id']} {n}"} for n in range(COPIES) for row in rows))
     return {"align": (align, raw), "degrade": (degrade, many), "restore": (restore, small), "embed": (embed, aligned)}
 
 
@@ -73,7 +75,7 @@ def seconds(work: Work, where: Engine, out: Path) -> tuple[float, float]:
 
 
 def measure(folder: Path, cluster: Engine) -> None:
-    print("work       faces      MB   local s    ray s  ray/local  driver's processor s   MB per driver's s")
+    print("work       faces   local s    ray s  ray/local  faces per processor second of this process")
     for name, (work, table) in works(folder).items():
         rounds = [
             (*seconds(work, Local(), folder / "a")[:1], *seconds(work, cluster, folder / "b")) for _ in range(ROUNDS)
@@ -81,10 +83,7 @@ def measure(folder: Path, cluster: Engine) -> None:
         local, ray, driver = (statistics.median(values) for values in zip(*rounds, strict=True))
         ratio = statistics.median(there / here for here, there, _ in rounds)
         count = sum(len(batch) for batch in stream_faces(table))
-        size = sum(path.stat().st_size for place in (table, folder / "b") for path in place.glob("*.parquet")) / 1e6
-        print(
-            f"{name:8} {count:7} {size:7.1f} {local:9.2f} {ray:8.2f} {ratio:10.2f} {driver:21.2f} {size / driver:19.1f}"
-        )
+        print(f"{name:8} {count:7} {local:9.2f} {ray:8.2f} {ratio:10.2f} {count / driver:10.0f}")
 
 
 def main() -> None:
@@ -97,6 +96,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         write_faces(Path(place, "raw"), RAW, photos(int(sys.argv[1]) if len(sys.argv) > 1 else 15))
         measure(Path(place), engine.start("ray", cluster.address))
+    import ray
+
+    ray.shutdown()
     cluster.shutdown()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ftlgan import engine
 from ftlgan.alignment import aligned_rows
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import ALIGNED, REJECTS, count_faces, stream_faces, write_faces, write_table
@@ -24,7 +25,8 @@ def main() -> None:
     paired = ("val",) if params.dataset.has_pairs else ("val", "test")
     photos = progress((row for batch in stream_faces(RAW) for row in batch.to_pylist()), "align", count_faces(RAW))
     rejects: list[dict[str, Any]] = []
-    faces = aligned_rows(photos, align, rejects, paired)
+    where = engine.start(params.engine, params.ray_address)
+    faces = aligned_rows(photos, align, rejects, paired, where)
     write_faces(Path("data/aligned"), ALIGNED, faces)
     count = Counter(reject["reason"].split(":")[0] for reject in rejects)
     print(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ftlgan import engine
 from ftlgan.alignment import small_rows
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import ALIGNED, REJECTS, read_faces, write_faces, write_table
@@ -45,7 +46,8 @@ def main() -> None:
     if params.dataset.has_small:
         place, limits = Path(params.dataset.small), params.dataset.limits
         count, photos = open_small_photos(place, *people(params), limits, rejects)
-        faces = small_rows(progress(photos, "align small faces", count), params.align, rejects)
+        where = engine.start(params.engine, params.ray_address)
+        faces = small_rows(progress(photos, "align small faces", count), params.align, rejects, where)
     else:
         folder.check_unread("dataset.small", params.dataset.small)
     write_faces(DATA / "small", ALIGNED, faces)

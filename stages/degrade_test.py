@@ -7,6 +7,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
+from ftlgan import engine
 from ftlgan.conditions import Conditions
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import FACES, count_faces, write_faces
@@ -21,7 +22,8 @@ SPLITS = ("test", "val")
 def main() -> None:
     params = load_params()
     (condition,) = chosen(sys.argv[1:], params.test.conditions)
-    made = Conditions(params.res, params.seed, params.align.detection_score, ALIGNED, RAW, SMALL)
+    where = engine.start(params.engine, params.ray_address)
+    made = Conditions(params.res, params.seed, params.align.detection_score, ALIGNED, RAW, SMALL, where)
     faces = count_faces(SMALL if condition == NATIVE else ALIGNED, SPLITS)
     small = chain.from_iterable(made.small_faces(condition, split) for split in SPLITS)
     rows = progress(small, f"degrade: {condition}", faces)

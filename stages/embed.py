@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from ftlgan import engine
 from ftlgan.errors import one_line_errors
 from ftlgan.params import chosen, load_params
 from ftlgan.recognition import recognizers
@@ -14,7 +15,8 @@ def main() -> None:
     params = load_params()
     method, name, condition = chosen(sys.argv[1:], params.compared, params.recognition.judges, params.test.conditions)
     judge = recognizers.load(name, params.recognizers[name])
-    embed_faces(judge, Path("data/restored") / condition / method, Path("data/probes") / condition / method / name)
+    restored, probes = (Path("data") / table / condition / method for table in ("restored", "probes"))
+    embed_faces(judge, restored, probes / name, engine=engine.start(params.engine, params.ray_address))
 
 
 if __name__ == "__main__":

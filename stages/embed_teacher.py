@@ -6,6 +6,7 @@
 import sys
 from pathlib import Path
 
+from ftlgan import engine
 from ftlgan.errors import one_line_errors
 from ftlgan.params import chosen, load_params
 from ftlgan.recognition import recognizers
@@ -17,7 +18,8 @@ def main() -> None:
     params = load_params()
     (name,) = chosen(sys.argv[1:], params.recognition.teachers)
     teacher = recognizers.load(name, params.recognizers[name])
-    embed_faces(teacher, Path("data/aligned"), Path("data/teacher") / name, ["train", "val"])
+    where = engine.start(params.engine, params.ray_address)
+    embed_faces(teacher, Path("data/aligned"), Path("data/teacher") / name, ["train", "val"], where)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from ftlgan import engine
 from ftlgan.errors import one_line_errors
 from ftlgan.params import chosen, load_params
 from ftlgan.recognition import recognizers
@@ -14,7 +15,8 @@ def main() -> None:
     params = load_params()
     (name,) = chosen(sys.argv[1:], params.recognition.judges)
     judge = recognizers.load(name, params.recognizers[name])
-    embed_faces(judge, Path("data/aligned"), Path("data/gallery") / name, ["val", "test"])
+    where = engine.start(params.engine, params.ray_address)
+    embed_faces(judge, Path("data/aligned"), Path("data/gallery") / name, ["val", "test"], where)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from ftlgan import restoration
+from ftlgan import engine, restoration
 from ftlgan.errors import one_line_errors
 from ftlgan.params import chosen, load_params
 
@@ -21,9 +21,9 @@ def main() -> None:
         # Make a relative path valid in the copy of the project that `exp run --temp` uses.
         weights = weights.seen_from(os.environ.get("DVC_ROOT", ""))
     restorer = restoration.load(method, weights, params.train.device)
-    restoration.restore_faces(
-        method, restorer, Path("data/test") / condition, Path("data/restored") / condition / method
-    )
+    where = engine.start(params.engine, params.ray_address)
+    degraded, restored = Path("data/test") / condition, Path("data/restored") / condition / method
+    restoration.restore_faces(method, restorer, degraded, restored, engine=where)
 
 
 if __name__ == "__main__":

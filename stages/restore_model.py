@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from ftlgan import engine
 from ftlgan.errors import one_line_errors
 from ftlgan.faces import restored_schema
 from ftlgan.networks.device import prepare_device
@@ -18,7 +19,9 @@ def main() -> None:
     prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
     generator = Trained(Path("data/model") / model / "generator.safetensors", params.res, params.train.device)
     schema = restored_schema(params.losses[model].teachers)
-    restore_faces(model, generator, Path("data/test") / condition, Path("data/restored") / condition / model, schema)
+    where = engine.start(params.engine, params.ray_address)
+    degraded, restored = Path("data/test") / condition, Path("data/restored") / condition / model
+    restore_faces(model, generator, degraded, restored, schema, where)
 
 
 if __name__ == "__main__":

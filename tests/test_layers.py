@@ -11,7 +11,7 @@ LAYERS = [
     *("cli", "app", "tool", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
     *("conditions", "unpack", "alignment", "detection", "degradation", "triplets", "sources", "verification"),
     *("networks", "weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking"),
-    *("new_folder", "look", "errors", "progress", "processes"),
+    *("engine", "new_folder", "look", "errors", "progress", "processes"),
 ]
 """By what happens to a face, the upper ones first."""
 

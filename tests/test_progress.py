@@ -62,6 +62,7 @@ def test_a_bar_counts_what_is_restored(tmp_path: Path, capsys: pytest.CaptureFix
 
     class Slow:
         faces_per_call = 2
+        torch_device = None
 
         def restore(self, lr: np.ndarray) -> np.ndarray:
             calls.append(len(lr))

@@ -8,23 +8,22 @@ Source: Deng et al., "ArcFace" (2019).
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from ftlgan.detection import Detection, FaceDetector, shrink, template, to_template, unturned
+from ftlgan.engine import Engine, Local
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
 from ftlgan.params import Align
 from ftlgan.photos import NoFaceError, is_plain_face, read_photo
-from ftlgan.processes import available_cores, map_ahead
 
 ONLY_PHOTO = "the only usable photo of this person"
 """The reason to reject a photo that makes no pair in val or test. All other reasons come from the aligners."""
@@ -35,11 +34,10 @@ LONGEST_ENLARGED = 1920
 """The longest side of an enlarged photo, pixels. It allows 4 times for a photo of 480 px."""
 DAMAGED = "unreadable: a damaged record"
 """The reason to reject a record that a source could not read."""
-PENDING_PER_THREAD = 4
-"""Photos in progress for each thread: enough to keep it busy, few enough to bound memory."""
 
 Row = dict[str, Any]
 """A row of a face table."""
+Face = TypeVar("Face")
 
 
 @dataclass(frozen=True)
@@ -166,38 +164,44 @@ def take_small(photo: bytes, why: str = "align.small_aligned is true") -> Aligne
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 
-def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row]) -> Iterator[Row]:
-    """Align a table of native small photos on all cores, in order.
+def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row], engine: Engine | None = None) -> Iterator[Row]:
+    """Align a table of native small photos, in order.
 
     Args:
         rows: rows of `ftlgan.faces.FACES`.
         config: the detector's thresholds, or that the photos are already aligned, so that no detector runs.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
+        engine: where the photos are aligned; by default on this machine.
 
     Yields:
         Rows of `ftlgan.faces.ALIGNED`.
     """
-
-    def aligner() -> AlignPhoto:
-        return take_small if config.small_aligned else SmallAligner(config.detection_score)
-
-    for row, result in align_each(rows, aligner):
-        if isinstance(result, AlignedFace):
-            yield _aligned_row(row, result)
-        else:
+    for row, result in align_each(rows, partial(_columns_maker, partial(_small_aligner, config)), engine=engine):
+        if isinstance(result, str):
             rejects.append(_reject(row, result))
+        else:
+            yield {**row, **result}
+
+
+def _small_aligner(config: Align) -> AlignPhoto:
+    return take_small if config.small_aligned else SmallAligner(config.detection_score)
 
 
 def aligned_rows(
-    rows: Iterable[Row], config: Align, rejects: list[Row], paired_splits: Sequence[str] = ("val", "test")
+    rows: Iterable[Row],
+    config: Align,
+    rejects: list[Row],
+    paired_splits: Sequence[str] = ("val", "test"),
+    engine: Engine | None = None,
 ) -> Iterator[Row]:
-    """Align the photos of a raw face table on all cores, in order.
+    """Align the photos of a raw face table, in order.
 
     Args:
         rows: rows of `ftlgan.faces.FACES` or `RAW`; the photos of a person must be contiguous.
         config: the detector's thresholds, or that the photos are already aligned, so that no detector runs.
         rejects: receives a row of `ftlgan.faces.REJECTS` for each photo that could not be used.
         paired_splits: splits in which a person needs two photos, because a single one makes no pair.
+        engine: where the photos are aligned; by default on this machine.
 
     Yields:
         Rows of `ftlgan.faces.ALIGNED`, at least two for each person of such a split.
@@ -206,7 +210,7 @@ def aligned_rows(
         DataError: if fewer than two people are left in a split.
     """
     people: Counter[str] = Counter()
-    for _, photos in groupby(_aligned_or_taken(rows, config), key=lambda photo: _person(photo[0])):
+    for _, photos in groupby(_aligned_or_taken(rows, config, engine), key=lambda photo: _person(photo[0])):
         usable: list[Row] = []
         for row, result in photos:
             if isinstance(result, str):
@@ -227,14 +231,18 @@ def aligned_rows(
             )
 
 
-def _aligned_or_taken(rows: Iterable[Row], config: Align) -> Iterator[tuple[Row, Row | str]]:
-    """Yield each row with the row of its aligned face, or with the reason why there is none."""
+def _aligned_or_taken(rows: Iterable[Row], config: Align, engine: Engine | None) -> Iterator[tuple[Row, Row | str]]:
+    """Yield each row with the row of its aligned face, or with the reason why there is none.
+
+    Photos that are aligned faces as they are stay on this machine, because copying takes no time.
+    """
+    make_columns = partial(_columns_maker, partial(aligner, config))
     for is_aligned, some in groupby(rows, key=lambda row: row.get("aligned", False)):
         if is_aligned:
             yield from ((row, _taken(row)) for row in some)
         else:
-            for row, face in align_each(some, partial(aligner, config)):
-                yield row, face if isinstance(face, str) else _aligned_row(row, face)
+            for row, face in align_each(some, make_columns, engine=engine):
+                yield row, face if isinstance(face, str) else {**row, **face}
 
 
 def _taken(row: Row) -> Row | str:
@@ -244,7 +252,7 @@ def _taken(row: Row) -> Row | str:
     if not row["image"]:
         return DAMAGED
     try:
-        return _aligned_row(row, take_aligned(row["image"], "in a source of aligned faces"))
+        return {**row, **_columns(take_aligned(row["image"], "in a source of aligned faces"))}
     except NoFaceError as reason:
         return str(reason)
 
@@ -261,32 +269,37 @@ def aligner(config: Align) -> AlignPhoto:
 
 
 def align_each(
-    rows: Iterable[Row], make_aligner: Callable[[], AlignPhoto], read: Callable[[Row], bytes] = itemgetter("image")
-) -> Iterator[tuple[Row, AlignedFace | str]]:
-    """Align photos on all cores, in order.
+    rows: Iterable[Row],
+    make_aligner: Callable[[], Callable[[bytes], Face]],
+    read: Callable[[Row], bytes] = itemgetter("image"),
+    engine: Engine | None = None,
+) -> Iterator[tuple[Row, Face | str]]:
+    """Align photos, in order.
 
     Args:
         rows: rows with any columns.
-        make_aligner: makes the function that aligns a photo; called once in each thread.
-        read: returns the encoded photo of a row. It is called in any thread, and may raise `NoFaceError`.
+        make_aligner: makes the function that aligns a photo; called once in each thread or worker.
+        read: returns the encoded photo of a row. It is called in any thread or worker, and may raise `NoFaceError`.
+        engine: where the photos are aligned; by default on this machine.
 
     Yields:
         Each row with its face, or with the reason why there is none.
     """
-    local = threading.local()  # an aligner for each thread
+    yield from (engine or Local()).map(partial(_align, make_aligner, read), rows)
 
-    def align(row: Row) -> tuple[Row, AlignedFace | str]:
-        if not hasattr(local, "aligner"):
-            local.aligner = make_aligner()
-        try:
-            return row, local.aligner(read(row))
-        except NoFaceError as reason:
-            return row, str(reason)
 
-    cv2.setNumThreads(1)  # one photo per core, instead of all cores on one photo
-    threads = available_cores()
-    with ThreadPoolExecutor(threads) as pool:
-        yield from map_ahead(pool, align, rows, PENDING_PER_THREAD * threads)
+_made = threading.local()
+"""The aligner of each thread, and what made it."""
+
+
+def _align(make_aligner: Callable[[], Callable[[bytes], Face]], read: Callable[[Row], bytes], row: Row) -> Face | str:
+    if getattr(_made, "by", None) is not make_aligner:
+        cv2.setNumThreads(1)  # one photo per core, instead of all cores on one photo
+        _made.by, _made.aligner = make_aligner, make_aligner()
+    try:
+        return _made.aligner(read(row))
+    except NoFaceError as reason:
+        return str(reason)
 
 
 def _person(row: Row) -> str:
@@ -294,9 +307,15 @@ def _person(row: Row) -> str:
     return row["face_id"] if row["identity"] is None else row["identity"]
 
 
-def _aligned_row(row: Row, face: AlignedFace) -> Row:
+def _columns_maker(make_aligner: Callable[[], AlignPhoto]) -> Callable[[bytes], Row]:
+    """Make a function that aligns a photo and returns the columns of the face."""
+    align = make_aligner()
+    return lambda photo: _columns(align(photo))
+
+
+def _columns(face: AlignedFace) -> Row:
     landmarks = face.landmarks.ravel().tolist()
-    return {**row, "image": encode_png(face.image), "landmarks": landmarks, "detection_score": face.detection_score}
+    return {"image": encode_png(face.image), "landmarks": landmarks, "detection_score": face.detection_score}
 
 
 def _reject(row: Row, reason: str) -> Row:

@@ -20,12 +20,14 @@ from ftlgan.degradation import (
     downsample,
     native_faces,
     shrink_by_held_out_chain,
+    shrink_each,
     shrink_realistically,
     stream_of,
 )
 from ftlgan.detection import to_template
+from ftlgan.engine import Engine
 from ftlgan.errors import DataError
-from ftlgan.faces import FACES, HR, count_faces, decode_face, encode_png, stream_faces
+from ftlgan.faces import HR, count_faces, encode_png, stream_faces
 from ftlgan.params import Condition
 from ftlgan.photos import read_photo
 
@@ -67,6 +69,7 @@ class Conditions:
         aligned: folder of the table of aligned faces.
         raw: folder of the table of the original photos.
         small: folder of the table of aligned native small faces.
+        engine: where the faces are made small; by default on this machine.
     """
 
     res: int
@@ -75,6 +78,7 @@ class Conditions:
     aligned: Path
     raw: Path
     small: Path
+    engine: Engine | None = None
 
     def small_faces(self, condition: Condition, split: str = "test") -> Iterator[Row]:
         """Yield the faces of a split, shrunk by a condition.
@@ -96,10 +100,8 @@ class Conditions:
         if condition == "native":
             yield from self._native_faces(split)
             return
-        for batch in stream_faces(self.aligned, [split]):
-            for row in batch.select(FACES.names).to_pylist():
-                small = shrink(decode_face(row["image"]), row["face_id"], self.res, condition, self.seed)
-                yield {**row, "image": encode_png(small)}
+        small = partial(shrink, res=self.res, condition=condition, seed=self.seed)
+        yield from shrink_each(small, self.aligned, [split], self.engine)
 
     def _native_faces(self, split: str) -> Iterator[Row]:
         if split == "test" and not count_faces(self.small, [split]):
@@ -107,7 +109,7 @@ class Conditions:
                 "test.conditions: native: dataset.small has no usable photo of any test person; add some "
                 "(data/small_rejects.parquet gives the reasons for rejects), or leave the condition out"
             )
-        yield from native_faces(self.small, self.res, split)
+        yield from native_faces(self.small, self.res, split, self.engine)
 
     def _detected_faces(self, split: str) -> Iterator[Row]:
         landmarks = {
@@ -116,19 +118,16 @@ class Conditions:
             for row in batch.select(["face_id", "landmarks"]).to_pylist()
         }
 
-        def scale(row: Row) -> float:
-            """Return the factor that makes the face in the photo `res` wide, at most 1."""
-            return min(1.0, float(np.hypot(*to_template(landmarks[row["face_id"]])[0, :2])) * self.res / HR)
-
-        def shrunk(row: Row) -> bytes:
-            small = shrink_realistically(read_photo(row["image"]), scale(row), stream_of(self.seed, row["face_id"]))
-            return encode_png(small)
+        def scale(face: np.ndarray) -> float:
+            """Return the factor that makes the face with these landmarks in a photo `res` wide, at most 1."""
+            return min(1.0, float(np.hypot(*to_template(face)[0, :2])) * self.res / HR)
 
         photos = (row for batch in stream_faces(self.raw, [split]) for row in batch.to_pylist())
-        usable = (row for row in photos if row["face_id"] in landmarks)
+        usable = ({**row, "scale": scale(landmarks[row["face_id"]])} for row in photos if row["face_id"] in landmarks)
         found = 0
-        for row, face in align_each(usable, partial(SmallAligner, self.detection_score), shrunk):
-            true = (landmarks[row["face_id"]] + 0.5) * scale(row) - 0.5
+        aligner, shrunk = partial(SmallAligner, self.detection_score), partial(_shrunk_photo, self.seed)
+        for row, face in align_each(usable, aligner, shrunk, self.engine):
+            true = (landmarks[row["face_id"]] + 0.5) * row.pop("scale") - 0.5
             if isinstance(face, AlignedFace) and is_same_face(face.landmarks, true):
                 found += 1
                 yield {**row, "image": encode_png(downsample(face.image, (self.res, self.res), "bicubic"))}
@@ -137,6 +136,11 @@ class Conditions:
                 f"test.conditions: detected: the detector finds none of {len(landmarks)} test faces in photos shrunk "
                 f"to faces of {self.res} px; lower align.detection_score, or leave the condition out"
             )
+
+
+def _shrunk_photo(seed: int, row: Row) -> bytes:
+    rng = stream_of(seed, row["face_id"])
+    return encode_png(shrink_realistically(read_photo(row["image"]), row["scale"], rng))
 
 
 def is_same_face(landmarks: np.ndarray, true: np.ndarray) -> bool:

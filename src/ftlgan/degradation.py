@@ -1,6 +1,7 @@
 """HR -> LR: degrade a face as distance and a small sensor do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ftlgan.engine import Engine, Local
 from ftlgan.faces import FACES, HR, decode_face, encode_png, stream_faces
 from ftlgan.params import Degradation, DegradationKind
 
@@ -124,20 +126,65 @@ def _scaled(image: np.ndarray, scale: float) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def native_faces(small: Path, res: int, split: str) -> Iterator[dict[str, Any]]:
+def shrink_each(
+    shrink: Callable[[np.ndarray, str], np.ndarray], faces: Path, splits: Sequence[str], engine: Engine | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the faces of a table made small by a function, in order.
+
+    Args:
+        shrink: takes a face, uint8 RGB (H, W, 3), and its name, and returns the small face. It is called in any thread
+            or worker.
+        faces: folder of the table.
+        splits: the splits of the people.
+        engine: where the faces are made small; by default on this machine.
+
+    Yields:
+        Rows of `ftlgan.faces.FACES`.
+    """
+    batches = (batch.select(FACES.names).to_pylist() for batch in stream_faces(faces, splits))
+    for rows, images in (engine or Local()).map(partial(_shrink_rows, shrink), batches):
+        for row, image in zip(rows, images, strict=True):
+            yield {**row, "image": image}
+
+
+def _shrink_rows(shrink: Callable[[np.ndarray, str], np.ndarray], rows: list[dict[str, Any]]) -> list[bytes]:
+    return [encode_png(shrink(decode_face(row["image"]), row["face_id"])) for row in rows]
+
+
+def draw_twin(face: np.ndarray, face_id: str, res: int, config: Degradation, seed: int) -> np.ndarray:
+    """Make the low-resolution twin of a training face.
+
+    Args:
+        face: uint8 RGB, (112, 112, 3).
+        face_id: its name. It seeds the random numbers, so that they do not depend on other faces.
+        res: width and height of the result, pixels.
+        config: how it is degraded.
+        seed: seed of the random numbers.
+
+    Returns:
+        uint8 RGB, (res, res, 3).
+    """
+    rng = stream_of(seed, face_id)
+    return degrade(face, res, draw_kind(config, rng), rng)
+
+
+def native_faces(small: Path, res: int, split: str, engine: Engine | None = None) -> Iterator[dict[str, Any]]:
     """Yield native small faces at a resolution, resized by antialiased bicubic resampling if they have another.
 
     Args:
         small: folder of the table of aligned native small faces.
         res: width and height of the result, pixels.
         split: the split of the people.
+        engine: where the faces are resized; by default on this machine.
 
     Yields:
         Rows of `ftlgan.faces.FACES`.
     """
-    for batch in stream_faces(small, [split]):
-        for row in batch.select(FACES.names).to_pylist():
-            yield {**row, "image": encode_png(downsample(decode_face(row["image"]), (res, res), "bicubic"))}
+    return shrink_each(partial(_resize, (res, res)), small, [split], engine)
+
+
+def _resize(size: tuple[int, int], face: np.ndarray, face_id: str) -> np.ndarray:
+    return downsample(face, size, "bicubic")
 
 
 def blur_by_motion(face: np.ndarray, length: float, degrees: float) -> np.ndarray:

@@ -213,7 +213,7 @@ def decode_face(data: bytes) -> np.ndarray:
         ) from None
 
 
-def decode_images(images: pa.Array | pa.ChunkedArray) -> np.ndarray:
+def decode_images(images: pa.Array | pa.ChunkedArray | Sequence[bytes]) -> np.ndarray:
     """Decode a column of faces of one size: uint8 RGB (N, H, W, 3)."""
-    faces = [decode_face(image.as_py()) for image in images]
+    faces = [decode_face(image if isinstance(image, bytes) else image.as_py()) for image in images]
     return np.stack(faces) if faces else np.zeros((0, HR, HR, 3), np.uint8)

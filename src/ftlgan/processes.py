@@ -14,8 +14,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_used_cores: int | None = None
+"""The limit of `use_cores`."""
+
+
+def use_cores(count: int) -> None:
+    """Let `available_cores` return `count` in this process, because others use the rest."""
+    global _used_cores  # noqa: PLW0603 - a property of the process
+    _used_cores = count
+
+
 def available_cores() -> int:
     """Return the number of cores that this process may use or, if the system does not say, the number of all cores."""
+    if _used_cores is not None:
+        return _used_cores
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -117,6 +117,7 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
         ({"degradation": {"realistic": 0.5}}, {"degrade", "train@ftlgan", "evaluate"}),
         ({"triplets": {"margin": 0.4}}, {"triplets@sface", "train@ftlgan"}),
         ({"train": {"checkpoint": 7}}, set[str]()),
+        ({"engine": "ray", "ray_address": "10.0.0.1:6379"}, set[str]()),
         ({"train": {"steps": 5}}, {"train@ftlgan"}),
         ({"weights": {"realesrgan": {"file": "x.pth", "sha256": "0" * 64}}}, set[str]()),
         ({"weights": {"bicubic": {"file": "x.pth", "sha256": "0" * 64}}}, {"restore@bicubic-bicubic"}),

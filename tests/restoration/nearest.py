@@ -8,6 +8,7 @@ from ftlgan.params import PretrainedWeights
 
 class Nearest:
     faces_per_call = 64
+    torch_device = None
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         return lr.repeat(HR // lr.shape[1], axis=1).repeat(HR // lr.shape[2], axis=2)

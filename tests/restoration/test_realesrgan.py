@@ -11,7 +11,7 @@ from rrdb import from_ncnn
 from ftlgan import restoration
 from ftlgan.degradation import degrade
 from ftlgan.params import PACKAGED, PretrainedWeights
-from ftlgan.restoration.realesrgan import RealEsrgan, load, ncnn_enlarger, torch_enlarger
+from ftlgan.restoration.realesrgan import NcnnEnlarger, RealEsrgan, load, torch_enlarger
 from ftlgan.weights.packaged import sha256_of
 
 
@@ -33,7 +33,7 @@ def small(hr: np.ndarray, res: int) -> np.ndarray:
 
 def test_ncnn_and_torch_are_one_network(network: torch.nn.Module, hr: np.ndarray) -> None:
     lr = small(hr, 14)
-    by_ncnn, by_torch = (enlarge(lr).astype(int) for enlarge in (ncnn_enlarger(), torch_enlarger(network, "cpu")))
+    by_ncnn, by_torch = (enlarge(lr).astype(int) for enlarge in (NcnnEnlarger(), torch_enlarger(network, "cpu")))
     assert by_ncnn.shape == (1, 56, 56, 3)
     difference = np.abs(by_ncnn - by_torch)
     assert difference.max() <= 1, "more than rounding"

@@ -232,6 +232,10 @@ class Params(Section):
     identify: Identify
     calibrate: Calibrate
     quality: Quality
+    engine: Literal["local", "ray"]
+    """Where faces are aligned, degraded, restored and embedded. No stage depends on it: it changes no result."""
+    ray_address: str | None
+    """The address of the Ray cluster, HOST:PORT; null takes the environment variable RAY_ADDRESS."""
 
     @property
     def compared(self) -> list[str]:

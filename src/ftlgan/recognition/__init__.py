@@ -12,7 +12,10 @@ from ftlgan.errors import DataError
 
 
 class Recognizer(Protocol):
-    """Turns aligned faces into embeddings: the closer two are, the more likely they show the same person."""
+    """Turns aligned faces into embeddings: the closer two are, the more likely they show the same person.
+
+    It can be pickled, and loads its weights anew where it is unpickled.
+    """
 
     name: str
     """Its name in params.yaml."""
@@ -20,6 +23,8 @@ class Recognizer(Protocol):
     """D, the length of an embedding."""
     sha256: str
     """Digest of the file with the weights. Embeddings by different digests can't be compared."""
+    device: str
+    """Where its network runs: `cpu` or `cuda`."""
     settings: str | None
     """Other settings in params.yaml on which embeddings depend, such as the preprocessing of a file; else None."""
 

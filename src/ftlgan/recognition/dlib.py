@@ -62,6 +62,7 @@ class Dlib:
     name = "dlib"
     dimension = DIMENSION
     sha256 = SHA256
+    device = "cpu"
     settings: str | None = None
 
     def __init__(self, processes: int | None = None) -> None:
@@ -75,6 +76,9 @@ class Dlib:
         """
         self._describe = functools.partial(_describe, packaged(PACKAGE, FILE, SHA256))
         self._processes = processes or available_cores()
+
+    def __reduce__(self) -> tuple[type["Dlib"], tuple[()]]:
+        return Dlib, ()
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """See `Recognizer.embed`."""

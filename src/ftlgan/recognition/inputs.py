@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ftlgan.alignment import PENDING_PER_THREAD, AlignedFace, Row, align_each, aligner
+from ftlgan.alignment import AlignedFace, Row, align_each, aligner
+from ftlgan.engine import PENDING_PER_CALL
 from ftlgan.errors import DataError
 from ftlgan.faces import HR
 from ftlgan.params import Align
@@ -192,7 +193,7 @@ class Table:
         """
         threads = available_cores()
         with ThreadPoolExecutor(threads) as pool:
-            yield from map_ahead(pool, self._decode, self._rows(skip), PENDING_PER_THREAD * threads)
+            yield from map_ahead(pool, self._decode, self._rows(skip), PENDING_PER_CALL * threads)
 
     def _rows(self, skip: int) -> Iterator[tuple[Path, Row]]:
         for path, size in zip(self._files, self._sizes, strict=True):

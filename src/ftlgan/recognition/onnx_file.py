@@ -53,6 +53,8 @@ class OnnxRecognizer:
             WeightsError: if onnxruntime can't run it, or its output is not an embedding.
         """
         self.name, self.sha256, self.settings = name, found.sha256, found.settings
+        self.device = "cpu" if tuple(providers) == CPU else "cuda"
+        self._found, self._providers = found, providers
         self._preprocessing, self._output, self._label = found.preprocessing, found.output, found.label
         faces = faces_input(found.model, found.label, found.preprocessing.size)
         self._input = faces.name
@@ -61,9 +63,12 @@ class OnnxRecognizer:
             raise WeightsError(f"{self._label}: takes {declared} faces at a time; export it for one, or any number")
         self._session = self._start(found, providers)
         # onnxruntime lets other threads run while it computes; a GPU has one queue anyway.
-        self._cores = ThreadPoolExecutor(available_cores() if tuple(providers) == CPU else 1)
+        self._cores = ThreadPoolExecutor(available_cores() if self.device == "cpu" else 1)
         self.dimension = self._embedding_size()
         self._batch = 1 if declared == 1 else self._largest_batch()
+
+    def __reduce__(self) -> tuple[type["OnnxRecognizer"], tuple[str, FoundFile, Sequence[Provider]]]:
+        return OnnxRecognizer, (self.name, self._found, self._providers)
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """See `Recognizer.embed`."""

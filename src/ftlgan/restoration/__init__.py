@@ -8,12 +8,14 @@ and `command` is `ftlgan degrade`.
 
 import importlib
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from ftlgan.engine import Engine, Local
 from ftlgan.errors import ParamsError
 from ftlgan.faces import FACES, count_faces, decode_images, encode_png, stream_faces, write_faces
 from ftlgan.params import METHODS, PretrainedWeights
@@ -21,10 +23,15 @@ from ftlgan.progress import progress
 
 
 class Restorer(Protocol):
-    """Turns low-resolution faces into faces of 112x112."""
+    """Turns low-resolution faces into faces of 112x112. It can be pickled, with its weights, to run elsewhere."""
 
     faces_per_call: int
     """The number of faces per call: about as many as it restores in a second, so that the progress bar moves."""
+
+    @property
+    def torch_device(self) -> str | None:
+        """The device on which torch runs its network, `cpu` or `cuda`; None if it does not use torch."""
+        ...
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """Restore faces.
@@ -56,7 +63,14 @@ def load(method: str, weights: PretrainedWeights | None = None, device: str = "c
     return importlib.import_module(f"{__name__}.{method}").load(weights, device)
 
 
-def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path, schema: pa.Schema = FACES) -> None:
+def restore_faces(
+    name: str,
+    restorer: Restorer,
+    degraded: Path,
+    restored: Path,
+    schema: pa.Schema = FACES,
+    engine: Engine | None = None,
+) -> None:
     """Restore the faces of a table, in order.
 
     Args:
@@ -65,13 +79,40 @@ def restore_faces(name: str, restorer: Restorer, degraded: Path, restored: Path,
         degraded: folder of a table of low-resolution faces.
         restored: folder to write.
         schema: schema of the table to write.
+        engine: where the faces are restored; by default on this machine.
     """
-    faces = progress(_restored_rows(restorer, degraded), f"restore by {name}", count_faces(degraded))
+    faces = progress(_restored_rows(restorer, degraded, engine or Local()), f"restore by {name}", count_faces(degraded))
     write_faces(restored, schema, faces)
 
 
-def _restored_rows(restorer: Restorer, degraded: Path) -> Iterator[dict[str, Any]]:
-    for batch in stream_faces(degraded, size=restorer.faces_per_call):
-        restored = restorer.restore(decode_images(batch["image"]))
-        for row, face in zip(batch.to_pylist(), restored, strict=True):
-            yield {**row, "image": encode_png(face)}
+def _restored_rows(restorer: Restorer, degraded: Path, engine: Engine) -> Iterator[dict[str, Any]]:
+    """Restore a table in batches, with as many threads everywhere: by their number, torch rounds differently."""
+    threads = _torch_threads() if restorer.torch_device else 1
+    batches = (batch.to_pylist() for batch in stream_faces(degraded, size=restorer.faces_per_call))
+    restore = partial(_restore_rows, restorer, threads)
+    for rows, images in engine.map(restore, batches, max(threads, engine.cores), int(restorer.torch_device == "cuda")):
+        for row, image in zip(rows, images, strict=True):
+            yield {**row, "image": image}
+
+
+def _restore_rows(restorer: Restorer, threads: int, rows: list[dict[str, Any]]) -> list[bytes]:
+    if restorer.torch_device:
+        _prepare_torch(restorer.torch_device, threads)
+    return [encode_png(face) for face in restorer.restore(decode_images([row["image"] for row in rows]))]
+
+
+def _torch_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+@cache
+def _prepare_torch(device: str, threads: int) -> None:
+    """Prepare torch in this process. On this machine, that repeats what the stage did."""
+    import torch
+
+    from ftlgan.networks.device import prepare_device
+
+    prepare_device(device, seed=0)  # nothing is random, so any seed will do
+    torch.set_num_threads(threads)

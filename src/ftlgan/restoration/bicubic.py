@@ -11,6 +11,7 @@ class Bicubic:
     """Pillow's bicubic (a = -0.5)."""
 
     faces_per_call = 64
+    torch_device = None
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """See `ftlgan.restoration.Restorer`."""

@@ -41,7 +41,7 @@ class Gfpgan:
     """A face takes 1 GB of memory."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
-        self.network, self.device = network, device
+        self.network, self.torch_device = network, device
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """See `ftlgan.restoration.Restorer`."""
@@ -49,7 +49,9 @@ class Gfpgan:
 
     def _run(self, face: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            image = self.network(to_tensor(face[None], self.device) * 2 - 1, return_rgb=False, randomize_noise=False)[0]
+            image = self.network(
+                to_tensor(face[None], self.torch_device) * 2 - 1, return_rgb=False, randomize_noise=False
+            )[0]
             return to_faces((image + 1) / 2)[0]
 
 

@@ -46,10 +46,13 @@ class RealEsrgan:
     Args:
         enlarge: uint8 RGB (N, res, res, 3) -> (N, 4 res, 4 res, 3).
         faces_per_call: number of faces that it takes at once.
+        torch_device: see `ftlgan.restoration.Restorer`.
     """
 
-    def __init__(self, enlarge: Callable[[np.ndarray], np.ndarray], faces_per_call: int) -> None:
-        self.enlarge, self.faces_per_call = enlarge, faces_per_call
+    def __init__(
+        self, enlarge: Callable[[np.ndarray], np.ndarray], faces_per_call: int, torch_device: str | None = None
+    ) -> None:
+        self.enlarge, self.faces_per_call, self.torch_device = enlarge, faces_per_call, torch_device
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """See `ftlgan.restoration.Restorer`."""
@@ -59,39 +62,42 @@ class RealEsrgan:
 def load(weights: PretrainedWeights | None, device: str) -> RealEsrgan:
     """See `ftlgan.restoration.load`. The `packaged` weights always run on the CPU."""
     if weights is None or weights.file == PACKAGED:
-        return RealEsrgan(ncnn_enlarger(), 2 * available_cores())
+        return RealEsrgan(NcnnEnlarger(), 2 * available_cores())
     from ftlgan.weights.pretrained import load_pretrained  # spandrel takes 5 s to import
 
     network = load_pretrained("realesrgan", weights, "ESRGAN", SCALE, device)
-    return RealEsrgan(torch_enlarger(network, device), 1 if device == "cpu" else FACES_PER_GPU_CALL)
+    return RealEsrgan(torch_enlarger(network, device), 1 if device == "cpu" else FACES_PER_GPU_CALL, device)
 
 
-def ncnn_enlarger() -> Callable[[np.ndarray], np.ndarray]:
-    """Load the packaged weights into ncnn, which enlarges one face on each core.
+class NcnnEnlarger:
+    """The packaged weights in ncnn, which enlarges one face on each core: uint8 RGB (N, H, W, 3) -> (N, 4 H, 4 W, 3).
 
     Cores that share a face spin at every layer until the slowest is done. When another program ran on one of two cores,
     sharing took 1.3 to 2.4 times as long and 1.6 times as much processor time.
 
     Raises:
-        WeightsError: if they are missing or corrupted.
+        WeightsError: if the weights are missing or corrupted.
     """
-    param, weights = (
-        packaged(PACKAGE, f"{FILES}.{ending}", digest)
-        for ending, digest in (("param", PARAM_SHA256), ("bin", BIN_SHA256))
-    )
-    network = ncnn.Net()
-    network.opt.num_threads = 1
-    # Use single precision on every processor. Some would use half precision, with other results.
-    network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
-    if network.load_param(str(param)) or network.load_model(str(weights)):
-        raise WeightsError(f"{weights}: ncnn {ncnn.__version__} can't read it")
 
-    cores = ThreadPoolExecutor(available_cores())  # ncnn lets other threads run while it computes
+    def __init__(self) -> None:
+        param, weights = (
+            packaged(PACKAGE, f"{FILES}.{ending}", digest)
+            for ending, digest in (("param", PARAM_SHA256), ("bin", BIN_SHA256))
+        )
+        self._network = ncnn.Net()
+        self._network.opt.num_threads = 1
+        # Use single precision on every processor. Some would use half precision, with other results.
+        options = self._network.opt
+        options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+        if self._network.load_param(str(param)) or self._network.load_model(str(weights)):
+            raise WeightsError(f"{weights}: ncnn {ncnn.__version__} can't read it")
+        self._cores = ThreadPoolExecutor(available_cores())  # ncnn lets other threads run while it computes
 
-    def enlarge(lr: np.ndarray) -> np.ndarray:
-        return to_faces(torch.stack(list(cores.map(partial(_run, network), to_tensor(lr)))))
+    def __reduce__(self) -> tuple[type["NcnnEnlarger"], tuple[()]]:
+        return NcnnEnlarger, ()
 
-    return enlarge
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        return to_faces(torch.stack(list(self._cores.map(partial(_run, self._network), to_tensor(lr)))))
 
 
 def torch_enlarger(network: nn.Module, device: str) -> Callable[[np.ndarray], np.ndarray]:

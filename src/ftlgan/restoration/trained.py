@@ -23,9 +23,9 @@ class Trained:
 
     def __init__(self, weights: Path, res: int, device: str = "cpu") -> None:
         self.generator = load_generator(weights, res, device)
-        self.device = device
+        self.torch_device = device
 
     def restore(self, lr: np.ndarray) -> np.ndarray:
         """See `ftlgan.restoration.Restorer`."""
         with torch.inference_mode():
-            return to_faces(self.generator(to_tensor(lr, self.device)))
+            return to_faces(self.generator(to_tensor(lr, self.torch_device)))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ftlgan.processes import available_cores
 from ftlgan.progress import progress
-from ftlgan.restoration.realesrgan import SCALE, ncnn_enlarger
+from ftlgan.restoration.realesrgan import SCALE, NcnnEnlarger
 
 TILE, BORDER = 96, 16
 """The sides of a tile and of its border, pixels. A tile is enlarged with its border, which is then cut off, so that no
@@ -23,7 +23,7 @@ def realesrgan_background() -> Enlarge:
     Raises:
         WeightsError: if its weights are missing or corrupted.
     """
-    enlarge = ncnn_enlarger()
+    enlarge = NcnnEnlarger()
 
     def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
         height, width = image.shape[:2]

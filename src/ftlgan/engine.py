@@ -145,6 +145,12 @@ class Ray:
         except errors.RayTaskError as error:
             if isinstance(error.cause, (FtlganError, OSError)):
                 raise error.cause from None
+            if "failed to import on the worker" in str(error.cause):
+                reason = str(error.cause).strip().splitlines()[-1]
+                raise DataError(
+                    f"engine: ray: node {error.ip} can't import this package ({reason}); install the same commit and "
+                    "requirements.lock there"
+                ) from None
             raise
         except errors.RayError as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -58,7 +58,7 @@ def cluster() -> Iterator[Any]:
         environment.setenv("PYTHONPATH", str(ROOT / "src"))
         from ray.cluster_utils import Cluster
 
-        node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+        node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
         head = {"node_ip_address": "127.0.0.2", "include_dashboard": False, **node}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:

@@ -10,6 +10,7 @@ while an actor would wait for a free CPU there.
 import hashlib
 import logging
 import os
+import re
 import socket
 import sys
 from collections import deque
@@ -145,6 +146,13 @@ class Ray:
         except errors.RayTaskError as error:
             if isinstance(error.cause, (FtlganError, OSError)):
                 raise error.cause from None
+            if "failed to import on the worker" in str(error.cause):
+                node = re.search(r"\bip=([^)\s,]+)", str(error))
+                reason = str(error.cause).strip().splitlines()[-1]
+                raise DataError(
+                    f"engine: ray: node {node[1] if node else 'unknown'} can't import this package ({reason}); "
+                    "install the same commit and requirements.lock there"
+                ) from None
             raise
         except errors.RayError as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -3,6 +3,7 @@
 The nodes are on 127.0.0.2 to 127.0.0.4, so no port is open to other machines.
 """
 
+import compileall
 import os
 import runpy
 import socket
@@ -55,9 +56,12 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         environment.setenv("RAY_raylet_start_wait_time_s", "120")  # on a busy machine
+        environment.setenv("RAY_agent_register_timeout_ms", "120000")
         environment.setenv("PYTHONPATH", str(ROOT / "src"))
+        import ray
         from ray.cluster_utils import Cluster
 
+        compileall.compile_dir(ray.__path__[0], quiet=2)  # a new environment would start nodes too slowly
         node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
         head = {"node_ip_address": "127.0.0.2", "include_dashboard": False, **node}
         cluster = Cluster(initialize_head=True, head_node_args=head)
@@ -66,8 +70,6 @@ def cluster() -> Iterator[Any]:
                 cluster.add_node(node_ip_address=address, **node)
             yield cluster
         finally:
-            import ray
-
             ray.shutdown()
             cluster.shutdown()
 

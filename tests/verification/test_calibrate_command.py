@@ -123,6 +123,18 @@ def test_without_a_test_half_of_the_people_are_tested(tables: Path, capfd: pytes
     assert "recognizer" not in printed
 
 
+def test_a_table_compared_with_itself_counts_each_pair_once(tables: Path, tmp_path: Path) -> None:
+    split = (tables / "probes.parquet", "--split", "val", "--test", tables / "probes.parquet", "--test-split", "test")
+    run(*split, "--json", tmp_path / "within.json", *FEW)
+    run(*split, "--references", tables / "probes.parquet", "--json", tmp_path / "both.json", *FEW)
+    run(*split, "--test-references", tables / "probes.parquet", "--json", tmp_path / "test.json", *FEW)
+    within, *others = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("within", "both", "test"))
+    for found in others:
+        assert found["calibration"] == within["calibration"]
+        for name in ("genuine", "impostor", "metrics"):
+            assert [test[name] for test in found["tests"].values()] == [t[name] for t in within["tests"].values()]
+
+
 def test_a_calibration_is_reported_on_other_scores(tables: Path, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     run(tables / "one.csv", "--test", tables / "two.csv", "--to", tmp_path / "new", "--json", "-", *FEW)
     fitted = json.loads(capfd.readouterr().out)

@@ -74,6 +74,17 @@ def test_embeddings_get_the_metrics_that_the_pipeline_would_give_them(lr: Path, 
     assert found["probes"]["photos"] == 48
 
 
+def test_a_table_compared_with_itself_counts_each_pair_once(lr: Path, tmp_path: Path) -> None:
+    embeddings, _, who = photos(12, 4, noise=1)
+    turned = write(tmp_path / "turned.parquet", faces(embeddings, who).take(np.arange(48)[::-1]))
+    within = written(lr)
+    assert (within["genuine"], within["impostor"]) == (12 * 6, 48 * 47 // 2 - 12 * 6)
+    for references in (lr, turned):
+        found = written(lr, "--references", references)
+        for name in ("genuine", "impostor", "metrics", "absent", "thresholds"):
+            assert found[name] == within[name]
+
+
 def test_the_report_in_the_terminal_has_every_metric_with_its_interval(
     lr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,15 @@ from ftlgan.verification.calibration.fit import fit
 from ftlgan.verification.calibration.model import Calibration, ScoreKind
 from ftlgan.verification.calibration.plots import calibration_plot, entropy_plot
 from ftlgan.verification.calibration.report import CalibrationReport, report
-from ftlgan.verification.command import Facts, check_draws, check_names, check_together, described_table, one_line
+from ftlgan.verification.command import (
+    Facts,
+    check_draws,
+    check_names,
+    check_together,
+    described_table,
+    one_line,
+    same_photos,
+)
 from ftlgan.verification.pairs import AllPairs, Comparison, Faces
 from ftlgan.verification.parts import described
 from ftlgan.verification.scores import read_scores
@@ -167,6 +175,8 @@ def _read(
         others = _read_embeddings(references, split, reference_names, skip)
         check_together(path, probes, references, others)
         facts["references"] = described_table(references, others)
+        if same_photos(probes.faces, others.faces):
+            others = None
     count_among = partial(_count_embeddings, probes.faces, others and others.faces, facts)
     return _Source(path, np.unique(probes.faces.identities), count_among, "cosine", probes.recognizer, facts)
 

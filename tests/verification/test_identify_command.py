@@ -158,10 +158,17 @@ BAD: dict[str, Callable[[Path, Faces, Faces], list[object]]] = {
         folder / "probes.parquet",
         *("--fpir", 0.008),
     ],
-    "probes.parquet: person 000 is among the non-mated probes and in the gallery": lambda folder, g, p: [
+    "others.parquet: person 001 is among the non-mated probes, and also in the gallery, .*gallery.parquet": (
+        lambda folder, g, p: [
+            folder / "gallery.parquet",
+            folder / "probes.parquet",
+            *("--non-mated", write(folder / "others.parquet", p.take(np.arange(EACH, 2 * EACH)))),
+        ]
+    ),
+    "others.parquet: person 000/00000.jpg is nobody among the probes, but person 000 among": lambda folder, g, p: [
         folder / "gallery.parquet",
         folder / "probes.parquet",
-        *("--non-mated", folder / "probes.parquet"),
+        *("--non-mated", write(folder / "others.parquet", Faces(p.face_ids[:1], np.array(["nobody"]), g.embeddings[-1:]))),
     ],
     "scores.csv: is CSV; identification needs embeddings": lambda folder, g, p: [
         folder / "scores.csv",

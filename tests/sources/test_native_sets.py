@@ -122,6 +122,10 @@ def test_survface_verification_has_pairs(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=rf"positive_pairs_names.mat: {said}"):
             open_native_set(tmp_path)
     savemat(place / "positive_pairs_names.mat", {"positive_pairs_names": positive})
+    (place / "negative_pairs_names.mat").rename(tmp_path / "aside.mat")
+    with pytest.raises(DataError, match=r"negative_pairs_names.mat: is missing; get the set again"):
+        open_native_set(tmp_path)
+    (tmp_path / "aside.mat").rename(place / "negative_pairs_names.mat")
     (place / "verification_images/2_cam1_2.jpg").unlink()
     with pytest.raises(DataError, match=r"positive_pairs_names.mat: names '2_cam1_2.jpg', which is not in .*images"):
         open_native_set(tmp_path)
@@ -139,6 +143,14 @@ def test_scface_has_large_photos_in_its_gallery_and_probes_of_five_cameras(tmp_p
     ], "not those of infrared light"
     (tmp_path / "mugshot_frontal_original_all/002_frontal.jpg").unlink()
     with pytest.raises(DataError, match=r"mugshot_frontal_original_all: has no photo 002_frontal.jpg"):
+        open_native_set(tmp_path)
+    (tmp_path / "mugshot_frontal_original_all/001_frontal.jpg").unlink()
+    with pytest.raises(DataError, match=r"mugshot_frontal_original_all: has no photos PERSON_frontal.jpg; get"):
+        open_native_set(tmp_path)
+    photo(tmp_path / "mugshot_frontal_original_all/001_frontal.jpg", side=200)
+    for path in (tmp_path / "surveillance_cameras_all").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"surveillance_cameras_all: has no photos PERSON_camC_D.jpg; get"):
         open_native_set(tmp_path)
 
 

@@ -156,8 +156,13 @@ BAD: dict[str, Callable[[Path, Path, Faces], list[object]]] = {
     "two.csv: holds scores, but .*probes.parquet cosines": lambda tables, folder, probes: [
         *(tables / "probes.parquet", "--test", tables / "two.csv"),
     ],
-    "few.parquet: 4 people have genuine scores, but a calibration needs 5": lambda tables, folder, probes: [
+    "few.parquet: 4 people have genuine scores, but a calibration needs 5; half of the 8 people are held out for the "
+    "test, so give two photos each of 10 people": lambda tables, folder, probes: [
         *(write(folder / "few.parquet", probes.take(np.arange(32))), "--split", "val"),
+    ],
+    "few.parquet: 4 people have genuine scores, but a calibration needs 5; give two": lambda tables, folder, probes: [
+        write(folder / "few.parquet", probes.take(np.arange(16))),
+        *("--split", "val", "--test", tables / "probes.parquet", "--test-split", "test"),
     ],
     "one.parquet: 4 photos of 1 people give no genuine or no impostor pair": lambda tables, folder, probes: [
         *(write(folder / "one.parquet", probes.take(np.arange(4))), "--split", "val"),

@@ -4,9 +4,11 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import refusal, run
+from documentation import DOCS, blocks
 from PIL import Image
 from scipy.io import savemat
 
@@ -152,6 +154,21 @@ def test_scface_has_large_photos_in_its_gallery_and_probes_of_five_cameras(tmp_p
         path.unlink()
     with pytest.raises(DataError, match=r"surveillance_cameras_all: has no photos PERSON_camC_D.jpg; get"):
         open_native_set(tmp_path)
+
+
+def test_the_probes_of_scface_are_divided_by_distance_as_the_guide_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [f"{who}/{who}_cam{camera}_{distance}" for who in ("001", "002") for camera in "12" for distance in "123"]
+    table = pa.table({"face_id": names}).replace_schema_metadata({"recognizer": "sface"})
+    pq.write_table(table, "probes.parquet")
+    (code,) = [block.text for block in blocks(DOCS / "guides/small-sets.md") if block.language == "python"]
+    exec(code, {})
+    for distance in "123":
+        found = pq.read_table(f"probes-{distance}.parquet")
+        assert found["face_id"].to_pylist() == [name for name in names if name.endswith(f"_{distance}")]
+        assert found.schema.metadata[b"recognizer"] == b"sface"
 
 
 @pytest.mark.parametrize("damage", [b"", b"no MATLAB file", b"MATLAB 5.0 MAT-file" + bytes(200)])

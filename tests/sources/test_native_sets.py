@@ -4,9 +4,11 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import refusal, run
+from documentation import DOCS, blocks
 from PIL import Image
 from scipy.io import savemat
 
@@ -122,6 +124,10 @@ def test_survface_verification_has_pairs(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=rf"positive_pairs_names.mat: {said}"):
             open_native_set(tmp_path)
     savemat(place / "positive_pairs_names.mat", {"positive_pairs_names": positive})
+    (place / "negative_pairs_names.mat").rename(tmp_path / "aside.mat")
+    with pytest.raises(DataError, match=r"negative_pairs_names.mat: is missing; get the set again"):
+        open_native_set(tmp_path)
+    (tmp_path / "aside.mat").rename(place / "negative_pairs_names.mat")
     (place / "verification_images/2_cam1_2.jpg").unlink()
     with pytest.raises(DataError, match=r"positive_pairs_names.mat: names '2_cam1_2.jpg', which is not in .*images"):
         open_native_set(tmp_path)
@@ -140,6 +146,29 @@ def test_scface_has_large_photos_in_its_gallery_and_probes_of_five_cameras(tmp_p
     (tmp_path / "mugshot_frontal_original_all/002_frontal.jpg").unlink()
     with pytest.raises(DataError, match=r"mugshot_frontal_original_all: has no photo 002_frontal.jpg"):
         open_native_set(tmp_path)
+    (tmp_path / "mugshot_frontal_original_all/001_frontal.jpg").unlink()
+    with pytest.raises(DataError, match=r"mugshot_frontal_original_all: has no photos PERSON_frontal.jpg; get"):
+        open_native_set(tmp_path)
+    photo(tmp_path / "mugshot_frontal_original_all/001_frontal.jpg", side=200)
+    for path in (tmp_path / "surveillance_cameras_all").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"surveillance_cameras_all: has no photos PERSON_camC_D.jpg; get"):
+        open_native_set(tmp_path)
+
+
+def test_the_probes_of_scface_are_divided_by_distance_as_the_guide_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [f"{who}/{who}_cam{camera}_{distance}" for who in ("001", "002") for camera in "12" for distance in "123"]
+    table = pa.table({"face_id": names}).replace_schema_metadata({"recognizer": "sface"})
+    pq.write_table(table, "probes.parquet")
+    (code,) = [block.text for block in blocks(DOCS / "guides/small-sets.md") if block.language == "python"]
+    exec(code, {})
+    for distance in "123":
+        found = pq.read_table(f"probes-{distance}.parquet")
+        assert found["face_id"].to_pylist() == [name for name in names if name.endswith(f"_{distance}")]
+        assert found.schema.metadata[b"recognizer"] == b"sface"
 
 
 @pytest.mark.parametrize("damage", [b"", b"no MATLAB file", b"MATLAB 5.0 MAT-file" + bytes(200)])

@@ -123,6 +123,18 @@ def test_without_a_test_half_of_the_people_are_tested(tables: Path, capfd: pytes
     assert "recognizer" not in printed
 
 
+def test_a_table_compared_with_itself_counts_each_pair_once(tables: Path, tmp_path: Path) -> None:
+    split = (tables / "probes.parquet", "--split", "val", "--test", tables / "probes.parquet", "--test-split", "test")
+    run(*split, "--json", tmp_path / "within.json", *FEW)
+    run(*split, "--references", tables / "probes.parquet", "--json", tmp_path / "both.json", *FEW)
+    run(*split, "--test-references", tables / "probes.parquet", "--json", tmp_path / "test.json", *FEW)
+    within, *others = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("within", "both", "test"))
+    for found in others:
+        assert found["calibration"] == within["calibration"]
+        for name in ("genuine", "impostor", "metrics"):
+            assert [test[name] for test in found["tests"].values()] == [t[name] for t in within["tests"].values()]
+
+
 def test_a_calibration_is_reported_on_other_scores(tables: Path, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     run(tables / "one.csv", "--test", tables / "two.csv", "--to", tmp_path / "new", "--json", "-", *FEW)
     fitted = json.loads(capfd.readouterr().out)
@@ -144,8 +156,13 @@ BAD: dict[str, Callable[[Path, Path, Faces], list[object]]] = {
     "two.csv: holds scores, but .*probes.parquet cosines": lambda tables, folder, probes: [
         *(tables / "probes.parquet", "--test", tables / "two.csv"),
     ],
-    "few.parquet: 4 people have genuine scores, but a calibration needs 5": lambda tables, folder, probes: [
+    "few.parquet: 4 people have genuine scores, but a calibration needs 5; half of the 8 people are held out for the "
+    "test, so give two photos each of 10 people": lambda tables, folder, probes: [
         *(write(folder / "few.parquet", probes.take(np.arange(32))), "--split", "val"),
+    ],
+    "few.parquet: 4 people have genuine scores, but a calibration needs 5; give two": lambda tables, folder, probes: [
+        write(folder / "few.parquet", probes.take(np.arange(16))),
+        *("--split", "val", "--test", tables / "probes.parquet", "--test-split", "test"),
     ],
     "one.parquet: 4 photos of 1 people give no genuine or no impostor pair": lambda tables, folder, probes: [
         *(write(folder / "one.parquet", probes.take(np.arange(4))), "--split", "val"),

@@ -194,6 +194,20 @@ def test_scores_that_do_not_overlap_are_bounded_by_the_number_of_people() -> Non
     assert line.log_lr(np.array([0.0, 30])).tolist() == [line.lower_bound, line.upper_bound]
 
 
+def test_a_score_far_from_all_others_gives_no_warning() -> None:
+    counts = counts_of(np.linspace(1, 1.3, 50), np.append(np.linspace(0, 0.3, 500), -1000))
+    with np.errstate(over="raise"):
+        assert logistic_regression(counts)[0, 1] > 0
+
+
+def test_no_metric_and_no_end_of_an_interval_is_negative() -> None:
+    for seed in range(5):
+        counted = count_scores(sample(8, 3, d_prime=4, seed=seed))
+        found = report(fit(counted, JUDGE, "score", replicates=100).line, counted, 200)
+        for estimate in found.metrics.values():
+            assert min(estimate.value, *interval(estimate)) >= 0
+
+
 def test_two_calibrations_on_the_same_people_meet_the_same_draws(fitted: Calibration) -> None:
     counted, line = count_scores(sample()), fitted.line
     worse = line.model_copy(update={"intercept": line.intercept + 1})

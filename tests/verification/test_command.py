@@ -74,6 +74,17 @@ def test_embeddings_get_the_metrics_that_the_pipeline_would_give_them(lr: Path, 
     assert found["probes"]["photos"] == 48
 
 
+def test_a_table_compared_with_itself_counts_each_pair_once(lr: Path, tmp_path: Path) -> None:
+    embeddings, _, who = photos(12, 4, noise=1)
+    turned = write(tmp_path / "turned.parquet", faces(embeddings, who).take(np.arange(48)[::-1]))
+    within = written(lr)
+    assert (within["genuine"], within["impostor"]) == (12 * 6, 48 * 47 // 2 - 12 * 6)
+    for references in (lr, turned):
+        found = written(lr, "--references", references)
+        for name in ("genuine", "impostor", "metrics", "absent", "thresholds"):
+            assert found[name] == within[name]
+
+
 def test_the_report_in_the_terminal_has_every_metric_with_its_interval(
     lr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +130,20 @@ def test_a_list_of_pairs_with_folds_has_an_accuracy(lr: Path, tmp_path: Path) ->
     assert 0.5 < found["accuracy"]["mean"] <= 1
     assert 0 < found["tar_at_far_0.001"]["mean"] <= found["accuracy"]["mean"]
     assert found["tar_at_far_0.001"]["folds"] == 3
+
+
+def test_a_photo_that_embed_rejected_is_refused_with_its_reason(lr: Path, tmp_path: Path) -> None:
+    lr.with_suffix(".rejects.csv").write_text("face_id,reason\nperson 000/dark.jpg,no face found\n")
+    pairs = tmp_path / "pairs.csv"
+    names = ("person 000/00000.jpg,person 000/00001.jpg", "person 000/00000.jpg,person 001/00004.jpg")
+    pairs.write_text("\n".join(["probe,reference", *names, "person 001/00004.jpg,person 000/dark.jpg"]))
+    for options in ([], ["--references", lr]):
+        with pytest.raises(SystemExit, match=r"pairs.csv: line 4: 'person 000/dark.jpg' has no embedding: no face fou"):
+            run(lr, "--pairs", pairs, *options)
+    assert written(lr, "--pairs", pairs, "--missing", "skip")["pairs"]["missing_left_out"] == 1
+    pairs.write_text("probe;reference\na;b\n")
+    with pytest.raises(SystemExit, match=r"pairs.csv: line 1: has the columns probe, reference, separated by semicol"):
+        run(lr, "--pairs", pairs)
 
 
 def test_pairs_that_are_listed_again_are_noted(lr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,6 +211,7 @@ def test_a_table_that_will_not_do_is_one_line(
 BAD_SCORES = [
     ("", "is empty; give a CSV with a header"),
     ("score,who\n1,2\n", "has the columns score, who; give score or distance, and genuine or"),
+    ("score;genuine\n0,5;1\n", "line 1: has the columns score, genuine, separated by semicolons; separate columns by"),
     ("score,genuine\n0.5,1\nhigh,0\n", "line 3: score is 'high', not a finite number"),
     ("score,genuine\n0.5,1\nnan,0\n", "line 3: score is 'nan', not a finite number"),
     ("score,genuine\n0.5,1\n0.5,maybe\n", "line 3: genuine is 'maybe', not 1 or 0"),

@@ -121,6 +121,15 @@ def test_arrays_non_mated_probes_and_json_alone(
     assert found["open_set"] == {"mated": 80, "non_mated": 160, "enrolled": 10}
 
 
+@pytest.mark.filterwarnings("error")
+def test_plots_of_searches_that_all_succeed_give_no_warning(tmp_path: Path) -> None:
+    lr, hr, who = photos(12, 2, noise=0.05)
+    gallery, probes = write(tmp_path / "g.parquet", faces(hr, who)), write(tmp_path / "p.parquet", faces(lr, who))
+    run(gallery, probes, "--to", tmp_path / "out", *FEW)
+    assert {float(row["fnir"]) for row in read_csv(tmp_path / "out/fnir.csv")} == {0}
+    assert (tmp_path / "out/fnir.png").exists()
+
+
 def test_a_copy_under_another_name_is_left_out(
     people: tuple[Faces, Faces], tables: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
@@ -158,10 +167,17 @@ BAD: dict[str, Callable[[Path, Faces, Faces], list[object]]] = {
         folder / "probes.parquet",
         *("--fpir", 0.008),
     ],
-    "probes.parquet: person 000 is among the non-mated probes and in the gallery": lambda folder, g, p: [
+    "others.parquet: person 001 is among the non-mated probes, and also in the gallery, .*gallery.parquet": (
+        lambda folder, g, p: [
+            folder / "gallery.parquet",
+            folder / "probes.parquet",
+            *("--non-mated", write(folder / "others.parquet", p.take(np.arange(EACH, 2 * EACH)))),
+        ]
+    ),
+    "others.parquet: person 000/00000.jpg is x among the probes, but person 000 among": lambda folder, g, p: [
         folder / "gallery.parquet",
         folder / "probes.parquet",
-        *("--non-mated", folder / "probes.parquet"),
+        *("--non-mated", write(folder / "others.parquet", Faces(p.face_ids[:1], np.array(["x"]), g.embeddings[-1:]))),
     ],
     "scores.csv: is CSV; identification needs embeddings": lambda folder, g, p: [
         folder / "scores.csv",

@@ -176,7 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     command = add(
-        "compare", "ftlgan.comparison.command:compare", "compare the results of runs, also at several resolutions"
+        "compare",
+        "ftlgan.comparison.command:compare",
+        "compare the results of runs, also at several resolutions; runs that differ in train.seed alone become one row",
     )
     command.add_argument(
         "runs",

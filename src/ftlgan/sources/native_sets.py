@@ -174,13 +174,12 @@ def _survface_pairs(place: Path) -> tuple[Found, None, list[tuple[str, str, bool
 
 
 def _scface(place: Path) -> Found:
-    mugshots = place / "mugshot_frontal_original_all"
+    mugshots, cameras = place / "mugshot_frontal_original_all", place / "surveillance_cameras_all"
     gallery = [(_first(path), path) for path in _photos(mugshots)]
-    small = [
-        (found[1], path)
-        for path in _photos(place / "surveillance_cameras_all")
-        if (found := SURVEILLANCE.fullmatch(path.stem))
-    ]
+    small = [(found[1], path) for path in _photos(cameras) if (found := SURVEILLANCE.fullmatch(path.stem))]
+    for folder, photos, names in ((mugshots, gallery, "PERSON_frontal.jpg"), (cameras, small, "PERSON_camC_D.jpg")):
+        if not photos:
+            raise DataError(f"{folder}: has no photos {names}; get the set again")
     enrolled = {who for who, _ in gallery}
     if missing := sorted({who for who, _ in small} - enrolled):
         raise DataError(f"{mugshots}: has no photo {missing[0]}_frontal.jpg of a person in surveillance_cameras_all")
@@ -210,10 +209,10 @@ def _listed(source: Path, folder: Path, name: str) -> Path:
 
 def _mat(path: Path, variable: str) -> list[str]:
     """Return the texts or numbers of a variable of a MATLAB file, column by column."""
+    if not path.is_file():
+        raise DataError(f"{path}: is missing; get the set again")
     try:
         content: dict[str, Any] = loadmat(path, variable_names=[variable])
-    except FileNotFoundError:
-        raise DataError(f"{path}: is missing; get the set again") from None
     except (
         Exception
     ) as error:  # scipy raises many types of errors on damaged files: ValueError, TypeError, zlib.error, ...

@@ -15,11 +15,13 @@ import numpy as np
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.verification.histogram import ScoreHistogram, pair_histogram, score_histogram
 from ftlgan.verification.listed_scores import RATES, fold_rates, score_list
+from ftlgan.verification.pair_list import PhotoNames, read_pairs
 from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.verification.parts import described
 from ftlgan.verification.report import Report, report
-from ftlgan.verification.scores import read_scores
+from ftlgan.verification.scores import read_scores, refuse_semicolons
 from ftlgan.verification.tables import EmbeddingTable, copies, read_embeddings, refuse_alike_across
+from ftlgan.verification.text_files import read_csv, shown
 
 NAMES = {"d_prime": "d'", "auc": "AUC", "eer": "EER"}
 
@@ -152,7 +154,13 @@ def _compare_embeddings(
         facts["references"] = described_table(references, others)
     facts["recognizer"] = probes.recognizer
     if pairs:
+        if pairs.is_file():
+            refuse_semicolons(pairs)
+            if not skip:
+                _refuse_rejected(pairs, {table: probes.faces, references or table: (others or probes).faces})
         return _compare_listed_pairs(pairs, probes.faces, (others or probes).faces, skip, facts)
+    if others and same_photos(probes.faces, others.faces):
+        others = None
     left_out = list(copies(others.faces, probes.faces) if others else copies(probes.faces))
     facts["pairs"] = {"all": "of different photos", "byte_identical_copies_left_out": len(left_out)}
     return pair_histogram(AllPairs(probes.faces.without(left_out), others and others.faces.without(left_out))), facts
@@ -180,6 +188,38 @@ def check_together(table: Path, probes: EmbeddingTable, references: Path, others
     if ours.shape[1] != theirs.shape[1]:
         raise DataError(f"{table}: probes are {ours.shape}, references {theirs.shape}; embed both with one recognizer")
     refuse_alike_across(table, probes.faces, references, others.faces)
+
+
+def same_photos(probes: Faces, references: Faces) -> bool:
+    """Return whether both sides are the same embeddings of the same photos, in any order.
+
+    Compare such probes with each other, without references: else each pair of photos counts twice, once in each order.
+    """
+    one, other = (faces.take(np.argsort(faces.face_ids)) for faces in (probes, references))
+    return (
+        np.array_equal(one.face_ids, other.face_ids)
+        and np.array_equal(one.identities, other.identities)
+        and np.array_equal(one.embeddings, other.embeddings)
+    )
+
+
+def _refuse_rejected(pairs: Path, tables: Mapping[Path, Faces]) -> None:
+    """Refuse a list that names a photo which `ftlgan embed` could not use: it gives the reason in TABLE.rejects.csv."""
+    listed = read_pairs(pairs)
+    for table, faces in tables.items():
+        rejects = table.with_suffix(".rejects.csv") if table.name else table  # the current folder has no name
+        columns = read_csv(rejects).columns if rejects.is_file() else {}
+        if not {"face_id", "reason"} <= columns.keys():
+            continue
+        rejected, embedded = PhotoNames(columns["face_id"]), PhotoNames(faces.face_ids.tolist())
+        for pair in listed:
+            for name in (pair.probe, pair.reference):
+                row = rejected.row(pairs, pair.line, name)
+                if row is not None and embedded.row(pairs, pair.line, name) is None:
+                    raise DataError(
+                        f"{pairs}: line {pair.line}: {shown(name)} has no embedding: {columns['reason'][row]} "
+                        f"({rejects}); leave such pairs out with --missing skip"
+                    )
 
 
 def _compare_listed_pairs(

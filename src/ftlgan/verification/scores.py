@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ftlgan.errors import DataError
 from ftlgan.verification.names import find_alike, is_missing, shown_apart
 from ftlgan.verification.pairs import Comparison, numbered
-from ftlgan.verification.text_files import CsvFile, joined_names, read_csv, read_labels
+from ftlgan.verification.text_files import CsvFile, joined_names, read_csv, read_labels, read_text, text_lines
 
 MISSING = {"", "nan", "na", "n/a", "<na>", "null", "none", "-"}
 """The cells that mean there is no score, in lower case; any case is accepted."""
@@ -44,6 +44,7 @@ def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
     Raises:
         DataError: if the file is not such a CSV, a cell has another value, or two columns contradict each other.
     """
+    refuse_semicolons(path)
     table = read_csv(path)
     column = _check_columns(table)
     missing = np.array([cell.strip().lower() in MISSING for cell in table.columns[column]], dtype=np.bool_)
@@ -71,12 +72,26 @@ def read_scores(path: Path, skip_missing: bool = False) -> ScoreFile:
     return ScoreFile(comparison, column == "distance", int(np.count_nonzero(missing)) if skip_missing else 0)
 
 
+def refuse_semicolons(path: Path) -> None:
+    """Refuse a CSV whose columns are separated by semicolons, as a spreadsheet may write it.
+
+    Raises:
+        DataError: if the first line has semicolons and no comma, or the file is not UTF-8.
+    """
+    header = next(iter(text_lines(read_text(path))), "")
+    if ";" in header and "," not in header:
+        raise DataError(
+            f"{path}: line 1: has the columns {joined_names(header.split(';'))}, separated by semicolons; separate "
+            "columns by commas, and write 0.5 for 0,5"
+        )
+
+
 def _check_columns(table: CsvFile) -> str:
     """Return the name of the column of scores."""
     names = table.columns.keys()
     if not names & {"score", "distance"} or not ("genuine" in names or names & set(SIDES)):
         (only, *others) = [*names] or [""]
-        hint = "; separate columns by commas" if not others and (";" in only or "\t" in only) else ""
+        hint = "; separate columns by commas" if not others and "\t" in only else ""
         raise DataError(
             f"{table.path}: has the columns {joined_names(list(names))}; give score or distance, and genuine or "
             f"probe_identity and reference_identity{hint}"

@@ -14,11 +14,19 @@ from numpy.typing import NDArray
 from ftlgan.errors import DataError, ParamsError, writing
 from ftlgan.look import save
 from ftlgan.verification.calibration.counts import CountedScores, count_pairs, count_scores
-from ftlgan.verification.calibration.fit import fit
+from ftlgan.verification.calibration.fit import FEWEST_PEOPLE, fit
 from ftlgan.verification.calibration.model import Calibration, ScoreKind
 from ftlgan.verification.calibration.plots import calibration_plot, entropy_plot
 from ftlgan.verification.calibration.report import CalibrationReport, report
-from ftlgan.verification.command import Facts, check_draws, check_names, check_together, described_table, one_line
+from ftlgan.verification.command import (
+    Facts,
+    check_draws,
+    check_names,
+    check_together,
+    described_table,
+    one_line,
+    same_photos,
+)
 from ftlgan.verification.pairs import AllPairs, Comparison, Faces
 from ftlgan.verification.parts import described
 from ftlgan.verification.scores import read_scores
@@ -118,6 +126,12 @@ def calibrate(
     else:
         fit_people, test_people = (first.people, None) if others else _halves(first, seed)
         counted = first.count(fit_people)
+        if test_people is not None and counted.units[0] < FEWEST_PEOPLE:
+            raise DataError(
+                f"{table}: {counted.units[0]} people have genuine scores, but a calibration needs {FEWEST_PEOPLE}; "
+                f"half of the {len(first.people)} people are held out for the test, so give two photos each of "
+                f"{2 * FEWEST_PEOPLE} people or more, or give other people with --test"
+            )
         with one_line(table):
             calibration = fit(
                 counted, first.recognizer, first.score, resolution, condition, protocol, replicates, confidence, seed
@@ -167,6 +181,8 @@ def _read(
         others = _read_embeddings(references, split, reference_names, skip)
         check_together(path, probes, references, others)
         facts["references"] = described_table(references, others)
+        if same_photos(probes.faces, others.faces):
+            others = None
     count_among = partial(_count_embeddings, probes.faces, others and others.faces, facts)
     return _Source(path, np.unique(probes.faces.identities), count_among, "cosine", probes.recognizer, facts)
 

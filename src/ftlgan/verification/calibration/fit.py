@@ -126,7 +126,8 @@ def logistic_regression(counts: Counts) -> Floats:
     x = (counts.scores - centre) / spread
     found = np.zeros((len(genuine), 2))
     for _ in range(MOST_STEPS):
-        posterior = 1 / (1 + np.exp(-(found @ np.stack([np.ones_like(x), x]))))
+        with np.errstate(over="ignore"):  # far below the others, exp is infinite, and the posterior 0
+            posterior = 1 / (1 + np.exp(-(found @ np.stack([np.ones_like(x), x]))))
         residual = (posterior * (genuine + impostor) - genuine) / 2
         gradient = np.stack([residual.sum(axis=1), residual @ x + RIDGE * found[:, 1]], axis=1)
         weight = posterior * (1 - posterior) * (genuine + impostor) / 2

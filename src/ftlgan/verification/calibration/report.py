@@ -76,7 +76,8 @@ def report(
         genuine=counted.sizes[0],
         impostor=counted.sizes[1],
         outside=int((counted.whole.genuine + counted.whole.impostor)[0, is_outside].sum()),
-        metrics={name: with_interval(value, drawn[name], confidence) for name, value in values.items()},
+        # No metric is negative; a draw by groups may be, by its correction or by rounding.
+        metrics={name: with_interval(value, np.maximum(drawn[name], 0), confidence) for name, value in values.items()},
         entropy=np.stack([cross_entropy(log_lr, groups, PRIORS) for log_lr in shown]),
         steps=(scores[begins], best[0, begins]),
         replicates=Replicates(counted.people, weights, drawn),
@@ -87,4 +88,4 @@ def _metrics(line: Line, counts: Counts) -> dict[str, Floats]:
     """Return the metrics of each row of counts, (R,) each."""
     found, least = cost(line.log_lr(line.seen(counts.scores)), counts), cost(pav(counts), counts)
     eer = Roc.from_counts(counts.genuine, counts.impostor).eer()
-    return {"cllr": found, "cllr_min": least, "cllr_cal": found - least, "eer": eer}
+    return {"cllr": found, "cllr_min": least, "cllr_cal": np.maximum(found - least, 0), "eer": eer}

@@ -105,6 +105,10 @@ def identify(
     faces = {name: table.faces for name, (_, table) in tables.items()}
     if found := copies(*faces.values()):
         faces = {name: table.without(found) for name, table in faces.items()}
+    if non_mated:
+        with one_line(non_mated):
+            check_same_people(faces["non_mated"], faces["gallery"])
+        _refuse_enrolled(non_mated, faces["non_mated"], gallery, faces["gallery"])
     with one_line(probes):
         check_same_people(faces["probes"], faces["gallery"])
         with_mate = _with_mate(faces["probes"], faces["gallery"])
@@ -165,6 +169,15 @@ def _read(path: Path, split: str | None, names: Path | None, missing: str) -> Em
     if table.faces.anonymous:
         raise DataError(f"{path}: has no column identity; add it, with the person on each photo")
     return table
+
+
+def _refuse_enrolled(path: Path, non_mated: Faces, gallery_path: Path, gallery: Faces) -> None:
+    enrolled = np.intersect1d(non_mated.identities, gallery.identities)
+    if enrolled.size:
+        raise DataError(
+            f"{path}: {enrolled[0]} is among the non-mated probes, and also in the gallery, {gallery_path} "
+            f"({enrolled.size} such people in all); remove these people from one of the two"
+        )
 
 
 def _with_mate(probes: Faces, gallery: Faces) -> NDArray[np.bool_]:

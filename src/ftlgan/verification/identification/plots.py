@@ -45,10 +45,11 @@ def fnir_plot(found: IdentificationReport, curve: Curve, title: str) -> Figure:
     figure = Figure(figsize=(5.2, 3.9), layout="constrained")
     axes = figure.add_subplot()
     _draw(axes, curve)
-    axes.set_yscale("log", nonpositive="clip")
     drawn = np.concatenate([curve.value, curve.lo])
     lowest = drawn.min(where=drawn > 0, initial=1)
-    axes.set(xscale="log", xlim=(curve.at[0], 1), ylim=(0.8 * lowest, 1.1), title=title)
+    axes.set(xlim=(curve.at[0], 1), ylim=(0.8 * lowest, 1.1), title=title)  # first: all may be 0, which has no log
+    axes.set_yscale("log", nonpositive="clip")
+    axes.set_xscale("log")
     label_plainly(axes.xaxis)
     label_plainly(axes.yaxis)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="false negative identification rate (FNIR)")

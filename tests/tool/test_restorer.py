@@ -11,7 +11,7 @@ from samples import astronaut, group, untrained
 
 import ftlgan
 from ftlgan import Restorer
-from ftlgan.errors import DataError, WeightsError
+from ftlgan.errors import DataError, ParamsError, WeightsError
 from ftlgan.faces import HR
 from ftlgan.restoration.bicubic import Bicubic
 from ftlgan.tool.restorer import LARGEST
@@ -119,6 +119,12 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         Restorer.load(other)
     with pytest.raises(DataError, match="holds no generator"):
         Restorer.load(tmp_path / "..")
+
+
+def test_a_gpu_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ParamsError, match="device 'cuda': torch finds no GPU here; use cpu"):
+        Restorer.load(device="cuda")
 
 
 def test_importing_the_package_imports_next_to_nothing() -> None:

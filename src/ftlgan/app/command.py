@@ -9,7 +9,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -58,7 +58,9 @@ def app(port: int, weights: str, device: str, browser: bool) -> None:
         print(f"{address}  (weights: {terms}; press Ctrl+C to stop)", flush=True)
         if browser:
             Timer(1, webbrowser.open, [address]).start()
-        serving.run(sockets=[listening])
+        with suppress(SystemExit):  # uvicorn raises the signal again
+            serving.run(sockets=[listening])
+    os._exit(0)  # at once, even if a call still runs in a thread
 
 
 def _leave(_number: int, _frame: Any) -> None:

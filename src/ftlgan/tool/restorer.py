@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ftlgan.degradation import downsample
 from ftlgan.detection import Detection, upright_boxes
-from ftlgan.errors import DataError
+from ftlgan.errors import DataError, ParamsError
 from ftlgan.faces import HR
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
@@ -94,8 +94,11 @@ class Restorer:
             device: `cpu` or `cuda`.
 
         Raises:
+            ParamsError: if there is no GPU for `cuda`.
             WeightsError: if a file is missing, or not the weights of a generator.
         """
+        if device != "cpu" and not torch.cuda.is_available():
+            raise ParamsError(f"device {device!r}: torch finds no GPU here; use cpu")
         generators: dict[int, Generator] = {}
         for file in weight_files(weights):
             res = description_of(file)["res"]

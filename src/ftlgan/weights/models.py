@@ -1,4 +1,4 @@
-"""The trained generators in this package: two sets of three, for faces of 14, 28 and 56 pixels."""
+"""The trained generators in this package: a set of three, for faces of 14, 28 and 56 pixels."""
 
 import json
 from importlib.resources import files
@@ -9,10 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from ftlgan.errors import WeightsError
 
-SETS = {
-    "lfw": "trained on Labeled Faces in the Wild, for research",
-    "free": "trained on synthetic people, for any use",
-}
+SETS = {"lfw": "trained on Labeled Faces in the Wild, for research"}
 """The sets, and their permitted use."""
 RESOLUTIONS = (14, 28, 56)
 """The width and height of the faces that the generators restore, pixels."""

@@ -60,8 +60,7 @@ def test_every_face_is_restored_and_every_photo_accounted_for(
     assert "1 other files are skipped" in printed.err
     assert "large.png: face 1 is 1" in printed.err
     assert "px, larger than 112 px, and is left unchanged" in printed.err
-    models = "3 by the model for 14 px, 4 by the model for 28 px, 1 by the model for 56 px"
-    assert f"{out}: 8 faces restored ({models}), 1 larger" in printed.out
+    assert f"{out}: 8 faces restored (7 by the model for 14 px, 1 by the model for 28 px), 1 larger" in printed.out
     assert "6 photos, 2 without a usable face" in printed.out
 
     faces = rows(out / "faces.csv")

@@ -14,7 +14,6 @@ from ftlgan.recognition.dlib import (
     CHIP_PADDING,
     CHIP_SIZE,
     FACE_LANDMARKS,
-    Dlib,
     face_to_chip,
 )
 

@@ -30,8 +30,8 @@ Weights = str | PathLike[str] | Sequence[str | PathLike[str]]
 DETECTION_SCORE = 0.75
 """The lowest confidence of the detector, in the photo and in the closer look. At 0.7 it mistakes an ear for a face."""
 LARGEST = {14: 20, 28: 40, 56: HR}
-"""The size of the largest face that each generator restores, pixels. The statistics of a kit are for sizes between these
-bounds (`ftlgan.tool.pack.SIZES`)."""
+"""The size of the largest face that each generator restores, pixels. The statistics of a kit (`ftlgan.tool.pack.SIZES`)
+are for sizes between these bounds."""
 FACES_PER_CALL = 8
 """The number of faces in a batch. On a CPU, a batch of 64 takes a third more time per face (measured)."""
 SCALES = (1, 2, 4)

@@ -59,12 +59,7 @@ def add_match_arguments(command: argparse.ArgumentParser) -> None:
         help="photos of the people to compare with, one face each; small faces are restored too",
     )
     command.add_argument("--main", action="store_true", help="use the most central face of a photo with several faces")
-    command.add_argument(
-        "--weights",
-        default="lfw",
-        metavar="NAME|FOLDER",
-        help="lfw, as in restore, or the folder of a kit that pack made (default: %(default)s)",
-    )
+    _add_kit(command)
     add_device(command)
     add_json(command)
 
@@ -101,11 +96,15 @@ def add_app_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--port", type=int, default=7860, metavar="N", help="port on 127.0.0.1; 0: any free one (default: %(default)s)"
     )
+    _add_kit(command)
+    add_device(command)
+    command.add_argument("--browser", action="store_true", help="open the page in your browser")
+
+
+def _add_kit(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights",
         default="lfw",
         metavar="NAME|FOLDER",
         help="lfw, as in restore, or the folder of a kit that pack made (default: %(default)s)",
     )
-    add_device(command)
-    command.add_argument("--browser", action="store_true", help="open the page in your browser")

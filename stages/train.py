@@ -16,7 +16,7 @@ from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import read_training_set
 from ftlgan.training.distributed import World, join_world, launch, launched
-from ftlgan.training.fingerprint import check_unchanged, params_digest, take_fingerprint
+from ftlgan.training.fingerprint import check_same_everywhere, check_unchanged, params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
 from ftlgan.training.start import start_from
@@ -30,6 +30,8 @@ CHECKPOINTS = Path(os.environ.get("DVC_ROOT", "")) / ".dvc/tmp/ftlgan"
 def train(params: Params, model: str, world: World, run: tracking.Run | None) -> None:
     """Train a model. Only the first process has a run to log to, and writes the result."""
     config, folder = params.training(model), MODELS / model
+    begun = take_fingerprint(params, model)
+    check_same_everywhere(begun, world)
     data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
     size = generator_size(params.generator)
     generator = Generator(params.res, **size)
@@ -45,7 +47,6 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
         from ftlgan.losses.vgg19 import Vgg19  # takes a second
 
         perceptual = Vgg19().to(world.device)
-    begun = take_fingerprint(params, model)
     checkpoint = Checkpoint(CHECKPOINTS, model, begun)
     with checkpoint.in_use() if run else nullcontext():
         with History(folder) if run else nullcontext() as history:

@@ -206,37 +206,35 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
-def play(folder: Path, batches: int) -> None:
+def play(folder: Path, batches: int, name: str, shift: float) -> None:
     config = losing(PARAMS.training("ftlgan"), triplet=1.0, pixel=1.0, identity=1.0)
-    for name, own in (("moved and degraded anew", config), ("as stored", still_of(config))):
-        before, start = resident(), time.perf_counter()
-        data = read_training_set(folder / "degraded", folder / "aligned", folder / "targets", own)
-        print(
-            f"{name}: {len(data.train.lr):,} faces, {len(data.triplets):,} triplets, "
-            f"read in {time.perf_counter() - start:.0f} s"
-        )
-        print(f"  {before:.0f} MB before, {resident():.0f} MB after", flush=True)
-        waits, used = list[float](), time.process_time()
-        with Batches(data, own, BATCH) as drawn:
-            drawn[1]
-            for step in range(2, batches + 2):
-                time.sleep(BATCH / RATE)
-                asked = time.perf_counter()
-                drawn[step]
-                waits.append(time.perf_counter() - asked)
-        cost = (time.process_time() - used) / (batches + 2) / BATCH
-        share = statistics.median(waits) / (BATCH / RATE + statistics.median(waits))
-        print(f"  {resident():.0f} MB after {batches} steps, {1e3 * cost:.2f} ms of a processor an image")
-        print(
-            f"  a step waits {1e3 * statistics.median(waits):.1f} ms, {share:.1%} of it, load {os.getloadavg()[0]:.1f}"
-        )
-        del data
+    config = changed(config, augmentation={"shift": shift, "rotation": 0.0, "scale": 0.0})
+    before, start = resident(), time.perf_counter()
+    data = read_training_set(folder / "degraded", folder / "aligned", folder / "targets", config)
+    print(
+        f"{name}: {len(data.train.lr):,} faces, {len(data.triplets):,} triplets, "
+        f"read in {time.perf_counter() - start:.0f} s"
+    )
+    waits, used = list[float](), time.process_time()
+    after = resident()
+    with Batches(data, config, BATCH) as drawn:
+        drawn[1]
+        for step in range(2, batches + 2):
+            time.sleep(BATCH / RATE)
+            asked = time.perf_counter()
+            drawn[step]
+            waits.append(time.perf_counter() - asked)
+    cost = (time.process_time() - used) / (batches + 2) / BATCH
+    share = statistics.median(waits) / (BATCH / RATE + statistics.median(waits))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"  {peak:.0f} MB at the peak", flush=True)
-
-
-def still_of(config: Any) -> Any:
-    return changed(config, augmentation={"shift": 0.0, "rotation": 0.0, "scale": 0.0})
+    print(
+        f"  {before:.0f} MB before, {after:.0f} MB after, {resident():.0f} MB after {batches} steps, {peak:.0f} MB peak"
+    )
+    print(f"  {1e3 * cost:.2f} ms of a processor an image")
+    print(
+        f"  a step waits {1e3 * statistics.median(waits):.1f} ms, {share:.1%} of it, load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -254,8 +252,9 @@ def main() -> None:
             pool.apply(made_up_project, (Path(temporary), arguments.train))
             size = sum(path.stat().st_size for path in Path(temporary).rglob("*") if path.is_file())
             print(f"tables of {size / 1e9:.1f} GB", flush=True)
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            pool.apply(play, (Path(temporary), arguments.batches))
+        for way in (("moved and degraded anew", 0.5), ("as stored", 0.0)):
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                pool.apply(play, (Path(temporary), arguments.batches, *way))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Several machines: two nodes that torchrun brings together give the weights of one process, and go on after a loss."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from ftlgan.training.data import TrainingSet
 from ftlgan.training.distributed import World
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 NODE = f"""
 import os, sys, time
 sys.path.insert(0, {str(HERE)!r})
@@ -55,20 +57,20 @@ def free_port() -> int:
         return own.getsockname()[1]
 
 
-def run_nodes(folder: Path, **variables: str) -> list[tuple[int, str]]:
-    """Run two nodes of one process each, each with a folder of its own: exit status and output of both."""
-    script = folder / "node.py"
-    script.write_text(NODE)
+def run_nodes(folder: Path, *script: str, **variables: str) -> list[tuple[int, str]]:
+    """Run two nodes of one process each, each in a folder of its own: exit status and output of both."""
     port, nodes = free_port(), list[subprocess.Popen[str]]()
     for rank in range(2):
         own = folder / f"node-{rank}"
         own.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node-rank={rank}"]
         command += ["--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}"]
-        command += ["--rdzv-id=test", "--local-addr=127.0.0.1", str(script)]
+        command += ["--rdzv-id=test", "--local-addr=127.0.0.1", *script]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HERE": str(own), **variables}
         nodes.append(
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            subprocess.Popen(
+                command, cwd=own, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
         )
         time.sleep(0.1)
     printed = [node.communicate(timeout=600)[0] for node in nodes]
@@ -83,16 +85,18 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_two_nodes_give_the_weights_of_one_process_and_go_on_after_one_is_lost(
     data: TrainingSet, tmp_path: Path
 ) -> None:
+    node = str(tmp_path / "node.py")
+    Path(node).write_text(NODE)
     (tmp_path / "whole").mkdir()
     (tmp_path / "lost").mkdir()
-    for status, printed in run_nodes(tmp_path / "whole"):
+    for status, printed in run_nodes(tmp_path / "whole", node):
         assert status == 0, printed
     alone = train(data, faster(steps=6, batch=8), World())
     for ours, theirs in zip(alone.generator.state_dict().values(), weights(tmp_path / "whole").values(), strict=True):
         assert (ours - theirs).abs().max() < 1e-5
     assert not (tmp_path / "whole/node-1/logged-1").exists(), "the first process logs for all"
 
-    (first, printed), (second, _) = run_nodes(tmp_path / "lost", LOST="1")
+    (first, printed), (second, _) = run_nodes(tmp_path / "lost", node, LOST="1")
     assert first
     assert second
     (line,) = {line.split("]:")[-1] for line in printed.splitlines() if "ERROR: " in line}
@@ -101,10 +105,26 @@ def test_two_nodes_give_the_weights_of_one_process_and_go_on_after_one_is_lost(
     assert not list((tmp_path / "lost/node-1").glob("model-*.safetensors"))
     for log in (tmp_path / "lost/node-0").glob("logged-*"):
         log.unlink()
-    for status, printed in run_nodes(tmp_path / "lost"):
+    for status, printed in run_nodes(tmp_path / "lost", node):
         assert status == 0, printed
     resumed = small_generator()
     resumed.load_state_dict(weights(tmp_path / "lost"))
     undisturbed = small_generator()
     undisturbed.load_state_dict(weights(tmp_path / "whole"))
     assert same(resumed, undisturbed)
+
+
+def test_a_shard_that_is_missing_on_one_node_is_one_line(tmp_path: Path) -> None:
+    for rank, shards in enumerate((2, 1)):
+        own = tmp_path / f"node-{rank}"
+        (own / "data/aligned").mkdir(parents=True)
+        for name in ("params.yaml", "dvc.yaml"):
+            shutil.copy(ROOT / name, own)
+        for shard in range(shards):
+            (own / f"data/aligned/part-{shard:05}.parquet").write_text("faces")
+    script = str(ROOT / "stages/train.py")
+    (first, printed), (second, _) = run_nodes(tmp_path, script, "ftlgan", FTLGAN_TRACKING="off")
+    assert first
+    assert second
+    (line,) = {line.split("]:")[-1] for line in printed.splitlines() if "ERROR: " in line}
+    assert "ERROR: train: process 1 of 2 does not have the same as process 0: data/aligned; run `git pull`" in line

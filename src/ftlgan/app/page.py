@@ -22,6 +22,9 @@ this machine. They are forgotten when you close this page.
 EVENT: Any = {"concurrency_limit": 1, "concurrency_id": "faces", "api_visibility": "private"}
 """Calls run one at a time, because the detector has state, and only the page can make them."""
 
+PROGRESS: Any = gr.Progress()
+"""Gradio gives a function that has it as a default a bar of its own."""
+
 
 def page(service: Service, terms: str) -> gr.Blocks:
     """Build the page.
@@ -52,13 +55,13 @@ def page(service: Service, terms: str) -> gr.Blocks:
                 problems.append(html.problem(f"{path.name}: {reason}"))
         return None, tuple(uploads), html.names(uploads) + "".join(problems), ""
 
-    def compare(photo: Photo | None, chosen: int | None, uploads: Sequence[Upload]) -> str:
+    def compare(photo: Photo | None, chosen: int | None, uploads: Sequence[Upload], progress: Any = PROGRESS) -> str:
         if photo is None or chosen is None:
             return html.problem("Drop a photo with a face first.")
         if not uploads:
             return html.problem("Drop one reference photo or more.")
         face = photo.faces[chosen]
-        compared = service.compare(face, uploads)
+        compared = [service.compare(face, upload) for upload in progress.tqdm(uploads, unit="photos")]
         return html.matches(html.face_name(chosen + 1, face), compared, service.matcher.knowledge)
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
@@ -85,6 +88,7 @@ def page(service: Service, terms: str) -> gr.Blocks:
         outputs = [dropped, photo, with_boxes, restored, chosen, found]
         dropped.upload(open_photo, dropped, outputs, **EVENT)
         references.upload(keep, references, [references, kept, listed, found], **EVENT)
+        chosen.input(lambda: "", None, found, **EVENT)
         button.click(compare, [photo, chosen, kept], found, **EVENT)
     # A page that is mounted in a server counts as not launched. Then Gradio would read any file, not only uploads.
     blocks.has_launched = True

@@ -1,6 +1,5 @@
 """The uploads of a visitor, and the faces found in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +74,8 @@ class Service:
         found = self._finder.all_faces(image)
         return Photo(upload.name, image, self.matcher.restorer.restore_found(image, found))
 
-    def compare(self, probe: RestoredFace, uploads: Sequence[Upload]) -> list[Compared]:
-        """Compare a face with photos of one face each; return the results in the order of the photos."""
-        return [self._compare(probe, upload) for upload in uploads]
-
-    def _compare(self, probe: RestoredFace, upload: Upload) -> Compared:
+    def compare(self, probe: RestoredFace, upload: Upload) -> Compared:
+        """Compare a face with a photo of one face."""
         try:
             reference = self.matcher.face(read_photo(upload.content))
         except NoFaceError as reason:

@@ -65,6 +65,13 @@ class World:
         dist.broadcast_object_list(values)
         return values[0]
 
+    def from_all(self, value: Value) -> list[Value]:
+        """Return the values of all processes, by rank, in all processes."""
+        values = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return values
+
     def mean(self, metrics: torch.Tensor) -> torch.Tensor:
         """Return the mean over all processes."""
         if self.size > 1:

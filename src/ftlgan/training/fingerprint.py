@@ -14,6 +14,7 @@ import torch
 from ftlgan.errors import DataError
 from ftlgan.params import Params
 from ftlgan.repository import git, stage_deps, stage_params
+from ftlgan.training.distributed import World
 
 LIBRARIES = ("numpy", "opencv-python", "pillow", "torch")
 CODE = ("src", "stages")
@@ -80,6 +81,25 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
             "threads": str(torch.get_num_threads()),
         },
     )
+
+
+def check_same_everywhere(own: Fingerprint, world: World) -> None:
+    """Check that all processes train with the same params, data and code, because each machine has its own copy.
+
+    Args:
+        own: the fingerprint of this process.
+        world: the processes.
+
+    Raises:
+        DataError: in all processes, if one of them has others.
+    """
+    first, *others = world.from_all(own)
+    for rank, other in enumerate(others, 1):
+        if changed := [*other.changed_params(first), *other.changed_files(first)]:
+            raise DataError(
+                f"train: process {rank} of {world.size} does not have the same as process 0: {'; '.join(changed)}; run "
+                "`git pull` and `dvc pull` on its machine, and start all of them again"
+            )
 
 
 def check_unchanged(begun: Fingerprint, params: Params, model: str) -> None:

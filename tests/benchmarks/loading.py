@@ -224,13 +224,17 @@ def play(folder: Path, batches: int, name: str, shift: float) -> None:
             asked = time.perf_counter()
             drawn[step]
             waits.append(time.perf_counter() - asked)
-    cost = (time.process_time() - used) / (batches + 2) / BATCH
+        cost = (time.process_time() - used) / (batches + 2) / BATCH
+        began = time.perf_counter()
+        for step in range(batches + 2, 2 * batches + 2):
+            drawn[step]
+        most = batches * BATCH / (time.perf_counter() - began)
     share = statistics.median(waits) / (BATCH / RATE + statistics.median(waits))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"  {before:.0f} MB before, {after:.0f} MB after, {resident():.0f} MB after {batches} steps, {peak:.0f} MB peak"
     )
-    print(f"  {1e3 * cost:.2f} ms of a processor an image")
+    print(f"  {1e3 * cost:.2f} ms of a processor an image, {most:,.0f} images/s at most on {os.cpu_count()} cores")
     print(
         f"  a step waits {1e3 * statistics.median(waits):.1f} ms, {share:.1%} of it, load {os.getloadavg()[0]:.1f}",
         flush=True,

@@ -30,7 +30,7 @@ from ftlgan.networks.images import to_tensor
 from ftlgan.params import Training
 from ftlgan.recognition import sface, teacher
 from ftlgan.recognition.teacher import Teacher
-from ftlgan.training.augmentation import mirror, move_and_degrade
+from ftlgan.training.augmentation import degrade_each, draw_moves, mirror, move
 from ftlgan.training.data import Faces, References, TrainingSet
 from ftlgan.training.distributed import World
 from ftlgan.training.loop import fit
@@ -73,7 +73,8 @@ def faces_of_noise(res: int = RES, dimension: int = sface.DIMENSION) -> Training
 
 
 def moved(hr: np.ndarray, res: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    return move_and_degrade(hr, res, CONFIG.augmentation, CONFIG.degradation, rng)
+    found = move(hr, draw_moves(len(hr), res, CONFIG.augmentation, rng))
+    return degrade_each(found, res, CONFIG.degradation, [rng] * len(hr)), found
 
 
 def generator() -> Generator:
@@ -148,7 +149,7 @@ def parts(data: TrainingSet) -> dict[str, float]:
 
     def load() -> None:
         for faces in moved(hr, RES, rng):
-            to_tensor(mirror(faces, rng))
+            to_tensor(mirror(faces, rng.random(len(faces)) < 0.5))
 
     def restore() -> None:
         network(small).sum().backward()

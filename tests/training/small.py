@@ -23,7 +23,7 @@ from ftlgan.triplets.mining import Space, mine
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 OFF: dict[str, Any] = dict.fromkeys(("pixel", "identity", "triplet", "perceptual", "adversarial"), 0.0)
 """The weights of all terms."""
-STILL = {"shift": 0.0, "rotation": 0.0, "scale": 0.0, "realistic": 0.0}
+STILL = {"shift": 0.0, "rotation": 0.0, "scale": 0.0}
 """Nothing for which a face would be degraded anew."""
 
 

@@ -75,6 +75,27 @@ def test_a_step_meets_the_error_of_its_batch(data: TrainingSet, monkeypatch: pyt
         batches[2]
 
 
+def test_the_shares_of_the_processes_make_the_batch(data: TrainingSet) -> None:
+    config = changed(
+        faster(teacher_noise=0.1),
+        augmentation={"flip": True, "shift": 0.5, "rotation": 3.0, "scale": 0.04},
+        degradation={"kind": "bicubic", "realistic": 0.5},
+    )
+    size = SIZE - SIZE % 2
+    whole = Batches(data, config, size)[3]
+    halves = [Batches(data, config, size, share)[3] for share in (slice(size // 2), slice(size // 2, size))]
+    for name, found in vars(whole).items():
+        assert found is not None, name
+        assert np.array_equal(np.concatenate([getattr(half, name) for half in halves]), found), name
+
+
+def test_about_half_are_mirrored(data: TrainingSet) -> None:
+    with Batches(data, changed(CONFIG, augmentation={"flip": True, **STILL}), SIZE) as batches:
+        drawn = [batches[step] for step in range(1, 11)]
+    same = [np.array_equal(lr, data.train.lr[row]) for one in drawn for row, lr in zip(one.anchor, one.lr, strict=True)]
+    assert 0.3 < np.mean(same) < 0.7
+
+
 def test_none_is_mirrored_where_none_shall_be(data: TrainingSet) -> None:
     with Batches(data, changed(CONFIG, augmentation={"flip": False, **STILL}), SIZE) as batches:
         drawn = batches[1]

@@ -17,7 +17,7 @@ from warm_python import warmed
 
 from ftlgan.errors import DataError
 from ftlgan.networks.generator import Size
-from ftlgan.training.augmentation import move_and_degrade
+from ftlgan.training.augmentation import degrade_each, draw_moves, move
 from ftlgan.training.batches import ORDER, random_stream
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import TrainingSet
@@ -94,7 +94,9 @@ def test_a_gradient_is_clipped(data: TrainingSet) -> None:
 def test_a_moved_face_and_its_twin_stay_twins(data: TrainingSet) -> None:
     assert data.real is not None
     hr = data.real[:5]
-    lr, moved = move_and_degrade(hr, 14, CONFIG.augmentation, CONFIG.degradation, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    moved = move(hr, draw_moves(5, 14, CONFIG.augmentation, rng))
+    lr = degrade_each(moved, 14, CONFIG.degradation, [rng] * 5)
     assert lr.shape == (5, 14, 14, 3)
     assert not np.array_equal(moved, hr)
     box = moved.reshape(5, 14, 8, 14, 8, 3).mean(axis=(2, 4))

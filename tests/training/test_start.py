@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import ATTENTION, DENSE, small_generator
+from safetensors.torch import load_file
+from small import ATTENTION, DENSE, PARAMS, small_generator
 
 from ftlgan.errors import WeightsError
-from ftlgan.networks.generator import Generator, Size
+from ftlgan.networks.generator import Generator, Size, generator_size
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import WeightsFile
 from ftlgan.training.start import start_from
+from ftlgan.weights.models import packaged_models
 from ftlgan.weights.packaged import sha256_of
 
 
@@ -32,6 +34,15 @@ def test_the_weights_are_those_of_the_file(trained: tuple[Generator, WeightsFile
     start_from(generator, start, 14)
     assert all(map(torch.equal, generator.state_dict().values(), before.state_dict().values()))
     assert all(weight.requires_grad for weight in generator.parameters())
+
+
+@pytest.mark.parametrize("res", [14, 28, 56])
+def test_the_packaged_weights_fit_the_default_network(res: int, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = Generator(res, **generator_size(PARAMS.generator))
+    start_from(generator, "packaged", res)
+    kept = load_file(packaged_models("lfw")[res])
+    assert all(torch.equal(weight, kept[name].float()) for name, weight in generator.state_dict().items())
+    assert "for research" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from ftlgan.losses import TERMS
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator
 from ftlgan.params import Training
-from ftlgan.training.augmentation import move_and_degrade
-from ftlgan.training.batches import MIRROR, MOVE, NOISE, ORDER, REAL, random_stream
+from ftlgan.training.augmentation import degrade_each, draw_moves, move
+from ftlgan.training.batches import DEGRADE, MIRROR, MOVE, NOISE, ORDER, REAL, random_stream
 from ftlgan.training.data import TrainingSet
 from ftlgan.training.distributed import World
 from ftlgan.training.loop import _Trainer, validation_d_prime
@@ -46,8 +46,9 @@ def naive_step(
     seed, batch = settings.seed, settings.batch
     triplets = data.triplets[random_stream(seed, 0, ORDER).permutation(len(data.triplets))[:batch]]
     assert data.train.hr is not None
-    moves, augmentation = random_stream(seed, 1, MOVE), config.augmentation
-    lr, hr = move_and_degrade(data.train.hr[triplets[:, 0]], 14, augmentation, config.degradation, moves)
+    moves = draw_moves(batch, 14, config.augmentation, random_stream(seed, 1, MOVE))
+    hr = move(data.train.hr[triplets[:, 0]], moves)
+    lr = degrade_each(hr, 14, config.degradation, [random_stream(seed, 1, DEGRADE, place) for place in range(batch)])
     native = data.train.native[triplets[:, 0]]
     lr[native] = data.train.lr[triplets[native, 0]]
     mirrored = random_stream(seed, 1, MIRROR).random(batch) < 0.5
@@ -55,7 +56,8 @@ def naive_step(
     assert not mirrored.all()
     anchors = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(lr, mirrored, strict=True)])
     twins = torch.stack([image(face[:, ::-1] if m else face) for face, m in zip(hr, mirrored, strict=True)])
-    noise = random_stream(seed, 1, NOISE).standard_normal((batch, 3, 112, 112), np.float32)
+    streams = [random_stream(seed, 1, NOISE, place) for place in range(batch)]
+    noise = np.stack([rng.standard_normal((3, 112, 112), np.float32) for rng in streams])
 
     with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
         restored = generator(anchors)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -99,7 +99,7 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
     for part in location:
         # A mapping by name (losses, weights) has the same keys under every name.
         model = model.model_fields[str(part)].annotation if isinstance(model, type) else get_args(model)[1]
-        if isinstance(model, UnionType):  # the entry may be null
+        if get_origin(model) in (Union, UnionType):  # the entry may be null
             model = get_args(model)[0]
     if not isinstance(model, type):
         return "any name of lower-case letters, digits, - and _"

@@ -3,9 +3,9 @@
 The comments in params.yaml explain each value to users; the docstrings here state what the code relies on.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ftlgan.params.dataset import Align, Dataset
 from ftlgan.params.files import PretrainedWeights, RecognizerFile, WeightsFile
@@ -15,6 +15,7 @@ from ftlgan.params.values import (
     NATIVE,
     NOT_DIFFERENTIABLE,
     NOT_METHODS,
+    PACKAGED,
     AdversarialForm,
     Condition,
     Count,
@@ -119,12 +120,20 @@ class Losses(Section):
         return self
 
 
+def _start(value: Any) -> Any:
+    if isinstance(value, str) and value != PACKAGED:
+        raise ValueError(f"is {value!r}; give packaged, {{file: PATH, sha256: DIGEST}}, or null for none")
+    # Otherwise pydantic names the members of the union in its messages.
+    return value if value is None or value == PACKAGED else WeightsFile.model_validate(value)
+
+
 class Train(Section):
     faces: Literal["all", "paired", "native"]
     """The training faces that are restored, as anchors: all, those with a high-resolution twin, or those without.
     References are always high-resolution photos."""
-    start: WeightsFile | None
-    """The trained generator whose weights the training starts from; null starts from random weights."""
+    start: Annotated[WeightsFile | Literal["packaged"] | None, BeforeValidator(_start)]
+    """The trained generator whose weights the training starts from: a file, or `packaged`, the one in this package for
+    `res`; null starts from random weights."""
     steps: Count
     batch: Count
     """The number of triplets in a step, over all processes."""

@@ -12,21 +12,28 @@ import numpy as np
 
 from ftlgan.faces import HR
 from ftlgan.params import Training
-from ftlgan.training.augmentation import mirror, move_and_degrade
+from ftlgan.training.augmentation import degrade_each, draw_moves, mirror, move
 from ftlgan.training.data import TrainingSet
 
-ORDER, MIRROR, MOVE, REAL, NOISE = range(5)
-"""The purposes of random numbers. Each has its own stream by seed and step."""
+ORDER, MIRROR, MOVE, REAL, NOISE, DEGRADE = range(6)
+"""The purposes of random numbers. Each has its own stream by seed and step, `NOISE` and `DEGRADE` also by place."""
 
 
-def random_stream(seed: int, step: int, purpose: int) -> np.random.Generator:
-    """Return the random numbers of a step (or of an epoch, for `ORDER`) for one purpose."""
-    return np.random.default_rng([seed, step, purpose])
+def random_stream(seed: int, step: int, purpose: int, *place: int) -> np.random.Generator:
+    """Return the random numbers of a step (or of an epoch, for `ORDER`) for one purpose.
+
+    Args:
+        seed: the seed of the training.
+        step: the step or the epoch.
+        purpose: one of those above.
+        place: the place of a triplet in the batch, if each has numbers of its own.
+    """
+    return np.random.default_rng([seed, step, purpose, *place])
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """A batch for all processes together. Images are uint8 RGB, (B, H, W, 3), and already augmented."""
+    """What a process takes of a batch of B triplets. Images are uint8 RGB, (B, H, W, 3), and already augmented."""
 
     anchor: np.ndarray
     """int64 (B,): rows of the training faces."""
@@ -52,11 +59,12 @@ class Batches:
     Args:
         data: the training set.
         config: the seed, the augmentation and the noise.
-        size: triplets per batch, at most the number of triplets.
+        size: triplets per batch of all processes together, at most the number of triplets.
+        share: the part of each batch that this process takes. Only its faces are decoded.
     """
 
-    def __init__(self, data: TrainingSet, config: Training, size: int) -> None:
-        self._data, self._config, self._size = data, config, size
+    def __init__(self, data: TrainingSet, config: Training, size: int, share: slice = slice(None)) -> None:
+        self._data, self._config, self._size, self._share = data, config, size, share
         self._order = (-1, np.empty(0, np.int64))
         self._thread = ThreadPoolExecutor(1, "batches")
         self._ahead: dict[int, Future[TrainingBatch]] = {}
@@ -76,7 +84,7 @@ class Batches:
         return asked.result()
 
     def _draw(self, step: int) -> TrainingBatch:
-        anchor, positive, negative = self._triplets(step).T
+        anchor, positive, negative = self._triplets(step)[self._share].T
         lr, hr = self._anchors(step, anchor)
         native = self._data.train.native[anchor]
         return TrainingBatch(anchor, positive, negative, lr, hr, native, self._real(step), self._noise(step))
@@ -84,8 +92,13 @@ class Batches:
     def _stream(self, step: int, purpose: int) -> np.random.Generator:
         return random_stream(self._config.train.seed, step, purpose)
 
+    def _streams(self, step: int, purpose: int) -> list[np.random.Generator]:
+        """Return a stream for each triplet of this process."""
+        places = range(self._size)[self._share]
+        return [random_stream(self._config.train.seed, step, purpose, place) for place in places]
+
     def _triplets(self, step: int) -> np.ndarray:
-        """Return triplets, (B, 3). None repeats in an epoch, and their order depends only on seed and epoch."""
+        """Return the triplets of all processes, (B, 3). None repeats in an epoch. Only seed and epoch order them."""
         size, index = self._size, self._data.triplets
         epoch, batch = divmod(step - 1, len(index) // size)
         if self._order[0] != epoch:
@@ -98,28 +111,31 @@ class Batches:
         hr = faces.hr[rows] if faces.hr is not None else None
         if config.degrades_anew:
             assert hr is not None, "degradation in each step needs the twins"
-            rng, native = self._stream(step, MOVE), faces.native[rows]
-            lr, hr = move_and_degrade(hr, faces.lr.shape[1], config.augmentation, config.degradation, rng)
+            res, native = faces.lr.shape[1], faces.native[rows]
+            moves = draw_moves(self._size, res, config.augmentation, self._stream(step, MOVE))
+            hr = move(hr, moves[self._share])
+            lr = degrade_each(hr, res, config.degradation, self._streams(step, DEGRADE))
             if native.any():
                 lr[native] = faces.lr[rows[native]]
         else:
             lr = faces.lr[rows]
-        lr = self._mirror(lr, self._stream(step, MIRROR))  # the same faces are mirrored in both
-        hr = None if hr is None else self._mirror(hr, self._stream(step, MIRROR))
-        return lr, hr
+        mirrored = self._mirrored(self._stream(step, MIRROR))  # the same faces in both
+        return mirror(lr, mirrored), None if hr is None else mirror(hr, mirrored)
 
     def _real(self, step: int) -> np.ndarray | None:
         photos, rng = self._data.real, self._stream(step, REAL)
         if photos is None:
             return None
-        return self._mirror(photos[rng.integers(0, len(photos), self._size)], rng)
+        rows = rng.integers(0, len(photos), self._size)[self._share]
+        return mirror(photos[rows], self._mirrored(rng))
 
-    def _mirror(self, faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return mirror(faces, rng) if self._config.augmentation.flip else faces
+    def _mirrored(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw which faces of this process are mirrored: about half, or none."""
+        return (rng.random(self._size) < self._config.augmentation.flip / 2)[self._share]
 
     def _noise(self, step: int) -> np.ndarray | None:
         deviation = self._config.train.teacher_noise
         if not deviation:
             return None
-        noise = self._stream(step, NOISE).standard_normal((self._size, 3, HR, HR), np.float32)
-        return noise * np.float32(deviation)
+        drawn = [rng.standard_normal((3, HR, HR), np.float32) for rng in self._streams(step, NOISE)]
+        return np.stack(drawn) * np.float32(deviation)

@@ -127,7 +127,7 @@ class _Trainer:
         """Triplets per step: fewer than `train.batch` if there are not enough."""
         if not self.batch_size:
             raise DataError(f"train: {len(data.triplets)} triplets for {world.size} processes; lower train.devices")
-        self.batches = Batches(data, config, self.batch_size)
+        self.batches = Batches(data, config, self.batch_size, world.share(self.batch_size))
         compiled = config.train.compile
 
         def prepared(network: nn.Module, compiled: bool) -> nn.Module:
@@ -193,7 +193,7 @@ class _Trainer:
         return length
 
     def _forward(self, drawn: TrainingBatch) -> LossInputs:
-        """Restore this process's share of the step's anchors, and compute the inputs of the loss.
+        """Restore the anchors of a batch, and compute the inputs of the loss.
 
         Twins are embedded in each step, because they are mirrored and moved with their anchors. The stored embedding
         differs: with SFace, mirroring lowers the cosine by 0.03, and moving by 0.05.
@@ -201,17 +201,17 @@ class _Trainer:
         A native face has no twin. The restored face itself takes that place, without a gradient. So terms that compare
         twins are 0, and only the triplet and the adversarial term train on it.
         """
-        share, losses, device = self.world.share(self.batch_size), self.config.losses, self.world.device
-        small = to_tensor(drawn.lr[share], device).contiguous(memory_format=torch.channels_last)
-        twins = to_tensor(drawn.hr[share], device) if drawn.hr is not None and losses.terms_with_twins else None
+        losses, device = self.config.losses, self.world.device
+        small = to_tensor(drawn.lr, device).contiguous(memory_format=torch.channels_last)
+        twins = to_tensor(drawn.hr, device) if drawn.hr is not None and losses.terms_with_twins else None
         with autocast(device, self.config.train.precision):
             restored = self.generator(small)
             seen = restored
             if drawn.noise is not None:
-                seen = restored + torch.from_numpy(drawn.noise[share]).to(device)
+                seen = restored + torch.from_numpy(drawn.noise).to(device)
             twins_seen = twins
             if twins is not None and drawn.native.any():
-                native = torch.from_numpy(drawn.native[share])[:, None, None, None].to(device)
+                native = torch.from_numpy(drawn.native)[:, None, None, None].to(device)
                 twins_seen = torch.where(native, seen.detach().to(twins.dtype), twins)
                 twins = torch.where(native, restored.detach().to(twins.dtype), twins)
             recognised = [recognise(seen) for recognise in self.recognise]
@@ -223,7 +223,7 @@ class _Trainer:
         return LossInputs(
             restored=restored.float(),
             embedded=[
-                self._embedded(anchor.float(), twin, references, drawn, share)
+                self._embedded(anchor.float(), twin, references, drawn)
                 for (anchor, _), (twin, _), references in zip(
                     recognised, recognised_twins, self.data.references, strict=True
                 )
@@ -250,9 +250,7 @@ class _Trainer:
             return [features for _, features in recognised]
         return [self.perceptual(faces)] if self.perceptual and faces is not None else []
 
-    def _embedded(
-        self, anchor: Tensor, twin: Tensor | None, references: References, drawn: TrainingBatch, share: slice
-    ) -> Embedded:
+    def _embedded(self, anchor: Tensor, twin: Tensor | None, references: References, drawn: TrainingBatch) -> Embedded:
         """Collect one teacher's embeddings of restored faces, positives, negatives and twins."""
 
         def look_up(rows: np.ndarray) -> Tensor:
@@ -260,8 +258,8 @@ class _Trainer:
 
         return Embedded(
             anchor=anchor,
-            positive=look_up(drawn.positive[share]),
-            negative=look_up(drawn.negative[share]),
+            positive=look_up(drawn.positive),
+            negative=look_up(drawn.negative),
             twin=twin.float() if twin is not None else None,
         )
 
@@ -279,7 +277,7 @@ class _Trainer:
         assert self.discriminator is not None
         assert drawn.real is not None
         config, device = self.config.discriminator, self.world.device
-        real = to_tensor(drawn.real[self.world.share(self.batch_size)], device).requires_grad_(config.r1 > 0)
+        real = to_tensor(drawn.real, device).requires_grad_(config.r1 > 0)
         with autocast(device, self.config.train.precision):
             real_logits, restored_logits = self.discriminator(torch.cat([real, restored])).float().chunk(2)
         loss = discriminator_loss(real_logits, restored_logits, config.form)

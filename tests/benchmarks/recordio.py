@@ -17,7 +17,7 @@ import numpy as np
 
 from ftlgan.alignment import aligned_rows
 from ftlgan.faces import ALIGNED, encode_png, stream_faces, write_faces
-from ftlgan.params import NO_SMALL, NO_UNLABELLED, Align, Dataset
+from ftlgan.params import load_params
 from ftlgan.photos import read_photo
 from ftlgan.sources import recordio
 from ftlgan.sources.fetch import fetch, raw_schema
@@ -52,17 +52,17 @@ def rate(name: str, count: int, run: Callable[[], Any]) -> None:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    align = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=False)
+    params = load_params()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         images = write(folder, count)
-        given: dict[str, Any] = {"source": "recordio", "path": temporary, "people": None, "photos": None}
-        dataset = Dataset(**given, unlabelled=NO_UNLABELLED, small=NO_SMALL, synthetic_people=0, val=0.1, test=0.1)
+        given = {"source": "recordio", "path": temporary, "people": None, "photos": None}
+        dataset = params.dataset.model_copy(update=given)
         print(f"{count:,} faces of {np.mean(list(map(len, images))) / 1e3:.1f} kB")
         rate("look", count, lambda: recordio.open_records(folder))
         rate("fetch", count, lambda: write_faces(folder / "raw", raw_schema(dataset), fetch(dataset, 0)[1]))
         raw = (row for batch in stream_faces(folder / "raw") for row in batch.to_pylist())
-        rate("align", count, lambda: write_faces(folder / "aligned", ALIGNED, aligned_rows(raw, align, [])))
+        rate("align", count, lambda: write_faces(folder / "aligned", ALIGNED, aligned_rows(raw, params.align, [])))
         rate("decode and encode", 1000, lambda: [encode_png(read_photo(images[i % IMAGES])) for i in range(1000)])
 
 

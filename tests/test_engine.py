@@ -228,7 +228,7 @@ def test_a_worker_that_always_dies_is_one_line(ray: Engine) -> None:
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_a_node_that_is_killed_in_the_middle_loses_nothing(ray: Engine, cluster: Any) -> None:
-    """The last test of the cluster: it has two nodes then."""
+    """The last but one test of the cluster: it has two nodes then."""
     noise = np.random.default_rng(0).integers(0, 256, (60, 112, 112, 3), dtype=np.uint8)
 
     def shrink(face: np.ndarray) -> tuple[str, bytes]:
@@ -245,6 +245,22 @@ def test_a_node_that_is_killed_in_the_middle_loses_nothing(ray: Engine, cluster:
     found += [result for _, result in results]
     assert victim.node_ip_address not in {node for node, _ in found[-12:]}
     assert [image for _, image in found] == [encode_png(face[::8, ::8]) for face in noise]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+def test_calls_that_no_node_can_run_any_more_are_one_line(ray: Engine, cluster: Any) -> None:
+    large = cluster.add_node(node_ip_address="127.0.0.5", num_cpus=2, object_store_memory=80 * 2**20)
+
+    def slowly(number: int) -> int:
+        time.sleep(0.5)
+        return number
+
+    results = ray.map(slowly, range(40), cpus=2)
+    assert next(results) == (0, 0)
+    cluster.remove_node(large, allow_graceful=False)
+    with pytest.raises(DataError, match="a call needs 2 CPUs, as on this machine, and no node of the cluster has that"):
+        list(results)
 
 
 def test_local_results_come_in_order_with_their_items() -> None:

@@ -34,6 +34,8 @@ RETRIES = 3
 """The number of times that Ray repeats a call whose worker died."""
 SECONDS_TO_ANSWER = 3
 """The time that a cluster has to accept a connection, seconds."""
+SECONDS_TO_CHECK = 10
+"""The time to wait for a result before the nodes are counted again."""
 LIBRARIES = ("dlib-bin", "ncnn", "numpy", "onnxruntime", "opencv-python", "pillow", "torch")
 """The packages whose version may change a result."""
 
@@ -121,6 +123,8 @@ class Ray:
         pending = deque((item, task.remote(sent, found, item)) for item in islice(remaining, PENDING_PER_CALL * calls))
         while pending:
             item, reference = pending.popleft()
+            while not ray.wait([reference], timeout=SECONDS_TO_CHECK)[0]:
+                self._calls_at_a_time(cpus, gpus)  # raises an error if no node is left that can run the call
             yield item, self._result(reference)
             pending.extend((item, task.remote(sent, found, item)) for item in islice(remaining, 1))
 

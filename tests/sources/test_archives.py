@@ -122,6 +122,17 @@ def test_what_is_damaged_or_no_aligned_face_is_rejected(tmp_path: Path) -> None:
     assert len(faces) == 27
 
 
+def test_without_the_first_record_those_of_people_are_still_no_photos(tmp_path: Path) -> None:
+    whole = fetched(tmp_path) if write_recordio(tmp_path, FACES) else None
+    content = bytearray((tmp_path / "train.rec").read_bytes())
+    content[0] ^= 1
+    (tmp_path / "train.rec").write_bytes(content)
+    damaged = fetched(tmp_path)
+    assert whole
+    assert {row["face_id"] for row in damaged} - {row["face_id"] for row in whole} == {"damaged/00000000"}
+    assert {row["face_id"] for row in whole} <= {row["face_id"] for row in damaged}
+
+
 Damage = dict[str, bytes | None]
 
 
@@ -138,6 +149,9 @@ def spoilt(name: str, offsets: dict[int, int], files: dict[str, bytes]) -> Damag
         "text": {"train.idx": b"one\t0\n" + idx},
         "negative": {"train.idx": b"0\t-8\n"},
         "empty": {"train.idx": b""},
+        "twice": {"train.idx": idx + idx.splitlines(keepends=True)[3]},
+        "gap": {"train.idx": b"".join(line for row, line in enumerate(idx.splitlines(keepends=True)) if row != 3)},
+        "no first": {"train.idx": idx.split(b"\n", 1)[1]},
         "size": {"property": b"10,128,128"},
         "header alone": {"train.rec": record(packed((1.0, 1.0))), "train.idx": b"0\t0\n"},
     }
@@ -151,7 +165,10 @@ def spoilt(name: str, offsets: dict[int, int], files: dict[str, bytes]) -> Damag
         ("no idx", "has no train.idx"),
         ("half", r"train.idx: record \d+ begins at byte [\d,]+, but train.rec ends at [\d,]+: it is truncated"),
         ("another", r"train.idx: does not match train.rec: record \d+ does not begin at byte [\d,]+"),
-        ("longer", "train.idx: does not match train.rec, which has more data after the last"),
+        ("longer", r"train.idx: does not match train.rec, which has more data after record \d+"),
+        ("twice", "train.idx: lists a record twice"),
+        ("gap", r"train.idx: does not match train.rec, which has more data after record 2"),
+        ("no first", "train.idx: does not list the first record of train.rec"),
         ("text", r"train.idx: is not an index, a number and an offset per line \(.*one"),
         ("negative", "train.idx: is not an index"),
         ("empty", "train.idx: is not an index"),

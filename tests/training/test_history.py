@@ -49,3 +49,16 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
     ):
         for step in range(1000):
             history.log(step, {"total": 0.5})
+
+
+def test_a_link_to_an_earlier_history_keeps_its_bytes(tmp_path: Path) -> None:
+    """DVC's cache may be a hard link of the file."""
+    with History(tmp_path) as history:
+        history.log(1, {"total": 1.0})
+    cached = tmp_path / "cached"
+    cached.hardlink_to(tmp_path / "losses.csv")
+    before = cached.read_bytes()
+    with History(tmp_path) as history:
+        history.log(1, {"total": 2.0})
+    assert cached.read_bytes() == before
+    assert (tmp_path / "losses.csv").read_bytes() != before

@@ -15,12 +15,13 @@ import torch
 from small import ATTENTION, CONFIG, DENSE, Trained, changed, faster, losing, same, small_generator, still, train
 from warm_python import warmed
 
-from ftlgan.errors import DataError
+from ftlgan.errors import DataError, ParamsError
 from ftlgan.networks.generator import Size
 from ftlgan.training.augmentation import degrade_each, draw_moves, move
 from ftlgan.training.batches import ORDER, random_stream
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import TrainingSet
+from ftlgan.training.distributed import World
 from ftlgan.training.fingerprint import Fingerprint
 from ftlgan.training.state import State, learning_rate_factor
 
@@ -83,6 +84,11 @@ def test_a_moving_average_lags_behind_the_weights() -> None:
     state.step = 1  # too early for the first weights to count so much
     state.update_ema()
     assert (state.generator.tail.weight - state.ema_generator.tail.weight).max() < 0.1
+
+
+def test_a_batch_that_processes_can_t_share_is_one_line(data: TrainingSet) -> None:
+    with pytest.raises(ParamsError, match=r"^train\.batch: 4 triplets for 3 processes; make it a multiple of their"):
+        train(data, faster(batch=4), World(size=3))
 
 
 def test_a_gradient_is_clipped(data: TrainingSet) -> None:

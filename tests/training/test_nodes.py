@@ -39,6 +39,8 @@ def main():
         def log(step, metrics):
             (here / f"logged-{{step}}").touch()
 
+        assert world.rank == int(os.environ["GROUP_RANK"])
+
         if loss and world.rank == 1:
             from ftlgan.training import loop
             take, steps = loop._Trainer.step, iter(range(99))
@@ -64,8 +66,7 @@ def run_nodes(folder: Path, *script: str, **variables: str) -> list[tuple[int, s
         own = folder / f"node-{rank}"
         own.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node-rank={rank}"]
-        command += ["--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}"]
-        command += ["--rdzv-id=test", "--local-addr=127.0.0.1", *script]
+        command += ["--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}", *script]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HERE": str(own), **variables}
         nodes.append(
             subprocess.Popen(
@@ -114,17 +115,42 @@ def test_two_nodes_give_the_weights_of_one_process_and_go_on_after_one_is_lost(
     assert same(resumed, undisturbed)
 
 
+def copy_of_the_project(place: Path) -> Path:
+    """Copy what a training reads before it compares the processes: not the faces."""
+    for name in ("data/aligned", "data/degraded", "data/targets/ftlgan"):
+        (place / name).mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, place)
+    for name in ("src", "stages"):
+        (place / name).symlink_to(ROOT / name)
+    return place
+
+
 def test_a_shard_that_is_missing_on_one_node_is_one_line(tmp_path: Path) -> None:
     for rank, shards in enumerate((2, 1)):
-        own = tmp_path / f"node-{rank}"
-        (own / "data/aligned").mkdir(parents=True)
-        for name in ("params.yaml", "dvc.yaml"):
-            shutil.copy(ROOT / name, own)
+        own = copy_of_the_project(tmp_path / f"node-{rank}")
         for shard in range(shards):
             (own / f"data/aligned/part-{shard:05}.parquet").write_text("faces")
-    script = str(ROOT / "stages/train.py")
-    (first, printed), (second, _) = run_nodes(tmp_path, script, "ftlgan", FTLGAN_TRACKING="off")
+    (first, printed), (second, _) = run_nodes(tmp_path, "stages/train.py", "ftlgan", FTLGAN_TRACKING="off")
     assert first
     assert second
     (line,) = {line.split("]:")[-1] for line in printed.splitlines() if "ERROR: " in line}
     assert "ERROR: train: process 1 of 2 does not have the same as process 0: data/aligned; run `git pull`" in line
+
+
+def test_a_process_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    for rank in range(2):
+        copy_of_the_project(tmp_path / f"node-{rank}")
+    wrong = tmp_path / "node-1/params.yaml"
+    wrong.write_text(wrong.read_text().replace("res: 14", "res: 15"))
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import datetime, runpy, sys\nfrom ftlgan.training import distributed\n"
+        "distributed.TIME_TO_JOIN = datetime.timedelta(seconds=20)\n"
+        "sys.path.insert(0, 'stages')\nrunpy.run_path('stages/train.py', run_name='__main__')\n"
+    )
+    (first, printed), (second, other) = run_nodes(tmp_path, str(script), "ftlgan", FTLGAN_TRACKING="off")
+    assert first
+    assert second
+    assert "ERROR: params.yaml: res: 15: input should be 14, 28 or 56" in other
+    assert "ERROR: train: process 1 of 2 has not started in 0:00:20: see what it has printed" in printed

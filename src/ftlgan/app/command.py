@@ -52,7 +52,7 @@ def app(port: int, weights: str, device: str, browser: bool) -> None:
         except ImportError as error:
             raise ParamsError(f"{error.name} is missing; install it: pip install 'ftlgan[app]'") from None
 
-        terms = f"{weights}, {SETS[weights]}" if weights in SETS else weights
+        terms = f"{weights}, {SETS[weights].terms}" if weights in SETS else weights
         serving = server(page(Service(Matcher.load(weights, device)), terms), uploads)
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         print(f"{address}  (weights: {terms}; press Ctrl+C to stop)", flush=True)

@@ -126,6 +126,8 @@ def _read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     keys, offsets = (table[name].to_numpy() for name in names)
     if not len(keys) or offsets.min() < 0:
         raise DataError(f"{path}: is not an index, a number and an offset per line; {REMEDY}")
+    if len(np.unique(keys)) < len(keys):
+        raise DataError(f"{path}: lists a record twice; {REMEDY}")
     order = np.argsort(offsets, kind="stable")
     return keys[order], offsets[order]
 
@@ -159,9 +161,16 @@ def _look(folder: Path, file: int, keys: np.ndarray, offsets: np.ndarray) -> _Ta
             f"{folder / INDEX}: does not match {FACES}: record {keys[first]} does not begin at byte "
             f"{offsets[first]:,}; {REMEDY}"
         )
-    if parts[-1] == WHOLE and not damaged[-1] and ends[-1] + -ends[-1] % 4 < size:
+    next_begins = np.append(offsets[1:], size)
+    followed = (parts == WHOLE) & ~damaged & (ends + -ends % 4 < next_begins)
+    for row in np.flatnonzero(followed):
+        if row == len(keys) - 1 or _begins_record(file, int(ends[row] + -ends[row] % 4)):
+            raise DataError(
+                f"{folder / INDEX}: does not match {FACES}, which has more data after record {keys[row]}; {REMEDY}"
+            )
+    if offsets[0]:
         raise DataError(
-            f"{folder / INDEX}: does not match {FACES}, which has more data after the last listed record; {REMEDY}"
+            f"{folder / INDEX}: does not list the first record of {FACES}, which begins at byte 0; {REMEDY}"
         )
     single, following = words[:, 3].view(np.float32), words[:, 8].view(np.float32)
     labels = np.where(flags > 0, following, single)
@@ -176,12 +185,20 @@ def _starts(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(bytes_.astype(np.uint8)).view("<u4")
 
 
+def _begins_record(file: int, offset: int) -> bool:
+    return os.pread(file, WORDS.size, offset)[:4] == MAGIC.to_bytes(4, "little")
+
+
 def _images(table: _Table) -> np.ndarray:
-    """Return the rows of the records that should hold an image."""
+    """Return the rows of the records that should hold an image.
+
+    The first record says which do. If it is damaged, these are all that hold more than labels.
+    """
     first = int(np.argmin(table.keys))
     if table.keys[first] == 0 and table.flags[first] > 0 and not table.damaged[first]:
         return np.flatnonzero((table.keys > 0) & (table.keys < table.labels[first]))
-    return np.arange(len(table.keys))
+    only_labels = (table.lengths == HEADER.size + 4 * table.flags) & (table.flags > 0) & ~table.damaged
+    return np.flatnonzero(~only_labels)
 
 
 def _content(file: int, table: _Table, row: int) -> bytes:

@@ -59,7 +59,7 @@ def match(
     if missing:
         raise DataError(f"{missing}: there is no such file")
     if weights in SETS and json_file != "-":
-        print(f"weights: {weights}, {SETS[weights]}", file=sys.stderr)
+        print(f"weights: {weights}, {SETS[weights].terms}", file=sys.stderr)
     matcher = Matcher.load(weights, device)
     paths = (*probes, *references)
     sides = [_read(matcher, path, main) for path in progress(paths, "look", unit="photo", shown=len(paths) > 4)]

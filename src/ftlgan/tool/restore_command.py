@@ -93,7 +93,7 @@ def restore(
         _log(f"{skipped} other files are skipped, as they do not have the suffix of a photo")
     files = weight_files(weights[0] if len(weights) == 1 else weights)
     if weights[0] in SETS:
-        _log(f"weights: {weights[0]}, {SETS[weights[0]]}")
+        _log(f"weights: {weights[0]}, {SETS[weights[0]].terms}")
     restorer = Restorer.load(files, device)
     settings = {
         "version": version("ftlgan"),

@@ -88,8 +88,9 @@ class Restorer:
         """Load generators.
 
         Args:
-            weights: `lfw`, trained on Labeled Faces in the Wild, for research; the path of a kit or of a
-                `generator.safetensors` that you trained; or several files, one for each resolution.
+            weights: `lfw`, trained on Labeled Faces in the Wild, for research; `free`, trained on synthetic people, for
+                any use; the path of a kit or of a `generator.safetensors` that you trained; or several files, one for
+                each resolution.
             device: `cpu` or `cuda`.
 
         Raises:

@@ -19,14 +19,19 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from ftlgan.errors import FtlganError
+from ftlgan.errors import DataError, FtlganError
 
 Value = TypeVar("Value")
 
 PATIENCE = timedelta(hours=1)
 """The timeout for the first process, which validates alone while the others wait."""
+
+TIME_TO_JOIN = timedelta(minutes=10)
+"""The timeout for all processes to start."""
 
 LAUNCHED = "FTLGAN_LAUNCHED"
 """The environment variable that tells a process that `launch` started it, and will report which process ended."""
@@ -121,6 +126,9 @@ def join_world(device: str) -> Generator[World]:
 
     Args:
         device: `cpu` or `cuda`.
+
+    Raises:
+        DataError: if another process does not start.
     """
     if not launched():
         yield World(device=device)
@@ -128,8 +136,10 @@ def join_world(device: str) -> Generator[World]:
     own = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
     if device == "cuda":
         torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
-    world = World(dist.get_rank(), dist.get_world_size(), own)
+    store, rank, size = _meet()
+    backend = "nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE, world_size=size, rank=rank, store=store)
+    world = World(rank, size, own)
     try:
         yield world
     except FtlganError:
@@ -146,3 +156,22 @@ def join_world(device: str) -> Generator[World]:
             "can't be reached; start all of them again to resume"
         )
     dist.destroy_process_group()  # not after a failure: it could wait forever for processes in a reduction
+
+
+def _meet() -> tuple[Store, int, int]:
+    """Wait until all processes have started; return their store, the rank of this one and their number.
+
+    Without this, a process that ends before it joins, for example because of a wrong param, leaves the others waiting
+    for `PATIENCE`.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=TIME_TO_JOIN))
+    store.set(f"started/{rank}", "")
+    for other in range(size):
+        try:
+            store.wait([f"started/{other}"], TIME_TO_JOIN)
+        except dist.DistError:
+            raise DataError(
+                f"train: process {other} of {size} has not started in {TIME_TO_JOIN}: see what it has printed, and "
+                "start all of them again"
+            ) from None
+    return store, rank, size

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ftlgan.engine import installed
 from ftlgan.errors import DataError
 from ftlgan.params import Params
 from ftlgan.repository import git, stage_deps, stage_params
@@ -63,12 +64,14 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
     """Take the fingerprint of a model's training, from dvc.yaml in the working directory.
 
     Raises:
-        DataError: if dvc.yaml has no params or deps for the stage.
+        DataError: if dvc.yaml has no params or deps for the stage, or one of these is missing.
     """
     tree, on_gpu = params.model_dump(by_alias=True), params.train.device == "cuda"
-    names, files = stage_params("train", model), stage_deps("train", model)
+    names, files = stage_params("train", model), stage_deps("train", model, tree)
     if not (names and files):
         raise DataError("dvc.yaml: has no params or no deps of the stage train; run `git checkout dvc.yaml`")
+    if missing := [path for path in files if not path.exists()]:
+        raise DataError(f"train: {missing[0]} is missing; run `dvc repro`")
     code = [str(path) for path in files if path.parts[0] in CODE]
     is_committed = git("--no-optional-locks", "status", "--porcelain", "--", *code) == ""
     return Fingerprint(
@@ -84,7 +87,7 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
 
 
 def check_same_everywhere(own: Fingerprint, world: World) -> None:
-    """Check that all processes train with the same params, data and code, because each machine has its own copy.
+    """Check that all processes have the same params, data, code and libraries, because each machine has its own copy.
 
     Args:
         own: the fingerprint of this process.
@@ -93,12 +96,14 @@ def check_same_everywhere(own: Fingerprint, world: World) -> None:
     Raises:
         DataError: in all processes, if one of them has others.
     """
-    first, *others = world.from_all(own)
-    for rank, other in enumerate(others, 1):
-        if changed := [*other.changed_params(first), *other.changed_files(first)]:
+    (first, here), *others = world.from_all((own, installed()))
+    for rank, (other, there) in enumerate(others, 1):
+        changed = [*other.changed_params(first), *other.changed_files(first)]
+        changed += [f"{name} was {here[name]}, is {there[name]}" for name in here if there[name] != here[name]]
+        if changed:
             raise DataError(
                 f"train: process {rank} of {world.size} does not have the same as process 0: {'; '.join(changed)}; run "
-                "`git pull` and `dvc pull` on its machine, and start all of them again"
+                "`git pull` and `dvc pull` on its machine, install requirements.lock, and start all of them again"
             )
 
 

@@ -31,7 +31,9 @@ class History:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.files = {name: (folder / name).open("w", encoding="utf-8", newline="\n") for name in TABLES}
+        for name in TABLES:  # DVC's cache may have a hard link to the file
+            (folder / name).unlink(missing_ok=True)
+        self.files = {name: (folder / name).open("x", encoding="utf-8", newline="\n") for name in TABLES}
         self.writers = {
             name: csv.DictWriter(file, TABLES[name], extrasaction="ignore", lineterminator="\n")
             for name, file in self.files.items()

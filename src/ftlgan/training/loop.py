@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ftlgan.errors import DataError
+from ftlgan.errors import DataError, ParamsError
 from ftlgan.faces import HR
 from ftlgan.losses import Embedded, LossInputs, total_loss
 from ftlgan.losses.adversarial import discriminator_loss, r1_penalty
@@ -122,6 +122,11 @@ class _Trainer:
         self.config = config = state.config
         self.teachers, self.perceptual = teachers, perceptual
         self.perceptual_by_teachers = config.losses.perceptual > 0 and perceptual is None
+        if config.train.batch % world.size:
+            raise ParamsError(
+                f"train.batch: {config.train.batch} triplets for {world.size} processes; make it a multiple of their "
+                "number"
+            )
         size = min(config.train.batch, len(data.triplets))
         self.batch_size = size - size % world.size
         """Triplets per step: fewer than `train.batch` if there are not enough."""

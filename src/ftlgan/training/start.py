@@ -32,7 +32,7 @@ def start_from(generator: Generator, start: WeightsFile | Literal["packaged"], r
     """
     if start == PACKAGED:
         path = packaged_models(SET)[res]
-        print(f"{KEY}: packaged: {SETS[SET]}; so are the weights that come from them", file=sys.stderr)
+        print(f"{KEY}: packaged: {SETS[SET].terms}; so are the weights that come from them", file=sys.stderr)
     else:
         path = _find(start)
     try:

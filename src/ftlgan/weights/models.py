@@ -1,6 +1,7 @@
-"""The trained generators in this package: a set of three, for faces of 14, 28 and 56 pixels."""
+"""The sets of trained generators in this package."""
 
 import json
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,21 @@ from safetensors import SafetensorError, safe_open
 
 from ftlgan.errors import WeightsError
 
-SETS = {"lfw": "trained on Labeled Faces in the Wild, for research"}
-"""The sets, and their permitted use."""
-RESOLUTIONS = (14, 28, 56)
-"""The width and height of the faces that the generators restore, pixels."""
+
+@dataclass(frozen=True)
+class PackagedSet:
+    """A set of generators in this package."""
+
+    resolutions: tuple[int, ...]
+    """The width and height of the faces that they restore, pixels."""
+    terms: str
+    """What they were trained on, and their permitted use."""
+
+
+SETS = {
+    "lfw": PackagedSet((14, 28, 56), "trained on Labeled Faces in the Wild, for research"),
+    "free": PackagedSet((56,), "trained on synthetic people, without restrictions"),
+}
 
 
 def packaged_models(name: str) -> dict[int, Path]:
@@ -27,7 +39,7 @@ def packaged_models(name: str) -> dict[int, Path]:
     if name not in SETS:
         raise WeightsError(f"weights {name!r}: is neither a packaged set nor a file; use {', '.join(SETS)} or a file")
     folder = Path(str(files("ftlgan.weights"))) / name
-    return {res: folder / f"{res}.safetensors" for res in RESOLUTIONS}
+    return {res: folder / f"{res}.safetensors" for res in SETS[name].resolutions}
 
 
 def description_of(path: Path) -> dict[str, Any]:

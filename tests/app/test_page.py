@@ -88,7 +88,7 @@ def test_a_photo_goes_in_and_the_restored_face_and_a_match_come_out(server: Serv
         one.goto(server.address)
     page.set_input_files("#photo input[type=file]", photos / "kleines Foto ä.png")
     page.wait_for_selector("#faces figure >> nth=2")
-    assert "restored by the network for 28 px" in page.inner_text("#faces")
+    assert "restored by the network for 56 px" in page.inner_text("#faces")
     assert "kleines Foto ä.png" in page.inner_text("#boxes")
 
     page.set_input_files("#references input[type=file]", photos / "reference.jpg")

@@ -38,7 +38,7 @@ def test_an_upload_is_deleted_as_soon_as_it_is_read(tmp_path: Path) -> None:
 
 def test_the_small_face_is_restored(photo: Photo) -> None:
     (face,) = photo.faces
-    assert face.model == 28
+    assert face.model == 56
     assert face.image.shape == (112, 112, 3)
 
 
@@ -74,4 +74,4 @@ def test_a_name_is_shown_and_never_run(service: Service, photo: Photo, compared:
 def test_pictures_are_part_of_the_page(photo: Photo) -> None:
     shown = html.faces(photo)
     assert shown.count('<img src="data:image/png;base64,') == 3
-    assert "restored by the network for 28 px" in shown
+    assert "restored by the network for 56 px" in shown

@@ -57,10 +57,11 @@ def test_every_face_is_restored_and_every_photo_accounted_for(
     out = tmp_path / "out"
     run("restore", photos, "-o", out, "--weights", *weights)
     printed = capsys.readouterr()
-    assert "1 other files are skipped" in printed.err
+    assert "files skipped, because they do not have the suffix of a photo: 1" in printed.err
     assert "large.png: face 1 is 1" in printed.err
     assert "px, larger than 112 px, and is left unchanged" in printed.err
-    assert f"{out}: 8 faces restored (7 by the model for 14 px, 1 by the model for 28 px), 1 larger" in printed.out
+    models = "3 by the model for 14 px, 4 by the model for 28 px, 1 by the model for 56 px"
+    assert f"{out}: 8 faces restored ({models}), 1 larger" in printed.out
     assert "6 photos, 2 without a usable face" in printed.out
 
     faces = rows(out / "faces.csv")
@@ -136,7 +137,7 @@ def test_nothing_is_overwritten_unless_asked_for(photos: Path, weights: list[Pat
     assert refusal("restore", *arguments).endswith("is not empty; choose another folder, or overwrite with --force")
     run("restore", *arguments, "--force")
     assert (out / "mine.txt").read_text() == "mine"
-    assert "was begun with another scale (2, now 4)" in refusal("restore", *arguments, "--scale", 4)
+    assert "was begun with a different setting of scale (2, now 4)" in refusal("restore", *arguments, "--scale", 4)
     run("restore", *arguments, "--force", "--scale", 4)
     assert Image.open(out / "photos" / "astronaut.png").size == (256, 256)
     other = tmp_path / "other" / "astronaut.png"

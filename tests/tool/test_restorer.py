@@ -73,7 +73,8 @@ def test_every_face_of_a_photo_is_restored_and_put_back(restorer: Restorer, scal
     photo = group(8)
     result = restorer.restore_photo(photo, scale)
     assert result.image.shape == (scale * photo.shape[0], scale * photo.shape[1], 3)
-    assert [face.model for face in result.faces] == [14] * 6
+    assert [face.model for face in result.faces] == [restorer.model_for(face.size) for face in result.faces]
+    assert {face.model for face in result.faces} == {14, 28}
     for face in result.faces:
         assert 13 < face.size < 20
         left, top, width, height = face.box

@@ -39,8 +39,9 @@ def add_restore_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["lfw"],
         metavar="NAME|FILE",
-        help="lfw, trained on Labeled Faces in the Wild, for research; free, trained on synthetic people, for any use; "
-        "one or more generator.safetensors files, one for each resolution; or a kit that pack made (default: lfw)",
+        help="lfw, trained on Labeled Faces in the Wild, for research; free, trained on synthetic people, for any "
+        "purpose; one or more generator.safetensors files, one for each resolution; or a kit that pack made (default: "
+        "lfw)",
     )
     add_device(command)
     command.add_argument("--force", action="store_true", help="overwrite the outputs in FOLDER")

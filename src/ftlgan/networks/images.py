@@ -7,7 +7,8 @@ from torch import Tensor
 
 def to_tensor(faces: np.ndarray, device: str = "cpu") -> Tensor:
     """Convert uint8 RGB (N, H, W, 3) to float32 RGB in [0, 1], (N, 3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(faces)).to(device).permute(0, 3, 1, 2).contiguous().float() / 255
+    writable = np.require(faces, requirements=["C", "W"])  # torch warns about read-only arrays, such as those of PIL
+    return torch.from_numpy(writable).to(device).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 def to_faces(images: Tensor) -> np.ndarray:

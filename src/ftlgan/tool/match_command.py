@@ -18,7 +18,7 @@ from ftlgan.tool.restorer import RestoredFace
 from ftlgan.weights.models import SETS
 
 MEANING = """\
-The likelihood ratio tells how much more often such a similarity comes from one person than from two people.
+The likelihood ratio tells how much more often two photos of one person are this similar than photos of two people.
 It is the strength of the evidence for faces like these: {photos}.
 It is not a decision, and not the probability that they are one person, which depends on all other evidence.
 The numbers may not hold for photos of another kind, age or ethnicity."""

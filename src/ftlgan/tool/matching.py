@@ -29,7 +29,7 @@ class Match:
     false_match_rate: float
     """The share of comparisons of different people, at this face size, that are at least as similar."""
     log10_lr: float
-    """log10 of the likelihood ratio: how much more often such a similarity comes from one person than from two."""
+    """log10 of the likelihood ratio: how much more often photos of one person are this similar than of two."""
     interval: tuple[float, float]
     """The confidence interval of `log10_lr`, from a bootstrap over people."""
     bounded: bool

@@ -124,9 +124,11 @@ def open_output(folder: Path, settings: Mapping[str, Any], force: bool) -> Gener
                 raise DataError(f"--output {folder}: is not empty; choose another folder, or overwrite with --force")
         elif (found := _settings(marker)) != json.loads(text):
             different = next((name for name in settings if found.get(name) != json.loads(text)[name]), SETTINGS)
+            was, now = found.get(different), settings.get(different)
+            values = "" if isinstance(now, list) else f" ({was}, now {now})"  # digests say nothing to a reader
             raise DataError(
-                f"--output {folder}: was begun with another {different} ({found.get(different)}, now "
-                f"{settings.get(different)}); choose another folder, or start again with --force"
+                f"--output {folder}: was begun with a different setting of {different}{values}; choose another folder, "
+                "or start again with --force"
             )
         output = OutputFolder(folder)
         output.write(marker, text.encode())

@@ -23,7 +23,7 @@ from ftlgan.verification.pairs import AllPairs, Faces
 from ftlgan.weights.models import description_of
 from ftlgan.weights.packaged import sha256_of
 
-SIZES = (10, 14, 20, 28, 40, 56, 80)
+SIZES = (10, 14, 17, 20, 28, 40, 56, 80)
 """The face sizes for which a kit has statistics, pixels. A face of another size counts as the next smaller one."""
 JUDGE = "dlib"
 """The recognizer that embeds the faces; it must be in no loss of a generator."""

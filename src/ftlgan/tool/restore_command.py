@@ -90,7 +90,7 @@ def restore(
     """
     sources, skipped = find_photos(inputs, output)
     if skipped:
-        _log(f"{skipped} other files are skipped, as they do not have the suffix of a photo")
+        _log(f"files skipped, because they do not have the suffix of a photo: {skipped}")
     files = weight_files(weights[0] if len(weights) == 1 else weights)
     if weights[0] in SETS:
         _log(f"weights: {weights[0]}, {SETS[weights[0]].terms}")

@@ -29,9 +29,9 @@ Weights = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 DETECTION_SCORE = 0.75
 """The lowest confidence of the detector, in the photo and in the closer look. At 0.7 it mistakes an ear for a face."""
-LARGEST = {14: 20, 28: 40, 56: HR}
-"""The size of the largest face that each generator restores, pixels. The statistics of a kit (`ftlgan.tool.pack.SIZES`)
-are for sizes between these bounds."""
+LARGEST = {14: 16, 28: 28, 56: HR}
+"""The size of the largest face that each generator restores, pixels. A face is hardly ever shrunk for its generator,
+because that would lose detail (measured by `tests/benchmarks/sizes.py`)."""
 FACES_PER_CALL = 8
 """The number of faces in a batch. On a CPU, a batch of 64 takes a third more time per face (measured)."""
 SCALES = (1, 2, 4)
@@ -141,8 +141,7 @@ class Restorer:
         _check(faces.dtype == np.uint8 and faces.ndim == 4 and faces.shape[3] == 3, faces, "uint8 (N, S, S, 3)")
         size = _size(faces.shape[1:3])
         parts = [faces[start : start + FACES_PER_CALL] for start in range(0, len(faces), FACES_PER_CALL)]
-        # The copy avoids torch's warning about read-only arrays, such as those of PIL.
-        restored = [to_faces(self._restored(to_tensor(part.copy(), self._device), size)) for part in parts]
+        restored = [to_faces(self._restored(to_tensor(part, self._device), size)) for part in parts]
         return np.concatenate(restored) if restored else np.empty((0, HR, HR, 3), np.uint8)
 
     def _restored(self, faces: Tensor, size: int) -> Tensor:

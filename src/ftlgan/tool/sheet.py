@@ -4,7 +4,9 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -15,6 +17,8 @@ FACES_PER_LINE, LINES = 3, 8
 GUTTER, HEADING, CAPTION, FONT = 6, 22, 20, 12
 """The spaces and the font size, pixels."""
 CELL = len(HEADINGS) * (HR + GUTTER) + GUTTER
+LETTERS = str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"))
+"""A font with the letters of file names: Pillow's has no umlauts."""
 CHARACTERS = CELL // 7
 """The most characters of a caption."""
 
@@ -41,7 +45,7 @@ def _page(entries: tuple[Entry, ...]) -> bytes:
     columns = min(FACES_PER_LINE, len(entries))
     lines = -(-len(entries) // columns)
     page = Image.new("RGB", (columns * CELL, HEADING + lines * (HR + CAPTION + GUTTER)), "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(FONT)
+    draw, font = ImageDraw.Draw(page), ImageFont.truetype(LETTERS, FONT)
     for column in range(columns):
         for number, heading in enumerate(HEADINGS):
             center = column * CELL + GUTTER + number * (HR + GUTTER) + HR // 2

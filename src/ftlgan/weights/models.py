@@ -23,7 +23,7 @@ class PackagedSet:
 
 SETS = {
     "lfw": PackagedSet((14, 28, 56), "trained on Labeled Faces in the Wild, for research"),
-    "free": PackagedSet((56,), "trained on synthetic people, without restrictions"),
+    "free": PackagedSet((56,), "trained on synthetic people, for any purpose"),
 }
 
 

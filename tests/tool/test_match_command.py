@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ftlgan import Matcher, match
 from ftlgan.errors import DataError
 from ftlgan.photos import read_photo
 from ftlgan.tool.kit import MATCH, MatchFile
+from ftlgan.tool.match_command import rate_in_words, ratio_in_words
 
 
 def shrunk(photo: Path, width: int) -> Image.Image:
@@ -71,6 +73,21 @@ def test_the_numbers_are_those_of_the_kit(people: Path, kit: Path, tmp_path: Pat
     probe, reference = (read_photo((people / name).read_bytes()) for name in ("small-0.png", "large-0.jpg"))
     python = match(probe, reference, kit)
     assert (round(python.similarity, 6), python.words) == (similarity, found["words"])
+    box = found["probe"]["box"]  # pyright: ignore
+    assert len(box) == 4
+    assert all(0 < side < 60 for side in box[2:])
+
+
+def test_a_rate_of_few_pairs_is_a_bound_and_a_ratio_at_the_limit_has_no_interval(people: Path, kit: Path) -> None:
+    probe, reference = (read_photo((people / name).read_bytes()) for name in ("small-0.png", "large-0.jpg"))
+    found = match(probe, reference, kit)
+    pairs = found.known.calibration.impostor
+    some, few = (replace(found, false_match_rate=count / pairs) for count in (10, 9))
+    assert rate_in_words(some) == f"{10 / pairs:.2g} of {pairs:,} pairs of different people"
+    assert rate_in_words(few) == f"below {10 / pairs:.1g}: fewer than 10 of {pairs:,} pairs of different people"
+    inside = replace(found, log10_lr=1.0, interval=(0.5, 1.5), bounded=False)
+    assert ratio_in_words(inside) == "1.00 [0.50, 1.50]"
+    assert ratio_in_words(replace(inside, interval=(1.0, 1.0), bounded=True)) == "1.00, the limit of the data"
 
 
 def test_two_small_faces_are_judged_as_two_restored_ones(people: Path, kit: Path, tmp_path: Path) -> None:

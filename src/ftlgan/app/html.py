@@ -12,7 +12,7 @@ from ftlgan.app.curves import curves
 from ftlgan.app.session import Compared, Photo, Upload
 from ftlgan.faces import HR, encode_png
 from ftlgan.tool.kit import MatchFile
-from ftlgan.tool.match_command import MEANING
+from ftlgan.tool.match_command import MEANING, rate_in_words, ratio_in_words
 from ftlgan.tool.restorer import RestoredFace
 
 SHOWN = 168
@@ -113,12 +113,10 @@ def _match(probe: str, compared: Compared, knowledge: MatchFile) -> str:
     if compared.match is None or compared.reference is None:
         return problem(f"{compared.name}: {compared.problem}")
     found, calibration = compared.match, compared.match.known.calibration
-    lo, hi = found.interval
     rows = {
         "similarity": f"{found.similarity:.3f}, by {escape(knowledge.judge)}",
-        "false match rate": f"{found.false_match_rate:.2g} of {calibration.impostor:,} pairs of different people",
-        "log10 likelihood ratio": f"{found.log10_lr:.2f} [{lo:.2f}, {hi:.2f}]"
-        + (", the limit of the data" if found.bounded else ""),
+        "false match rate": rate_in_words(found),
+        "log10 likelihood ratio": ratio_in_words(found),
         "known from": f"{calibration.people} people at {found.size} px, {found.protocol}, "
         f"Cllr {found.known.held_out.cllr:.2f}",
     }

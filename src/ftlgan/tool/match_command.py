@@ -17,6 +17,8 @@ from ftlgan.tool.matching import Match, Matcher, SeveralFacesError
 from ftlgan.tool.restorer import RestoredFace
 from ftlgan.weights.models import SETS
 
+FEWEST_PAIRS = 10
+"""The fewest pairs of different people on which a false match rate may rest."""
 MEANING = """\
 The likelihood ratio tells how much more often two photos of one person are this similar than photos of two people.
 It is the strength of the evidence for faces like these: {photos}.
@@ -95,14 +97,12 @@ def _judged(matcher: Matcher, probe: _Side, reference: _Side) -> Match:
 def _text(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> str:
     lines: list[str] = []
     for probe, reference, result in found:
-        lo, hi = result.interval
         known = result.known.calibration
-        bound = ", the limit of the data" if result.bounded else ""
         lines += [
             f"{probe.path} ({_size(probe)}) and {reference.path} ({_size(reference)}): {result.words}",
             f"  similarity              {result.similarity:.3f}, by {knowledge.judge}",
-            f"  false match rate        {result.false_match_rate:.2g} of {known.impostor:,} pairs of different people",
-            f"  log10 likelihood ratio  {result.log10_lr:.2f} [{lo:.2f}, {hi:.2f}]{bound}",
+            f"  false match rate        {rate_in_words(result)}",
+            f"  log10 likelihood ratio  {ratio_in_words(result)}",
             f"  known from              {known.people} people at {result.size} px, {result.protocol}, Cllr "
             f"{result.known.held_out.cllr:.2f}",
             "",
@@ -110,8 +110,29 @@ def _text(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
     return "\n".join([*lines, MEANING.format(photos=knowledge.photos)])
 
 
+def rate_in_words(found: Match) -> str:
+    """Return the false match rate, or a bound where it would rest on fewer than `FEWEST_PAIRS`."""
+    pairs = found.known.calibration.impostor
+    if round(found.false_match_rate * pairs) < FEWEST_PAIRS:
+        return f"below {FEWEST_PAIRS / pairs:.1g}: fewer than {FEWEST_PAIRS} of {pairs:,} pairs of different people"
+    return f"{found.false_match_rate:.2g} of {pairs:,} pairs of different people"
+
+
+def ratio_in_words(found: Match) -> str:
+    """Return the log10 of the likelihood ratio with its interval, which is empty at the limit of the data."""
+    lo, hi = found.interval
+    interval = f" [{lo:.2f}, {hi:.2f}]" if lo < hi else ""
+    return f"{found.log10_lr:.2f}{interval}" + (", the limit of the data" if found.bounded else "")
+
+
 def _size(side: _Side) -> str:
     return f"{side.face.size:.0f} px" + (", restored" if side.face.model else ", unchanged")
+
+
+def _face(side: _Side) -> dict[str, Any]:
+    """Describe a face: its box says which face of the photo was compared."""
+    box = [round(value, 1) for value in side.face.box.tolist()]
+    return {"file": str(side.path), "box": box, "size": round(side.face.size, 1), "model": side.face.model}
 
 
 def _json(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> dict[str, Any]:
@@ -120,12 +141,8 @@ def _json(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
         "photos": knowledge.photos,
         "matches": [
             {
-                "probe": {"file": str(probe.path), "size": round(probe.face.size, 1), "model": probe.face.model},
-                "reference": {
-                    "file": str(reference.path),
-                    "size": round(reference.face.size, 1),
-                    "model": reference.face.model,
-                },
+                "probe": _face(probe),
+                "reference": _face(reference),
                 "similarity": round(result.similarity, 6),
                 "false_match_rate": float(f"{result.false_match_rate:.4g}"),
                 "log10_likelihood_ratio": {
@@ -139,6 +156,7 @@ def _json(knowledge: MatchFile, found: Sequence[tuple[_Side, _Side, Match]]) -> 
                     "size": result.size,
                     "protocol": result.protocol,
                     "people": result.known.calibration.people,
+                    "impostor_pairs": result.known.calibration.impostor,
                     "cllr": result.known.held_out.cllr,
                     "cllr_min": result.known.held_out.cllr_min,
                 },

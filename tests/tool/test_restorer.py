@@ -84,6 +84,18 @@ def test_every_face_of_a_photo_is_restored_and_put_back(restorer: Restorer, scal
     assert min(np.abs(main.landmarks - face.landmarks).max() for face in result.faces) < 1
 
 
+@pytest.mark.parametrize("weights", ["lfw", "free"])
+def test_a_gray_photo_stays_gray(weights: str) -> None:
+    photo = group(8)
+    gray = np.repeat(photo.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    restorer = Restorer.load(weights)
+    result = restorer.restore_photo(gray, 2)
+    for image in (result.image, *(face.image for face in result.faces)):
+        assert (image == image[..., :1]).all()
+    in_color = restorer.restore_photo(photo, 2)
+    assert not (in_color.image == in_color.image[..., :1]).all()
+
+
 def test_a_photo_without_a_face_is_said(restorer: Restorer) -> None:
     with pytest.raises(DataError, match="the photo: no face found"):
         restorer.restore_photo(np.zeros((50, 50, 3), np.uint8))

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -186,7 +187,7 @@ class Restorer:
 
         Returns:
             The inputs of the generators, and the restored faces (112, 112, 3). Faces larger than 112 px are reduced to
-            112 px in both.
+            112 px in both. Gray faces stay gray: the generators would tint them.
         """
         models = [self.model_for(size) for size in sizes]
         small = [
@@ -197,7 +198,7 @@ class Restorer:
         for model in {model for model in models if model is not None}:
             which = [number for number, other in enumerate(models) if other == model]
             for number, face in zip(which, self.restore(np.stack([small[number] for number in which])), strict=True):
-                restored[number] = face
+                restored[number] = _gray(face) if _is_gray(small[number]) else face
         return small, restored
 
     def restore_found(self, image: np.ndarray, found: Sequence[Detection]) -> tuple[RestoredFace, ...]:
@@ -247,6 +248,15 @@ def with_faces(photo: np.ndarray, faces: Sequence[RestoredFace], scale: int) -> 
         if face.model is not None:
             put_back(photo, face.image, (face.landmarks + 0.5) * scale - 0.5, face.turns)
     return photo
+
+
+def _is_gray(face: np.ndarray) -> bool:
+    return bool((face == face[..., :1]).all())
+
+
+def _gray(face: np.ndarray) -> np.ndarray:
+    """Return a face without color, uint8 RGB."""
+    return cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
 def _check(right: bool, given: np.ndarray | Tensor, expected: str) -> None:

@@ -54,9 +54,9 @@ stages:
 """
     )
     assert stage_params("train", "no-triplet") == ["res", "losses.no-triplet", "train"]
-    assert stage_deps("train", "a", {}) == [Path("data/aligned"), Path("data/a/x-a"), Path("src/train.py")]
-    assert stage_params("locate", "") == stage_deps("locate", "", {}) == []
-    assert stage_params("nonsense", "") == stage_deps("nonsense", "", {}) == []
+    assert stage_deps("train", "a") == [Path("data/aligned"), Path("data/a/x-a"), Path("src/train.py")]
+    assert stage_params("locate", "") == stage_deps("locate", "") == []
+    assert stage_params("nonsense", "") == stage_deps("nonsense", "") == []
 
 
 def test_stages_are_upstream_through_others() -> None:

@@ -56,21 +56,15 @@ def stage_params(stage: str, item: str) -> list[str]:
     return [_insert_item(name, item) for name in declared if isinstance(name, str)]  # a mapping names another file
 
 
-def stage_deps(stage: str, item: str, params: Mapping[str, Any]) -> list[Path]:
+def stage_deps(stage: str, item: str) -> list[Path]:
     """Return the dependencies, data and code, that dvc.yaml declares for a stage.
 
     Args:
         stage: the name in dvc.yaml, without an item of its matrix.
         item: replaces each `${item.NAME}`.
-        params: the values that replace each other `${NAME}`.
     """
     declared: list[str] = stages_in(Path("dvc.yaml")).get(stage, {}).get("deps", [])
-    values = dict(leaves(params))
-
-    def insert(template: str) -> str:
-        return re.sub(r"\$\{([\w.]+)\}", lambda name: str(values[name[1]]), _insert_item(template, item))
-
-    return [Path(insert(path)) for path in declared]
+    return [Path(_insert_item(path, item)) for path in declared]
 
 
 def stage_metrics(stage: str) -> dict[str, float]:

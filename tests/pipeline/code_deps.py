@@ -70,7 +70,7 @@ def rewritten(text: str) -> str:
         block = text[start.end() : end.start() if end else None]
         deps = re.search(r"^    deps:\n((?:      .*\n)*)", block, re.MULTILINE)
         assert deps, name
-        data = [line for line in deps[1].splitlines(keepends=True) if not re.match(r" *- (src|stages)/.*\.py$", line)]
+        data = [line for line in deps[1].splitlines(keepends=True) if not re.match(r" *- (src|stages)/", line)]
         lines = [*data, *(f"      - {path}\n" for path in expected_code_deps(stage))]
         new = block[: deps.start(1)] + "".join(lines) + block[deps.end(1) :]
         text = text[: start.end()] + new + text[start.end() + len(block) :]

@@ -45,13 +45,8 @@ OF_ANOTHER_MODEL = {
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_modules_that_it_imports_and_no_others(stage: str) -> None:
-    code = [dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")]
+    code = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("src/", "stages/"))]
     assert code == expected_code_deps(STAGES[stage]), f"run `{COMMAND}`, which rewrites dvc.yaml"
-
-
-def test_a_training_depends_on_the_packaged_weights_from_which_it_may_start() -> None:
-    weights = [dep for dep in STAGES["train"]["deps"] if dep.endswith(".safetensors")]
-    assert weights == ["src/ftlgan/weights/lfw/${res}.safetensors"]
 
 
 def test_the_command_that_rewrites_the_deps_changes_nothing_else() -> None:

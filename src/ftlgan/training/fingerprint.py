@@ -67,7 +67,7 @@ def take_fingerprint(params: Params, model: str) -> Fingerprint:
         DataError: if dvc.yaml has no params or deps for the stage, or one of these is missing.
     """
     tree, on_gpu = params.model_dump(by_alias=True), params.train.device == "cuda"
-    names, files = stage_params("train", model), stage_deps("train", model, tree)
+    names, files = stage_params("train", model), stage_deps("train", model)
     if not (names and files):
         raise DataError("dvc.yaml: has no params or no deps of the stage train; run `git checkout dvc.yaml`")
     if missing := [path for path in files if not path.exists()]:

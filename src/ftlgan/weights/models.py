@@ -15,15 +15,26 @@ from ftlgan.errors import WeightsError
 class PackagedSet:
     """A set of generators in this package."""
 
-    resolutions: tuple[int, ...]
-    """The width and height of the faces that they restore, pixels."""
     terms: str
     """What they were trained on, and their permitted use."""
+    digests: dict[int, str]
+    """The SHA-256 of each generator, by the width and height of the faces that it restores, pixels. With them, a change of
+    weights is a change of code, on which a training that starts from them depends."""
 
 
 SETS = {
-    "lfw": PackagedSet((14, 28, 56), "trained on Labeled Faces in the Wild, for research"),
-    "free": PackagedSet((56,), "trained on synthetic people, for any purpose"),
+    "lfw": PackagedSet(
+        "trained on Labeled Faces in the Wild, for research",
+        {
+            14: "ced4a5d500c7e2bd1f70f276eabd7228bdef8095d643559f4cdc39ca7efdb150",
+            28: "028aac1b35209ccd78a2938f026a4a13cf665562576f02ba8d79e2649b2b9d4b",
+            56: "9e7eba1f3d7c7b449dfa32538c1f3f4418bfe8d2f2753b0c7dd7c01b68f66d60",
+        },
+    ),
+    "free": PackagedSet(
+        "trained on synthetic people, for any purpose",
+        {56: "e50cc6d49981985283199fbd7c908b5a08cc681bcf8b421147f7c0739853dca0"},
+    ),
 }
 
 
@@ -39,7 +50,7 @@ def packaged_models(name: str) -> dict[int, Path]:
     if name not in SETS:
         raise WeightsError(f"weights {name!r}: is neither a packaged set nor a file; use {', '.join(SETS)} or a file")
     folder = Path(str(files("ftlgan.weights"))) / name
-    return {res: folder / f"{res}.safetensors" for res in SETS[name].resolutions}
+    return {res: folder / f"{res}.safetensors" for res in SETS[name].digests}
 
 
 def description_of(path: Path) -> dict[str, Any]:

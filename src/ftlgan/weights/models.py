@@ -18,8 +18,8 @@ class PackagedSet:
     terms: str
     """What they were trained on, and their permitted use."""
     digests: dict[int, str]
-    """The SHA-256 of each generator, by the width and height of the faces that it restores, pixels. With them, a change of
-    weights is a change of code, on which a training that starts from them depends."""
+    """The SHA-256 of each generator, by the width and height of the faces that it restores, pixels. With them, other
+    weights are other code, on which a training that starts from them depends."""
 
 
 SETS = {

@@ -138,19 +138,39 @@ def test_a_shard_that_is_missing_on_one_node_is_one_line(tmp_path: Path) -> None
     assert "ERROR: train: process 1 of 2 does not have the same as process 0: data/aligned; run `git pull`" in line
 
 
+def run_trainings(folder: Path, prelude: str) -> list[tuple[int, str]]:
+    """Run the stage on two nodes, after these lines of Python."""
+    script = folder / "train.py"
+    script.write_text(f"{prelude}\nimport runpy\nrunpy.run_path('stages/train.py', run_name='__main__')\n")
+    return run_nodes(folder, str(script), "ftlgan", FTLGAN_TRACKING="off")
+
+
 def test_a_process_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     for rank in range(2):
         copy_of_the_project(tmp_path / f"node-{rank}")
     wrong = tmp_path / "node-1/params.yaml"
     wrong.write_text(wrong.read_text().replace("res: 14", "res: 15"))
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import datetime, runpy, sys\nfrom ftlgan.training import distributed\n"
-        "distributed.TIME_TO_JOIN = datetime.timedelta(seconds=20)\n"
-        "sys.path.insert(0, 'stages')\nrunpy.run_path('stages/train.py', run_name='__main__')\n"
+    impatient = (
+        "import datetime\nfrom ftlgan.training import distributed\n"
+        "distributed.TIME_TO_JOIN = datetime.timedelta(seconds=20)"
     )
-    (first, printed), (second, other) = run_nodes(tmp_path, str(script), "ftlgan", FTLGAN_TRACKING="off")
+    (first, printed), (second, other) = run_trainings(tmp_path, impatient)
     assert first
     assert second
     assert "ERROR: params.yaml: res: 15: input should be 14, 28 or 56" in other
     assert "ERROR: train: process 1 of 2 has not started in 0:00:20: see what it has printed" in printed
+
+
+def test_a_node_with_another_library_is_one_line(tmp_path: Path) -> None:
+    for rank in range(2):
+        copy_of_the_project(tmp_path / f"node-{rank}")
+    older = (
+        "import os\nfrom ftlgan import engine\nfound = engine.version\n"
+        "if os.environ['GROUP_RANK'] == '1':\n"
+        "    engine.version = lambda name: '0.1' if name == 'pillow' else found(name)"
+    )
+    (first, printed), (second, _) = run_trainings(tmp_path, older)
+    assert first
+    assert second
+    assert "ERROR: train: process 1 of 2 does not have the same as process 0: pillow was " in printed
+    assert ", is 0.1; run `git pull`" in printed

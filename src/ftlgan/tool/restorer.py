@@ -90,8 +90,8 @@ class Restorer:
 
         Args:
             weights: `lfw`, trained on Labeled Faces in the Wild, for research; `free`, trained on synthetic people, for
-                any use; the path of a kit or of a `generator.safetensors` that you trained; or several files, one for
-                each resolution.
+                any purpose; the path of a kit or of a `generator.safetensors` that you trained; or several files, one
+                for each resolution.
             device: `cpu` or `cuda`.
 
         Raises:

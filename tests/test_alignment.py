@@ -25,7 +25,8 @@ from ftlgan.alignment import (
     small_rows,
     take_aligned,
 )
-from ftlgan.detection import FaceDetector, to_template
+from ftlgan.degradation import downsample
+from ftlgan.detection import FaceDetector, face_size, to_template
 from ftlgan.errors import DataError
 from ftlgan.faces import ALIGNED, SPLITS, decode_face
 from ftlgan.params import Align
@@ -433,6 +434,16 @@ def test_a_small_face_is_found_in_the_photo_enlarged_and_its_landmarks_are_of_th
     expected = (true.landmarks + 0.5) * scale - 0.5
     eyes = np.linalg.norm(expected[1] - expected[0])
     assert np.linalg.norm(found.landmarks - expected, axis=1).mean() < 0.15 * eyes
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_small_face_may_keep_its_own_size(photo: bytes, turns: int) -> None:
+    image = np.rot90(read_photo(shrunk(photo, 60)), turns)
+    own, large = (SmallAligner(0.7, side)(encode(np.ascontiguousarray(image))) for side in (None, 112))
+    assert own.image.shape == (round(face_size(own.landmarks)),) * 2 + (3,)
+    assert np.array_equal(own.landmarks, large.landmarks)
+    reduced = downsample(large.image, own.image.shape[:2], "bicubic")
+    assert np.corrcoef(own.image.ravel(), reduced.ravel())[0, 1] > 0.97
 
 
 def test_small_faces_that_are_aligned_already_are_taken_as_they_are(photo: bytes) -> None:

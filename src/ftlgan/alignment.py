@@ -18,7 +18,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ftlgan.detection import Detection, FaceDetector, shrink, template, to_template, unturned
+from ftlgan.detection import (
+    Detection,
+    FaceDetector,
+    face_size,
+    shrink,
+    template,
+    to_square,
+    to_template,
+    unturned,
+)
 from ftlgan.engine import Engine, Local
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
@@ -45,7 +54,7 @@ class AlignedFace:
     """A face on the ArcFace template."""
 
     image: np.ndarray
-    """uint8 RGB, (112, 112, 3). A small face that was already aligned keeps its size."""
+    """uint8 RGB, (112, 112, 3), or (S, S, 3) for a small face."""
     landmarks: np.ndarray
     """float32 (5, 2): x, y of the eyes, nose and mouth corners, left to right as seen on the upright face, in pixels of
     the photo after its EXIF orientation is applied."""
@@ -87,10 +96,11 @@ class SmallAligner:
 
     Args:
         detection_score: minimum confidence, 0 to 1.
+        side: width and height of the aligned faces, pixels; None for each face's own size in its photo, at most 112.
     """
 
-    def __init__(self, detection_score: float) -> None:
-        self.detector = FaceDetector(detection_score, LONGEST_ENLARGED)
+    def __init__(self, detection_score: float, side: int | None = HR) -> None:
+        self.detector, self.side = FaceDetector(detection_score, LONGEST_ENLARGED), side
 
     def __call__(self, photo: bytes) -> AlignedFace:
         """Align the main face of an encoded photo. The landmarks are in pixels of the photo before it is enlarged.
@@ -102,8 +112,14 @@ class SmallAligner:
         height, width = image.shape[:2]
         factor = max(1, min(ENLARGEMENT, LONGEST_ENLARGED // max(height, width)))
         large = np.asarray(Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.BICUBIC))
-        found = _aligned(large, self.detector.main_face(large))
-        return replace(found, landmarks=(found.landmarks + np.float32(0.5)) / factor - np.float32(0.5))
+        face = self.detector.main_face(large)
+        found = _aligned(large, face)
+        found = replace(found, landmarks=(found.landmarks + np.float32(0.5)) / factor - np.float32(0.5))
+        side = self.side or min(HR, round(face_size(found.landmarks)))
+        if side == HR:
+            return found
+        upright = (face.landmarks + np.float32(0.5)) / factor - np.float32(0.5)
+        return replace(found, image=sampled_crop(np.rot90(image, face.turns), upright, side))
 
 
 def _aligned(image: np.ndarray, face: Detection) -> AlignedFace:
@@ -128,6 +144,24 @@ def crop(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         image = shrink(image, 2 * scale)
         landmarks = landmarks * np.float32(2 * scale)
     return cv2.warpAffine(image, to_template(landmarks), (HR, HR))
+
+
+def sampled_crop(image: np.ndarray, landmarks: np.ndarray, side: int) -> np.ndarray:
+    """Warp a face of about `side` pixels onto the ArcFace template of that size.
+
+    It is sampled once, by Lanczos interpolation and without antialiasing, to keep the little detail that it has. A crop
+    of 112 px that is reduced to `side` is blurrier.
+
+    Args:
+        image: uint8 RGB, (H, W, 3).
+        landmarks: float32 (5, 2), pixels of `image`.
+        side: width and height of the result, pixels.
+
+    Returns:
+        uint8 RGB, (side, side, 3); black outside the photo.
+    """
+    matrix = to_square(landmarks, side)
+    return cv2.warpAffine(np.ascontiguousarray(image), matrix, (side, side), flags=cv2.INTER_LANCZOS4)
 
 
 def take_aligned(photo: bytes, why: str = "align.aligned is true") -> AlignedFace:
@@ -184,7 +218,7 @@ def small_rows(rows: Iterable[Row], config: Align, rejects: list[Row], engine: E
 
 
 def _small_aligner(config: Align) -> AlignPhoto:
-    return take_small if config.small_aligned else SmallAligner(config.detection_score)
+    return take_small if config.small_aligned else SmallAligner(config.detection_score, side=None)
 
 
 def aligned_rows(

@@ -17,7 +17,6 @@ import numpy as np
 from ftlgan.alignment import AlignedFace, SmallAligner, align_each
 from ftlgan.degradation import (
     degrade,
-    downsample,
     native_faces,
     shrink_by_held_out_chain,
     shrink_each,
@@ -125,12 +124,12 @@ class Conditions:
         photos = (row for batch in stream_faces(self.raw, [split]) for row in batch.to_pylist())
         usable = ({**row, "scale": scale(landmarks[row["face_id"]])} for row in photos if row["face_id"] in landmarks)
         found = 0
-        aligner, shrunk = partial(SmallAligner, self.detection_score), partial(_shrunk_photo, self.seed)
+        aligner, shrunk = partial(SmallAligner, self.detection_score, self.res), partial(_shrunk_photo, self.seed)
         for row, face in align_each(usable, aligner, shrunk, self.engine):
             true = (landmarks[row["face_id"]] + 0.5) * row.pop("scale") - 0.5
             if isinstance(face, AlignedFace) and is_same_face(face.landmarks, true):
                 found += 1
-                yield {**row, "image": encode_png(downsample(face.image, (self.res, self.res), "bicubic"))}
+                yield {**row, "image": encode_png(face.image)}
         if split == "test" and not found:
             raise DataError(
                 f"test.conditions: detected: the detector finds none of {len(landmarks)} test faces in photos shrunk "

@@ -14,6 +14,7 @@ from itertools import compress
 import cv2
 import numpy as np
 
+from ftlgan.faces import HR
 from ftlgan.photos import NoFaceError
 from ftlgan.weights.packaged import packaged
 
@@ -270,6 +271,27 @@ def to_template(landmarks: np.ndarray) -> np.ndarray:
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     shift = template().mean(axis=0, dtype=np.float64) - turn @ landmarks.mean(axis=0, dtype=np.float64)
     return np.column_stack([turn, shift])
+
+
+def to_square(landmarks: np.ndarray, side: int) -> np.ndarray:
+    """Return `to_template` for a template of another size, float64 (2, 3).
+
+    Args:
+        landmarks: (5, 2).
+        side: the width and height of the template, pixels.
+    """
+    matrix = to_template(landmarks) * (side / HR)
+    matrix[:, 2] += (side / HR - 1) / 2  # pixel centers are at whole numbers
+    return matrix
+
+
+def face_size(landmarks: np.ndarray) -> float:
+    """Return the size of a face: the side of the square that its aligned crop covers in the photo, pixels.
+
+    Args:
+        landmarks: the eyes, nose and mouth corners, (5, 2), pixels of the photo.
+    """
+    return HR / float(np.hypot(*to_template(landmarks)[0, :2]))
 
 
 def template() -> np.ndarray:

@@ -7,7 +7,7 @@ it.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ftlgan.degradation import downsample
 from ftlgan.faces import HR
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.embedding import embed_images
-from ftlgan.restoration.bicubic import Bicubic
+from ftlgan.tool.crops import aligned_crop
 from ftlgan.tool.probes import Person, photos_of_test_people, small_faces
 from ftlgan.tool.restorer import Restorer
 from ftlgan.verification.histogram import pair_histogram
@@ -29,18 +29,21 @@ RATIOS = 0.4, 2.5
 """The least and the largest ratio of a face's size to a generator's resolution."""
 
 
-def small(people: list[Person], condition: str, size: int) -> tuple[list[str], np.ndarray]:
-    """Return the names of the photos, and their faces enlarged to 112 px by bicubic interpolation."""
+Cut = Callable[[int], np.ndarray]
+"""A width and height -> the faces of this size, uint8 RGB, (N, S, S, 3)."""
+
+
+def small(people: list[Person], condition: str, size: int) -> tuple[list[str], Cut]:
+    """Return the names of the photos, and their faces."""
     if condition == "bicubic":
-        faces = np.stack([downsample(person.aligned, (size, size), "bicubic") for person in people])
-        return [person.face_id for person in people], Bicubic().restore(faces)
+        faces = [downsample(person.aligned, (size, size), "bicubic") for person in people]
+        return [person.face_id for person in people], lambda side: np.stack(
+            [downsample(face, (side, side), "bicubic") for face in faces]
+        )
     found = list(small_faces(people, size, seed=1))
-    return [face.face_id for face in found], np.stack([face.crop for face in found])
-
-
-def restored(crops: np.ndarray, restorer: Restorer, res: int) -> np.ndarray:
-    """Restore faces of 112 px by the generator of one resolution."""
-    return restorer.restore(np.stack([downsample(crop, (res, res), "bicubic") for crop in crops]))
+    return [face.face_id for face in found], lambda side: np.stack(
+        [aligned_crop(face.photo, face.face, side) for face in found]
+    )
 
 
 def d_prime(judge: Recognizer, names: Sequence[str], images: np.ndarray, references: Faces) -> str:
@@ -72,16 +75,13 @@ def main() -> None:
     print("|---" * (5 + len(restorer.resolutions)) + "|")
     for size in arguments.sizes:
         for condition in arguments.conditions:
-            found, crops = small(people, condition, size)
-            assert crops.shape[1:] == (HR, HR, 3)
+            found, cut = small(people, condition, size)
             images = {
-                res: restored(crops, restorer, res)
-                for res in restorer.resolutions
-                if RATIOS[0] <= size / res <= RATIOS[1]
+                res: restorer.restore(cut(res)) for res in restorer.resolutions if RATIOS[0] <= size / res <= RATIOS[1]
             }
             for judge in judges:
                 known = references[judge.name]
-                cells = [d_prime(judge, found, crops, known)]
+                cells = [d_prime(judge, found, cut(HR), known)]
                 cells += [
                     d_prime(judge, found, images[res], known) if res in images else "" for res in restorer.resolutions
                 ]

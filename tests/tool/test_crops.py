@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from samples import astronaut
 
-from ftlgan.detection import Detection, FaceDetector, template
-from ftlgan.tool.crops import aligned_crop, face_size, put_back
+from ftlgan.degradation import downsample
+from ftlgan.detection import Detection, FaceDetector, face_size, template
+from ftlgan.tool.crops import aligned_crop, put_back
 
 
 def in_the_middle(side: int, size: float, turns: int = 0) -> Detection:
@@ -28,6 +29,23 @@ def test_a_crop_shows_what_the_photo_shows_there(size: int) -> None:
     places = ((np.arange(112) + 0.5) * size / 112 - 0.5 + (side - size) / 2) * 255 / (side - 1)
     np.testing.assert_allclose(crop[..., 0], np.tile(places, (112, 1)), atol=1.5)
     np.testing.assert_allclose(crop[..., 1], np.tile(places[:, None], (1, 112)), atol=1.5)
+
+
+def test_a_face_of_the_size_asked_for_is_taken_pixel_by_pixel() -> None:
+    photo = astronaut(40)
+    assert np.array_equal(aligned_crop(photo, in_the_middle(40, 14), 14), photo[13:27, 13:27])
+    turned = np.ascontiguousarray(np.rot90(photo, -1))
+    assert np.array_equal(aligned_crop(turned, in_the_middle(40, 14, turns=1), 14), photo[13:27, 13:27])
+
+
+@pytest.mark.parametrize(("size", "side"), [(16, 14), (20, 28), (36, 28)])
+def test_a_crop_of_another_size_shows_what_the_large_one_shows(size: int, side: int) -> None:
+    photo, face = astronaut(80), in_the_middle(80, size)
+    expected = downsample(aligned_crop(photo, face), (side, side), "bicubic").astype(float)
+    found = aligned_crop(photo, face, side)
+    assert found.shape == (side, side, 3)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.97
+    assert np.array_equal(found, expected) == (size == 36)  # a much larger face is reduced
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])

@@ -14,6 +14,7 @@ from ftlgan.errors import DataError
 from ftlgan.params import BUILT_IN
 from ftlgan.recognition import recognizers
 from ftlgan.tool import pack
+from ftlgan.tool.crops import aligned_crop
 from ftlgan.tool.kit import MATCH, MatchFile, false_matches
 from ftlgan.tool.pack import hold_out
 from ftlgan.tool.probes import photos_of_test_people, small_faces
@@ -38,7 +39,8 @@ def test_what_is_known_is_what_a_naive_count_gives(kit: Path, tables: Path) -> N
     judge, restorer = recognizers.load("dlib"), Restorer.load(weight_files(kit))
     references = judge.embed(np.stack([person.aligned for person in people]))
     faces = list(small_faces(people, 14, seed=0))
-    probes = judge.embed(np.stack(restorer.restore_each([f.crop for f in faces], [f.size for f in faces])[1]))
+    crops = [aligned_crop(f.photo, f.face, restorer.side_for(f.size)) for f in faces]
+    probes = judge.embed(np.stack(restorer.restore_each(crops, [f.size for f in faces])[1]))
     identity = {person.face_id: person.identity for person in people}
     impostor: list[float] = []
     genuine: list[float] = []

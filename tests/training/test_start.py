@@ -45,6 +45,11 @@ def test_the_packaged_weights_fit_the_default_network(res: int, capsys: pytest.C
     assert "for research" in capsys.readouterr().err
 
 
+def test_a_resolution_without_packaged_weights_is_one_line() -> None:
+    with pytest.raises(WeightsError, match=r"^train\.start: packaged: there is none for 7 px, only for 14, 28, 56;"):
+        start_from(Generator(7, **DENSE), "packaged", 7)
+
+
 @pytest.mark.parametrize(
     ("generator", "res", "said"),
     [

@@ -10,36 +10,38 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ftlgan.alignment import crop
-from ftlgan.detection import Detection, to_template
+from ftlgan.alignment import crop, sampled_crop
+from ftlgan.degradation import downsample
+from ftlgan.detection import Detection, face_size, to_square, to_template
 from ftlgan.faces import HR
 
 MARGIN = 0.5
 """The margin of the photo that is enlarged with a crop, in sides of the crop, to avoid effects at its edge."""
+SAMPLED = 1.25
+"""The size of the largest face that is sampled without antialiasing, in sides of the crop."""
 FEATHER = 0.15
 """The width of the border in which a restored face fades into the photo, in sides of the face."""
 
 
-def face_size(landmarks: np.ndarray) -> float:
-    """Return the size of a face: the side of the square that its aligned crop covers in the photo, pixels.
+def aligned_crop(photo: np.ndarray, face: Detection, side: int = HR) -> np.ndarray:
+    """Cut out a face aligned to the ArcFace template.
 
-    Args:
-        landmarks: the eyes, nose and mouth corners, (5, 2), pixels of the photo.
-    """
-    return HR / float(np.hypot(*to_template(landmarks)[0, :2]))
-
-
-def aligned_crop(photo: np.ndarray, face: Detection) -> np.ndarray:
-    """Cut out a face aligned to the ArcFace template. Small faces are enlarged first, by bicubic interpolation.
+    A face that is not much larger than `side` is sampled once, because a second resampling would blur it. Otherwise
+    the crop is made at 112 px, for which a smaller face is first enlarged by bicubic interpolation, and then reduced.
 
     Args:
         photo: uint8 RGB, (H, W, 3).
         face: a face detected in the photo.
+        side: the width and height of the result, at most 112 pixels.
 
     Returns:
-        The face, uint8 RGB, (112, 112, 3); pixels outside the photo are black.
+        The face, uint8 RGB, (side, side, 3); pixels outside the photo are black.
     """
     turned = np.rot90(photo, face.turns)
+    if side < HR:
+        if face_size(face.landmarks) <= SAMPLED * side:
+            return sampled_crop(turned, face.landmarks, side)
+        return downsample(aligned_crop(photo, face), (side, side), "bicubic")
     left, top, right, bottom = _surroundings(face.landmarks, turned, MARGIN)
     part = np.ascontiguousarray(turned[top:bottom, left:right])
     factor = math.ceil(HR / face_size(face.landmarks))
@@ -77,8 +79,7 @@ def put_back(photo: np.ndarray, face: np.ndarray, landmarks: np.ndarray, turns: 
         return
     side = min(HR, max(1, math.ceil(face_size(landmarks))))  # warpAffine would alias
     reduced = np.asarray(Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC))
-    to_face = to_template(landmarks - np.array([left, top])) * (side / HR)
-    to_face[:, 2] += (side / HR - 1) / 2  # pixel centers are at whole numbers
+    to_face = to_square(landmarks - np.array([left, top]), side)
     size, inverse = (right - left, bottom - top), cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(reduced, to_face, size, flags=cv2.INTER_CUBIC | inverse, borderMode=cv2.BORDER_REPLICATE)
     share = cv2.warpAffine(_feathered(side), to_face, size, flags=cv2.INTER_LINEAR | inverse)[..., None]

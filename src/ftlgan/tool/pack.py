@@ -13,6 +13,7 @@ from ftlgan.new_folder import new_folder
 from ftlgan.params import BUILT_IN
 from ftlgan.recognition import Recognizer, recognizers
 from ftlgan.recognition.embedding import embed_images
+from ftlgan.tool.crops import aligned_crop
 from ftlgan.tool.kit import MATCH, Comparisons, HeldOut, MatchFile, Protocol, curves_of, false_matches
 from ftlgan.tool.probes import Person, photos_of_test_people, small_faces
 from ftlgan.tool.restorer import Restorer
@@ -98,12 +99,13 @@ def _comparisons(
     references = _faces([person.face_id for person in people], identities, high)
     found: list[Comparisons] = []
     for size in SIZES:
-        small = list(small_faces(list(people), size, seed))
-        restored: list[np.ndarray] = []
-        for start in range(0, len(small), 64):
-            part = small[start : start + 64]
-            restored += restorer.restore_each([face.crop for face in part], [face.size for face in part])[1]
-        probes = _faces([face.face_id for face in small], identities, embed_images(judge, np.stack(restored)))
+        names, crops, sizes = list[str](), list[np.ndarray](), list[float]()
+        for small in small_faces(list(people), size, seed):
+            names.append(small.face_id)
+            crops.append(aligned_crop(small.photo, small.face, restorer.side_for(small.size)))
+            sizes.append(small.size)
+        _, restored = restorer.restore_each(crops, sizes)
+        probes = _faces(names, identities, embed_images(judge, np.stack(restored)))
         sides: tuple[tuple[Protocol, Faces | None], ...] = (("lr-hr", references), ("lr-lr", None))
         for protocol, others in sides:
             counted = count_pairs(AllPairs(probes, others))

@@ -13,13 +13,12 @@ import numpy as np
 
 from ftlgan.conditions import is_same_face
 from ftlgan.degradation import shrink_realistically, stream_of
-from ftlgan.detection import Detection
+from ftlgan.detection import Detection, face_size
 from ftlgan.errors import DataError
 from ftlgan.faces import decode_face, stream_faces
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
 from ftlgan.progress import progress
-from ftlgan.tool.crops import aligned_crop, face_size
 from ftlgan.tool.finding import FaceFinder
 from ftlgan.tool.restorer import DETECTION_SCORE
 
@@ -46,10 +45,15 @@ class SmallFace:
     """A face that was found in a small photo."""
 
     face_id: str
-    crop: np.ndarray
-    """The aligned face, enlarged by bicubic interpolation, uint8 RGB, (112, 112, 3)."""
-    size: float
-    """The size measured from the detected landmarks, pixels."""
+    photo: np.ndarray
+    """The small photo, uint8 RGB, (H, W, 3)."""
+    face: Detection
+    """The face as it was detected in the small photo."""
+
+    @property
+    def size(self) -> float:
+        """The size measured from the detected landmarks, pixels."""
+        return face_size(self.face.landmarks)
 
 
 def photos_of_test_people(data: Path, photos: int) -> list[Person]:
@@ -105,7 +109,7 @@ def small_faces(people: list[Person], size: int, seed: int) -> Iterator[SmallFac
             local.finder = FaceFinder(DETECTION_SCORE)
         small = shrink_realistically(read_photo(person.photo), scale, stream_of(seed, person.face_id))
         face = _same_face(local.finder, small, (person.landmarks + 0.5) * scale - 0.5)
-        return SmallFace(person.face_id, aligned_crop(small, face), face_size(face.landmarks)) if face else None
+        return SmallFace(person.face_id, small, face) if face else None
 
     cv2.setNumThreads(1)
     cores = available_cores()

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from ftlgan.degradation import downsample
-from ftlgan.detection import Detection, upright_boxes
+from ftlgan.detection import Detection, face_size, upright_boxes
 from ftlgan.errors import DataError, ParamsError
 from ftlgan.faces import HR
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.networks.weights import load_generator
 from ftlgan.photos import NoFaceError
-from ftlgan.tool.crops import aligned_crop, enlarged, face_size, put_back
+from ftlgan.tool.crops import aligned_crop, enlarged, put_back
 from ftlgan.tool.finding import FaceFinder
 from ftlgan.tool.kit import kit_files
 from ftlgan.weights.models import SETS, description_of, packaged_models
@@ -122,6 +122,14 @@ class Restorer:
         fitting = [res for res in self._generators if size <= LARGEST[res]]
         return fitting[0] if fitting else self.resolutions[-1]
 
+    def side_for(self, size: float) -> int:
+        """Return the width and height of the crop to make of a face of this size: the generator's input, or 112.
+
+        Args:
+            size: the side of the aligned face in its photo, pixels.
+        """
+        return self.model_for(size) or HR
+
     def restore(self, faces: Faces) -> Faces:
         """Restore square faces that are aligned to the ArcFace template.
 
@@ -189,10 +197,10 @@ class Restorer:
             The inputs of the generators, and the restored faces (112, 112, 3). Faces larger than 112 px are reduced to
             112 px in both. Gray faces stay gray: the generators would tint them.
         """
-        models = [self.model_for(size) for size in sizes]
+        models, sides = [self.model_for(size) for size in sizes], [self.side_for(size) for size in sizes]
         small = [
-            face if len(face) == (model or HR) else downsample(face, (model or HR, model or HR), "bicubic")
-            for face, model in zip(faces, models, strict=True)
+            face if len(face) == side else downsample(face, (side, side), "bicubic")
+            for face, side in zip(faces, sides, strict=True)
         ]
         restored = list(small)
         for model in {model for model in models if model is not None}:
@@ -208,8 +216,8 @@ class Restorer:
             image: uint8 RGB, (H, W, 3).
             found: the faces that `ftlgan.tool.finding.FaceFinder` found, at least one.
         """
-        crops = [aligned_crop(image, face) for face in found]
         sizes = [face_size(face.landmarks) for face in found]
+        crops = [aligned_crop(image, face, self.side_for(size)) for face, size in zip(found, sizes, strict=True)]
         small, restored = self.restore_each(crops, sizes)
         height, width = image.shape[:2]
         boxes = upright_boxes(found, width, height)

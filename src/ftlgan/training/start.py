@@ -28,10 +28,16 @@ def start_from(generator: Generator, start: WeightsFile | Literal["packaged"], r
 
     Raises:
         DataError: if the file can't be downloaded.
-        WeightsError: if it is missing, has another digest, or is for another resolution or network.
+        WeightsError: if it is missing, has another digest, or is for another resolution or network; or if nothing
+            is packaged for the resolution.
     """
     if start == PACKAGED:
-        path = packaged_models(SET)[res]
+        found = packaged_models(SET)
+        if res not in found:
+            raise WeightsError(
+                f"{KEY}: packaged: there is none for {res} px, only for {', '.join(map(str, found))}; set {KEY} to null"
+            )
+        path = found[res]
         print(f"{KEY}: packaged: {SETS[SET].terms}; so are the weights that come from them", file=sys.stderr)
     else:
         path = _find(start)

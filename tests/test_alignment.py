@@ -26,11 +26,12 @@ from ftlgan.alignment import (
     take_aligned,
 )
 from ftlgan.degradation import downsample
-from ftlgan.detection import FaceDetector, face_size, to_template
+from ftlgan.detection import FaceDetector
 from ftlgan.errors import DataError
 from ftlgan.faces import ALIGNED, SPLITS, decode_face
 from ftlgan.params import Align
 from ftlgan.photos import NoFaceError, read_photo
+from ftlgan.template import face_size, to_template
 
 Save = Callable[..., bytes]
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from insightface.utils.face_align import arcface_dst
 
-from ftlgan.detection import Detection, FaceDetector, plausible, tilt, unturned
+from ftlgan.detection import Detection, FaceDetector, unturned
 from ftlgan.photos import NoFaceError, read_photo
+from ftlgan.template import plausible, tilt
 
 
 @pytest.fixture(scope="module")

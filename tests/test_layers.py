@@ -9,9 +9,9 @@ import pytest
 SRC = Path(__file__).parents[1] / "src/ftlgan"
 LAYERS = [
     *("cli", "app", "tool", "comparison", "evaluation", "training", "restoration", "recognition", "losses"),
-    *("conditions", "unpack", "alignment", "detection", "degradation", "triplets", "sources", "verification"),
-    *("networks", "weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params", "locking"),
-    *("engine", "new_folder", "look", "errors", "progress", "processes"),
+    *("conditions", "unpack", "alignment", "detection", "template", "degradation", "triplets", "sources"),
+    *("verification", "networks", "weights", "tracking", "stale_outputs", "repository", "faces", "photos", "params"),
+    *("locking", "engine", "new_folder", "look", "errors", "progress", "processes"),
 ]
 """By what happens to a face, the upper ones first."""
 

@@ -18,21 +18,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ftlgan.detection import (
-    Detection,
-    FaceDetector,
-    face_size,
-    shrink,
-    template,
-    to_square,
-    to_template,
-    unturned,
-)
+from ftlgan.detection import Detection, FaceDetector, shrink, unturned
 from ftlgan.engine import Engine, Local
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, SPLITS, encode_png
 from ftlgan.params import Align
 from ftlgan.photos import NoFaceError, is_plain_face, read_photo
+from ftlgan.template import face_size, template, to_square, to_template
 
 ONLY_PHOTO = "the only usable photo of this person"
 """The reason to reject a photo that makes no pair in val or test. All other reasons come from the aligners."""

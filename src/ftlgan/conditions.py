@@ -23,12 +23,12 @@ from ftlgan.degradation import (
     shrink_realistically,
     stream_of,
 )
-from ftlgan.detection import to_template
 from ftlgan.engine import Engine
 from ftlgan.errors import DataError
 from ftlgan.faces import HR, count_faces, encode_png, stream_faces
 from ftlgan.params import Condition
 from ftlgan.photos import read_photo
+from ftlgan.template import face_size
 
 Row = dict[str, Any]
 """A row of a face table."""
@@ -119,7 +119,7 @@ class Conditions:
 
         def scale(face: np.ndarray) -> float:
             """Return the factor that makes the face with these landmarks in a photo `res` wide, at most 1."""
-            return min(1.0, float(np.hypot(*to_template(face)[0, :2])) * self.res / HR)
+            return min(1.0, self.res / face_size(face))
 
         photos = (row for batch in stream_faces(self.raw, [split]) for row in batch.to_pylist())
         usable = ({**row, "scale": scale(landmarks[row["face_id"]])} for row in photos if row["face_id"] in landmarks)

@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from ftlgan import restoration
-from ftlgan.detection import FaceDetector, face_size, shrink
+from ftlgan.detection import FaceDetector, shrink
 from ftlgan.photos import NoFaceError, read_photo
+from ftlgan.template import face_size
 
 SIZE = 28
 """The size of the faces, pixels."""

@@ -5,7 +5,8 @@ import pytest
 from samples import astronaut
 
 from ftlgan.degradation import downsample
-from ftlgan.detection import Detection, FaceDetector, face_size, template
+from ftlgan.detection import Detection, FaceDetector
+from ftlgan.template import face_size, template
 from ftlgan.tool.crops import aligned_crop, put_back
 
 

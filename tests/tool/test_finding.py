@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from samples import astronaut, group
 
-from ftlgan.detection import face_size, unturned
+from ftlgan.detection import unturned
 from ftlgan.photos import NoFaceError
+from ftlgan.template import face_size
 from ftlgan.tool.finding import LONGEST_ENLARGED, TILE, FaceFinder
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 
 from ftlgan.alignment import crop, sampled_crop
 from ftlgan.degradation import downsample
-from ftlgan.detection import Detection, face_size, to_square, to_template
+from ftlgan.detection import Detection
 from ftlgan.faces import HR
+from ftlgan.template import face_size, to_square, to_template
 
 MARGIN = 0.5
 """The margin of the photo that is enlarged with a crop, in sides of the crop, to avoid effects at its edge."""

@@ -13,12 +13,13 @@ import numpy as np
 
 from ftlgan.conditions import is_same_face
 from ftlgan.degradation import shrink_realistically, stream_of
-from ftlgan.detection import Detection, face_size
+from ftlgan.detection import Detection
 from ftlgan.errors import DataError
 from ftlgan.faces import decode_face, stream_faces
 from ftlgan.photos import NoFaceError, read_photo
 from ftlgan.processes import available_cores, map_ahead
 from ftlgan.progress import progress
+from ftlgan.template import face_size
 from ftlgan.tool.finding import FaceFinder
 from ftlgan.tool.restorer import DETECTION_SCORE
 

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from ftlgan.degradation import downsample
-from ftlgan.detection import Detection, face_size, upright_boxes
+from ftlgan.detection import Detection, upright_boxes
 from ftlgan.errors import DataError, ParamsError
 from ftlgan.faces import HR
 from ftlgan.networks.generator import Generator
 from ftlgan.networks.images import to_faces, to_tensor
 from ftlgan.networks.weights import load_generator
 from ftlgan.photos import NoFaceError
+from ftlgan.template import face_size
 from ftlgan.tool.crops import aligned_crop, enlarged, put_back
 from ftlgan.tool.finding import FaceFinder
 from ftlgan.tool.kit import kit_files

@@ -12,8 +12,9 @@ import pytest
 import torch
 from small import faster, same, small_generator, train
 
+from ftlgan.errors import DataError
 from ftlgan.training.data import TrainingSet
-from ftlgan.training.distributed import World
+from ftlgan.training.distributed import World, join_world
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -174,3 +175,10 @@ def test_a_node_with_another_library_is_one_line(tmp_path: Path) -> None:
     assert second
     assert "ERROR: train: process 1 of 2 does not have the same as process 0: pillow was " in printed
     assert ", is 0.1; run `git pull`" in printed
+
+
+def test_a_process_without_a_gpu_of_its_own_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "99")
+    said = r"process 99 of this machine has no GPU: .*--nproc-per-node"
+    with pytest.raises(DataError, match=said), join_world("cuda"):
+        raise AssertionError("there are no 100 GPUs")

@@ -128,13 +128,18 @@ def join_world(device: str) -> Generator[World]:
         device: `cpu` or `cuda`.
 
     Raises:
-        DataError: if another process does not start.
+        DataError: if this process has no GPU of its own, or another process does not start.
     """
     if not launched():
         yield World(device=device)
         return
     own = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
     if device == "cuda":
+        if int(os.environ["LOCAL_RANK"]) >= torch.cuda.device_count():
+            raise DataError(
+                f"train: process {os.environ['LOCAL_RANK']} of this machine has no GPU: the machine has "
+                f"{torch.cuda.device_count()}, and --nproc-per-node may not be more"
+            )
         torch.cuda.set_device(own)
     store, rank, size = _meet()
     backend = "nccl" if device == "cuda" else "gloo"

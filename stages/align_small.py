@@ -53,7 +53,12 @@ def main() -> None:
     write_faces(DATA / "small", ALIGNED, faces)
     write_table(DATA / "small_rejects.parquet", pa.Table.from_pylist(rejects, REJECTS))
     if rejects:
-        print(f"align_small: {len(rejects)} photos rejected, the first: {rejects[0]['reason']}", file=sys.stderr)
+        first = rejects[0]
+        print(
+            f"align_small: photos rejected: {len(rejects)}, see data/small_rejects.parquet; the first: "
+            f"{first['face_id']}: {first['reason']}",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

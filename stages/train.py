@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ftlgan import tracking
 from ftlgan.errors import one_line_errors
+from ftlgan.faces import read_faces
 from ftlgan.networks.device import prepare_compiler, prepare_device
 from ftlgan.networks.discriminator import Discriminator
 from ftlgan.networks.generator import Generator, generator_size
 from ftlgan.networks.weights import save_generator
-from ftlgan.params import Params, chosen, load_params
+from ftlgan.params import PACKAGED, Params, chosen, load_params
 from ftlgan.recognition import teacher
 from ftlgan.training.checkpoint import Checkpoint
 from ftlgan.training.data import read_training_set
@@ -19,7 +20,7 @@ from ftlgan.training.distributed import World, join_world, launch, launched
 from ftlgan.training.fingerprint import check_same_everywhere, check_unchanged, params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
-from ftlgan.training.start import start_from
+from ftlgan.training.start import refuse_seen_people, start_from
 
 DEGRADED, ALIGNED, TARGETS = Path("data/degraded"), Path("data/aligned"), Path("data/targets")
 MODELS = Path("data/model")
@@ -35,6 +36,8 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
     size = generator_size(params.generator)
     generator = Generator(params.res, **size)
+    if config.train.start == PACKAGED:
+        refuse_seen_people(read_faces(ALIGNED, ["identity"], ["test"])["identity"].to_pylist())
     if config.train.start:
         start_from(generator, config.train.start, params.res)
     generator.to(world.device)

@@ -447,13 +447,20 @@ def test_a_small_face_may_keep_its_own_size(photo: bytes, turns: int) -> None:
     assert np.corrcoef(own.image.ravel(), reduced.ravel())[0, 1] > 0.97
 
 
+def test_a_face_that_is_not_small_is_rejected(photo: bytes) -> None:
+    with pytest.raises(NoFaceError, match=r"face not small: \d{3} px, small is below 112; .* dataset\.path"):
+        SmallAligner(0.7, None)(photo)
+
+
 def test_small_faces_that_are_aligned_already_are_taken_as_they_are(photo: bytes) -> None:
     face = np.random.default_rng(0).integers(0, 256, (14, 14, 3), dtype=np.uint8)
     config = Align(detection_score=0.7, face_width=30, aligned=False, small_aligned=True)
     row = {"face_id": "small/a/1.png", "identity": "a", "split": "train", "image": encode(face)}
     rejects: list[dict[str, object]] = []
-    (aligned,) = small_rows([row, {**row, "image": encode(face[:9])}], config, rejects)
+    others = [{**row, "image": encode(image)} for image in (face[:9], face[:7, :7])]
+    (aligned,) = small_rows([row, *others], config, rejects)
     assert np.array_equal(decode_face(aligned["image"]), face)
     assert [reject["reason"] for reject in rejects] == [
-        "not square: 14x9 px, but aligned faces are square (align.small_aligned is true)"
+        "not square: 14x9 px, but aligned faces are square (align.small_aligned is true)",
+        "face too small: 7x7 px, the least is 8",
     ]

@@ -106,6 +106,7 @@ def test_an_experiment_changes_what_it_sets_and_no_other_line(tmp_path: Path) ->
         ("dataset.unlabelled", None, ["dataset.unlabelled", "None", "string"]),
         ("dataset.small", None, ["dataset.small", "None", "string"]),
         ("degradation.realistic", 1.5, ["degradation.realistic", "1.5", "less than or equal to 1"]),
+        ("degradation", {"kind": "realistic", "realistic": 0.5}, ["degradation", "0.5", "set realistic to 0"]),
         ("test.conditions", [], ["test.conditions", "[]", "at least 1"]),
         ("test.conditions", ["street"], ["test.conditions.0", "'street'", "'held-out', 'detected' or 'native'"]),
         ("test.conditions", ["box", "box"], ["test.conditions", "twice"]),

@@ -35,6 +35,8 @@ LONGEST_ENLARGED = 1920
 """The longest side of an enlarged photo, pixels. It allows 4 times for a photo of 480 px."""
 DAMAGED = "unreadable: a damaged record"
 """The reason to reject a record that a source could not read."""
+SMALLEST = 8
+"""Least width and height of an aligned small face, pixels."""
 
 Row = dict[str, Any]
 """A row of a face table."""
@@ -88,7 +90,7 @@ class SmallAligner:
 
     Args:
         detection_score: minimum confidence, 0 to 1.
-        side: width and height of the aligned faces, pixels; None for each face's own size in its photo, at most 112.
+        side: width and height of the aligned faces, pixels; None for each face's own size in its photo, below 112.
     """
 
     def __init__(self, detection_score: float, side: int | None = HR) -> None:
@@ -98,7 +100,8 @@ class SmallAligner:
         """Align the main face of an encoded photo. The landmarks are in pixels of the photo before it is enlarged.
 
         Raises:
-            NoFaceError: if the photo is unreadable, shows no face, or the landmarks of its face are implausible.
+            NoFaceError: if the photo is unreadable, shows no face, or the landmarks of its face are implausible; also
+                if `side` is None and the face is not small.
         """
         image = read_photo(photo)
         height, width = image.shape[:2]
@@ -107,7 +110,10 @@ class SmallAligner:
         face = self.detector.main_face(large)
         found = _aligned(large, face)
         found = replace(found, landmarks=(found.landmarks + np.float32(0.5)) / factor - np.float32(0.5))
-        side = self.side or min(HR, round(face_size(found.landmarks)))
+        own = round(face_size(found.landmarks))
+        if self.side is None and own >= HR:
+            raise NoFaceError(f"face not small: {own} px, small is below {HR}; such photos belong into dataset.path")
+        side = self.side or own
         if side == HR:
             return found
         upright = (face.landmarks + np.float32(0.5)) / factor - np.float32(0.5)
@@ -181,12 +187,14 @@ def take_small(photo: bytes, why: str = "align.small_aligned is true") -> Aligne
         why: the reason why no detector runs, for the error message.
 
     Raises:
-        NoFaceError: if the photo is unreadable or not square.
+        NoFaceError: if the photo is unreadable, not square, or smaller than 8 px.
     """
     image = read_photo(photo)
     height, width = image.shape[:2]
     if height != width:
         raise NoFaceError(f"not square: {width}x{height} px, but aligned faces are square ({why})")
+    if width < SMALLEST:
+        raise NoFaceError(f"face too small: {width}x{height} px, the least is {SMALLEST}")
     return AlignedFace(image, (template() * (width / HR)).astype(np.float32), 1.0)
 
 

@@ -10,7 +10,7 @@ from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import read_embedded
 from ftlgan.evaluation.provenance import Photos, check_photos, origin
 from ftlgan.faces import FACES, embeddings_schema, encode_png, write_faces
-from ftlgan.params import load_params
+from ftlgan.params import WeightsFile, load_params
 
 
 def write(folder: Path, faces: list[tuple[str, str, int]], size: int = 4) -> Path:
@@ -104,3 +104,21 @@ def test_where_a_crop_comes_from_is_said(tmp_path: Path, aligned: bool) -> None:
     crop = origin(params, photos, {}, {}, {}, 3, [], {})["crop"]
     assert ("detector" in crop) != aligned
     assert ("aligned" in crop) == aligned
+    assert crop["small_aligned"] is False
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (None, None),
+        ("packaged", "packaged"),
+        (WeightsFile(file="somewhere/of/mine.safetensors", sha256="0" * 64), {"sha256": "0" * 64}),
+    ],
+)
+def test_the_weights_that_a_training_started_from_are_said_without_their_path(
+    tmp_path: Path, start: WeightsFile | str | None, said: object
+) -> None:
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    params = params.model_copy(update={"train": params.train.model_copy(update={"start": start})})
+    photos = check(write(tmp_path, [("a/0", "test", 1)]))
+    assert origin(params, photos, {}, {}, {}, 3, [], {})["start"] == said

@@ -186,7 +186,7 @@ def test_native_faces_alone_are_the_anchors_where_train_faces_says_so(with_nativ
 
 
 def test_where_no_face_is_native_a_line_says_so(tables: Path) -> None:
-    with pytest.raises(DataError, match=r"_triplets: has no native anchors, which train.faces needs; set it to all"):
+    with pytest.raises(DataError, match=r"_triplets: train.faces is native, but no training person has a small photo"):
         read(tables, changed(TRIPLET, train={"faces": "native"}))
 
 

@@ -8,11 +8,11 @@ from safetensors.torch import load_file
 from small import ATTENTION, DENSE, PARAMS, small_generator
 
 from ftlgan.errors import WeightsError
-from ftlgan.networks.generator import Generator, Size, generator_size
+from ftlgan.networks.generator import PRESETS, Generator, Size, generator_size
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import WeightsFile
-from ftlgan.training.start import start_from
-from ftlgan.weights.models import packaged_models
+from ftlgan.training.start import refuse_seen_people, start_from
+from ftlgan.weights.models import packaged_models, people_of
 from ftlgan.weights.packaged import sha256_of
 
 
@@ -53,10 +53,14 @@ def test_a_resolution_without_packaged_weights_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("generator", "res", "said"),
     [
-        ({**DENSE, "features": 16}, 14, "is for another network than the params of generator; set generator"),
+        ({**DENSE, "features": 16}, 14, "is for another network; set generator to trunk=dense, features="),
         ({**DENSE, "positions": True}, 14, "is for another network"),
         (ATTENTION, 14, "is for another network"),
-        (DENSE, 28, r"^train\.start: .*restores faces of 14 px, but res is 28.*; or set train\.start to null$"),
+        (
+            DENSE,
+            28,
+            r"restores faces of 14 px, but res is 28; name a file for 28 px; or set train\.start to null$",
+        ),
     ],
 )
 def test_the_start_of_another_network_or_resolution_is_one_line(
@@ -77,3 +81,27 @@ def test_a_start_that_is_not_there_or_not_the_same_is_one_line(trained: tuple[Ge
         WeightsError, match=r"train\.start\.file: .*: there is no such file; .* set train\.start to null"
     ):
         start_from(small_generator(), trained[1], 14)
+
+
+def test_packaged_weights_for_another_preset_name_theirs() -> None:
+    with pytest.raises(WeightsError, match=r"is for another network; set generator to preset=attention, or"):
+        start_from(Generator(14, **PRESETS["small"]), "packaged", 14)
+
+
+def test_a_damaged_start_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match=r"is not a whole safetensors file; or set train\.start to null$"):
+        start_from(small_generator(), WeightsFile(file=str(path), sha256=sha256_of(path)), 14)
+
+
+def test_packaged_weights_are_not_tested_on_people_whom_they_have_seen() -> None:
+    unseen = {"Aaron_Peirsol", "p0"} - people_of("lfw")
+    refuse_seen_people([*unseen, *unseen])
+    assert len(people_of("lfw")) == 910
+    assert not people_of("free")
+    known = min(people_of("lfw"))
+    with pytest.raises(
+        WeightsError, match=rf"^train\.start: packaged: .* 1 of the 2 test people, the first is {known};"
+    ):
+        refuse_seen_people([known, "p0", known])

@@ -12,7 +12,7 @@ from ftlgan.detection import YUNET, YUNET_SHA256
 from ftlgan.errors import DataError
 from ftlgan.evaluation.judging import WHITE, Embedded, Result, Teachers, box
 from ftlgan.faces import HR, SPLITS, stream_faces
-from ftlgan.params import NATIVE, Params
+from ftlgan.params import NATIVE, PACKAGED, Params
 
 LIBRARIES = {
     "torch": "torch",
@@ -126,10 +126,18 @@ def origin(
         results: the results of all methods, judges and protocols.
         teachers: the recognizers in the loss of each model.
     """
-    settings = params.evaluate
+    settings, start = params.evaluate, params.train.start
     split = {name: {"people": photos.people[name], "photos": photos.photos[name]} for name in SPLITS}
     split["train"] |= {"single_photo_people": photos.single_photo_people, "unlabelled_photos": photos.unlabelled_photos}
     split["train"] |= {"native_photos": native_photos}
+    if params.align.aligned:
+        crop = {"template": f"ArcFace, {HR}x{HR}", "aligned": "before, by whoever made the photos"}
+    else:
+        crop = {
+            "template": f"ArcFace, five landmarks, similarity, {HR}x{HR}",
+            "detector": YUNET.removesuffix(".onnx"),
+            "detector_sha256": YUNET_SHA256,
+        }
     return {
         "software": {library: version(package) for library, package in LIBRARIES.items()},
         "dataset": {"source": params.dataset.source, "aligned_sha256": photos.sha256},
@@ -139,18 +147,13 @@ def origin(
             "byte_identical_copies": len(photos.copies),
             "native_without_reference": len(photos.without_reference),
         },
-        "crop": {"template": f"ArcFace, {HR}x{HR}", "aligned": "before, by whoever made the photos"}
-        if params.align.aligned
-        else {
-            "template": f"ArcFace, five landmarks, similarity, {HR}x{HR}",
-            "detector": YUNET.removesuffix(".onnx"),
-            "detector_sha256": YUNET_SHA256,
-        },
+        "crop": crop | {"small_aligned": params.align.small_aligned},
         "degradation": {
             "res": params.res,
             "training": params.degradation.model_dump(),
             "resampler": "Pillow, antialiased",
         },
+        "start": start if start is None or start == PACKAGED else {"sha256": start.sha256},
         "conditions": {
             condition: {"faces": count} | ({} if condition == NATIVE else {"not_found": photos.photos["test"] - count})
             for condition, count in small_faces.items()

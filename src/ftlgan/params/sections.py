@@ -63,6 +63,15 @@ class Degradation(Section):
     realistic: Annotated[float, Field(ge=0, le=1)]
     """The share of the faces that are degraded by the realistic chain instead of by `kind`."""
 
+    @model_validator(mode="after")
+    def realistic_is_asked_for_once(self) -> Self:
+        if self.kind == "realistic" and self.realistic:
+            raise ValueError(
+                f"realistic: {self.realistic:g}, but kind is realistic for all faces; set realistic to 0, or kind to "
+                "a kernel"
+            )
+        return self
+
 
 class Augmentation(Section):
     flip: bool

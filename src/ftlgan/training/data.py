@@ -103,7 +103,11 @@ def read_training_set(degraded: Path, aligned: Path, targets: Path, config: Trai
     if chosen != "all":
         triplets = triplets[train.native[triplets[:, 0]] == (chosen == NATIVE)]
         if not len(triplets):
-            raise DataError(f"{targets / TRIPLETS}: has no {chosen} anchors, which train.faces needs; set it to all")
+            missing = "small photo (dataset.small)" if chosen == NATIVE else "face with a high-resolution twin"
+            raise DataError(
+                f"{targets / TRIPLETS}: train.faces is {chosen}, but no training person has a {missing}; add some, or "
+                "set train.faces to all"
+            )
     return TrainingSet(
         train=train,
         references=references,

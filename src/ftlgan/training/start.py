@@ -2,16 +2,17 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 from ftlgan.errors import WeightsError
-from ftlgan.networks.generator import Generator
+from ftlgan.networks.generator import PRESETS, Generator, Size
 from ftlgan.networks.weights import load_generator
 from ftlgan.params import PACKAGED, WeightsFile
 from ftlgan.weights.cache import cache_folder
 from ftlgan.weights.lookup import find_weights
-from ftlgan.weights.models import SETS, packaged_models
+from ftlgan.weights.models import SETS, description_of, packaged_models, people_of
 
 KEY = "train.start"
 SET = "lfw"
@@ -42,16 +43,35 @@ def start_from(generator: Generator, start: WeightsFile | Literal["packaged"], r
     else:
         path = _find(start)
     try:
+        description = description_of(path)
+        its_res = description["res"]
+        if its_res != res:
+            raise WeightsError(f"{path}: restores faces of {its_res} px, but res is {res}; name a file for {res} px")
         weights = load_generator(path, res).state_dict()
     except WeightsError as error:
         raise WeightsError(f"{KEY}: {error}; or set {KEY} to null") from None
     try:
         generator.load_state_dict(weights)
     except RuntimeError:
+        size = {name: description[name] for name in Size.__annotations__}
+        preset = next((f"preset={name}" for name, known in PRESETS.items() if known == size), "")
         raise WeightsError(
-            f"{KEY}: {path}: is for another network than the params of generator; set generator as it was trained "
-            f"with, or set {KEY} to null"
+            f"{KEY}: {path}: is for another network; set generator to "
+            f"{preset or ', '.join(f'{name}={value}' for name, value in size.items())}, or set {KEY} to null"
         ) from None
+
+
+def refuse_seen_people(tested: Collection[str]) -> None:
+    """Refuse to start from the packaged weights if they have seen people on whom the result will be tested.
+
+    Raises:
+        WeightsError: if they have.
+    """
+    if seen := sorted(people_of(SET) & set(tested)):
+        raise WeightsError(
+            f"{KEY}: packaged: these weights were trained on {len(seen)} of the {len(set(tested))} test people, the "
+            f"first is {seen[0]}; test other people (on Labeled Faces in the Wild, seed 0 does), or set {KEY} to null"
+        )
 
 
 def _find(start: WeightsFile) -> Path:

@@ -70,7 +70,7 @@ def refuse_seen_people(tested: Collection[str]) -> None:
     if seen := sorted(people_of(SET) & set(tested)):
         raise WeightsError(
             f"{KEY}: packaged: these weights were trained on {len(seen)} of the {len(set(tested))} test people, the "
-            f"first is {seen[0]}; test other people (on Labeled Faces in the Wild, seed 0 does), or set {KEY} to null"
+            f"first is {seen[0]}; test other people, or set {KEY} to null"
         )
 
 

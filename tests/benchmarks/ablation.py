@@ -1,8 +1,8 @@
 """Paired differences between experiments, over several seeds: `python tests/benchmarks/ablation.py ARM ARM...`.
 
 An ARM is EXPERIMENT:METHOD. The DVC experiments are EXPERIMENT-0, EXPERIMENT-1 and so on, one for each of `--seeds`,
-and METHOD is a model in them. All arms must be tested on the same faces. Each row has lr-hr d' minus that of bicubic,
-and minus that of the first arm: the mean over the seeds ± its standard deviation over them, and in brackets the 95%
+and METHOD is a model in them. All arms must be tested on the same faces. Each row has d' minus that of bicubic, and
+minus that of the first arm: the mean over the seeds ± its standard deviation over them, and in brackets the 95%
 interval of the mean by a bootstrap over people.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ftlgan.errors import DataError, one_line_errors
-from ftlgan.evaluation.judging import BASELINE, read_embedded
+from ftlgan.evaluation.judging import BASELINE, LR_HR, LR_LR, read_embedded
 from ftlgan.progress import progress
 from ftlgan.verification.histogram import pair_histogram
 from ftlgan.verification.pairs import AllPairs
@@ -22,7 +22,7 @@ from ftlgan.verification.report import Report, report
 D_PRIME = "d_prime"
 
 
-def judged(experiment: str, method: str, condition: str, judge: str) -> Report:
+def judged(experiment: str, method: str, condition: str, protocol: str, judge: str) -> Report:
     """Report how well a judge tells people apart whose faces a method restored in a DVC experiment.
 
     Raises:
@@ -43,7 +43,7 @@ def judged(experiment: str, method: str, condition: str, judge: str) -> Report:
                 f"{experiment}:{method}: no embeddings by {judge}, condition {condition}; "
                 f"`dvc exp list` names the experiments ({error})"
             ) from error
-        pairs = AllPairs(read_embedded(probes).faces, read_embedded(gallery).faces)
+        pairs = AllPairs(read_embedded(probes).faces, read_embedded(gallery).faces if protocol == LR_HR else None)
     return report(pair_histogram(pairs))
 
 
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="what follows EXPERIMENT- in the names")
     parser.add_argument("--judges", nargs="+", default=["dlib", "sface"])
     parser.add_argument("--condition", default="bicubic")
+    parser.add_argument("--protocol", default=LR_HR, choices=[LR_HR, LR_LR])
     arguments = parser.parse_args()
     arms = [arm.split(":") for arm in arguments.arms]
     asked = [(name, method, judge) for name, method in arms for judge in arguments.judges]
@@ -74,7 +75,8 @@ def main() -> None:
     for name, method, judge in progress(asked, "judge", unit="arm"):
         runs = [f"{name}-{seed}" for seed in arguments.seeds]
         mine, bicubic = (
-            [judged(run, which, arguments.condition, judge) for run in runs] for which in (method, BASELINE)
+            [judged(run, which, arguments.condition, arguments.protocol, judge) for run in runs]
+            for which in (method, BASELINE)
         )
         found[name, method, judge] = mine, bicubic
     print("| arm | " + " | ".join(f"{j}: minus bicubic | minus the first" for j in arguments.judges) + " |")

@@ -154,6 +154,18 @@ def test_a_term_is_the_mean_over_teachers(batch: LossInputs) -> None:
         assert term.item() == pytest.approx((one[name] + other[name]).item() / 2)
 
 
+def test_terms_with_twins_are_means_over_the_faces_that_have_one(batch: LossInputs) -> None:
+    given = weights(pixel=1.0, identity=1.0, triplet=1.0, perceptual=1.0)
+    _, all_paired = total_loss(batch, given, 0.5, "hinge")
+    total, terms = total_loss(replace(batch, paired=0.4), given, 0.5, "hinge")
+    for name in ("pixel", "identity", "perceptual"):
+        assert terms[name].item() == pytest.approx(all_paired[name].item() / 0.4)
+    assert torch.equal(terms["triplet"], all_paired["triplet"])
+    assert total.item() == pytest.approx(sum(term.item() for term in terms.values()))
+    _, none = total_loss(replace(batch, paired=0.0), given, 0.5, "hinge")
+    assert all(map(torch.equal, none.values(), all_paired.values())), "nothing to average: they are 0 anyway"
+
+
 def test_a_term_of_weight_zero_is_not_computed(batch: LossInputs) -> None:
     blind = LossInputs(batch.restored, [replace(face, twin=None) for face in batch.embedded])
     _, terms = total_loss(blind, weights(triplet=1.0), 0.5, "hinge")

@@ -83,7 +83,9 @@ def naive_step(
             logits = copy.deepcopy(critic).eval()(restored.bfloat16() if settings.precision == "bfloat16" else restored)
         one_each = -logits.float() if config.discriminator.form == "hinge" else -logits.float().sigmoid().log()
         sums["adversarial"] = one_each.mean() * batch
-    losses = {name: total / batch for name, total in sums.items() if getattr(weights, name)}
+    paired = dict.fromkeys(("pixel", "identity", "perceptual"), int((~native).sum()))
+    faces = dict.fromkeys(TERMS, len(triplets)) | paired
+    losses = {name: total / faces[name] for name, total in sums.items() if getattr(weights, name)}
     total = sum(getattr(weights, name) * loss for name, loss in losses.items())
     assert isinstance(total, Tensor)
     share = learning_rate_factor(0, settings.steps, settings.warmup)

@@ -49,6 +49,9 @@ class LossInputs:
     `hr`: one (N, C, H, W) per layer."""
     logits: Tensor | None = None
     """(N, 1, 112, 112), the discriminator's output for `restored`: gradients pass through."""
+    paired: float = 1.0
+    """The share of the faces that have a twin of their own. For the others, `hr` and its embeddings and features are
+    those of `restored`."""
 
 
 def total_loss(
@@ -56,7 +59,8 @@ def total_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum, and each term before weighting. A term of weight 0 is not computed.
 
-    A term with several networks is the mean over them.
+    A term with several networks is the mean over them. A term that compares twins is the mean over the faces that have
+    one, so that native faces in a batch do not weaken what the others teach.
 
     Args:
         inputs: embeddings, images and features to compare.
@@ -79,6 +83,8 @@ def total_loss(
     if weights.adversarial:
         assert inputs.logits is not None
         terms["adversarial"] = generator_loss(inputs.logits, form)
+    if 0 < inputs.paired < 1:
+        terms |= {name: terms[name] / inputs.paired for name in weights.terms_with_twins}
     total = sum((getattr(weights, name) * term for name, term in terms.items()), inputs.restored.new_zeros(()))
     return total, terms
 

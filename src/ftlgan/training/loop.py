@@ -236,6 +236,7 @@ class _Trainer:
             hr=twins,
             features=[(_float(ours), _float(theirs)) for ours, theirs in zip(features, twin_features, strict=True)],
             logits=logits.float() if logits is not None else None,
+            paired=1 - float(drawn.native.mean()),
         )
 
     @torch.no_grad()

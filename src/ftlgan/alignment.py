@@ -112,7 +112,7 @@ class SmallAligner:
         found = replace(found, landmarks=(found.landmarks + np.float32(0.5)) / factor - np.float32(0.5))
         own = round(face_size(found.landmarks))
         if self.side is None and own >= HR:
-            raise NoFaceError(f"face not small: {own} px, small is below {HR}; such photos belong into dataset.path")
+            raise NoFaceError(f"face not small: {own} px, small is below {HR}; such photos belong in dataset.path")
         side = self.side or own
         if side == HR:
             return found
@@ -170,7 +170,7 @@ def take_aligned(photo: bytes, why: str = "align.aligned is true") -> AlignedFac
         why: the reason why no detector runs, for the error message.
 
     Raises:
-        NoFaceError: if the photo is unreadable or not square.
+        NoFaceError: if the photo is unreadable, not square, or smaller than 8 px.
     """
     face = take_small(photo, why)
     if len(face.image) == HR:

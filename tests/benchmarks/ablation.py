@@ -8,6 +8,7 @@ interval of the mean by a bootstrap over people.
 
 import argparse
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from ftlgan.verification.report import Report, report
 D_PRIME = "d_prime"
 
 
+@cache
 def judged(experiment: str, method: str, condition: str, protocol: str, judge: str) -> Report:
     """Report how well a judge tells people apart whose faces a method restored in a DVC experiment.
 

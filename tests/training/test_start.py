@@ -15,6 +15,8 @@ from ftlgan.training.start import refuse_seen_people, start_from
 from ftlgan.weights.models import packaged_models, people_of
 from ftlgan.weights.packaged import sha256_of
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def trained(tmp_path: Path) -> tuple[Generator, WeightsFile]:
@@ -98,6 +100,9 @@ def test_a_damaged_start_is_one_line_that_says_what_to_do(tmp_path: Path) -> Non
 def test_packaged_weights_are_not_tested_on_people_whom_they_have_seen() -> None:
     unseen = {"Aaron_Peirsol", "p0"} - people_of("lfw")
     refuse_seen_people([*unseen, *unseen])
+    listed = (ROOT / "docs/results/lfw-people.txt").read_text().splitlines()
+    tested = {name for line in (ROOT / "docs/results/lfw/pairs.txt").read_text().splitlines() for name in line.split()}
+    assert people_of("lfw") == {name for name in listed if not name.startswith("#")} - tested
     assert len(people_of("lfw")) == 910
     assert not people_of("free")
     known = min(people_of("lfw"))

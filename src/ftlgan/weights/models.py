@@ -56,7 +56,7 @@ def packaged_models(name: str) -> dict[int, Path]:
 def people_of(name: str) -> frozenset[str]:
     """Return the names of the people on whom a set was trained and validated; none if they do not exist."""
     path = Path(str(files("ftlgan.weights"))) / name / "people.txt"
-    return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
+    return frozenset(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else frozenset()
 
 
 def description_of(path: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     begun = take_fingerprint(params, model)
     check_same_everywhere(begun, world)
     data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
-    size = generator_size(params.generator)
+    size = generator_size(params.generator, params.res)
     generator = Generator(params.res, **size)
     if config.train.start == PACKAGED:
         refuse_seen_people(read_faces(ALIGNED, ["identity"], ["test"])["identity"].to_pylist())

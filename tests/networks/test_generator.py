@@ -53,14 +53,20 @@ def test_what_leaves_the_range_is_clamped() -> None:
     np.testing.assert_array_equal(to_faces(torch.tensor([-0.1, 1.2, 0.5]).reshape(1, 3, 1, 1)).ravel(), [0, 255, 128])
 
 
-def size_of(preset: str, **own: Any) -> Size:
+def size_of(preset: str, res: int = 14, **own: Any) -> Size:
     given = dict.fromkeys(("trunk", "features", "blocks", "growth", "positions"))
-    return generator_size(params.Generator.model_validate({"preset": preset, **given, **own}))
+    return generator_size(params.Generator.model_validate({"preset": preset, **given, **own}), res)
 
 
 def test_a_preset_is_overridden_by_what_is_given() -> None:
     assert size_of("paper") == PRESETS["paper"]
     assert size_of("paper", blocks=3, positions=True) == PRESETS["paper"] | {"blocks": 3, "positions": True}
+
+
+@pytest.mark.parametrize(("res", "preset"), [(14, "attention"), (28, "positions"), (56, "positions")])
+def test_the_preset_auto_depends_on_the_resolution(res: int, preset: str) -> None:
+    assert size_of("auto", res) == PRESETS[preset]
+    assert size_of("auto", res, blocks=1) == PRESETS[preset] | {"blocks": 1}
 
 
 @pytest.mark.parametrize(
@@ -101,4 +107,4 @@ def test_a_place_is_known_by_its_position_alone() -> None:
 
 
 def test_every_preset_of_the_params_is_there() -> None:
-    assert set(PRESETS) == set(get_args(params.Generator.model_fields["preset"].annotation))
+    assert {"auto", *PRESETS} == set(get_args(params.Generator.model_fields["preset"].annotation))

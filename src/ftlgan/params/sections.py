@@ -85,7 +85,7 @@ class Augmentation(Section):
 
 
 class Generator(Section):
-    preset: Literal["small", "attention", "paper"]
+    preset: Literal["auto", "attention", "positions", "small", "paper"]
     trunk: Trunk | None
     features: Annotated[int, Field(ge=2)] | None
     blocks: Annotated[int, Field(ge=0)] | None

@@ -1,6 +1,6 @@
 """Images a second of a training step on a GPU, and its share of what the GPU can do: `python tests/benchmarks/gpu.py`.
 
-`--preset attention small paper`, `--res 14 28 56`, `--batch 8 32 128`, `--precision float32 tf32 bfloat16`,
+`--preset attention positions small paper`, `--res 14 28 56`, `--batch 8 32 128`, `--precision float32 tf32 bfloat16`,
 `--compile`. By the default loss. The ceiling is a large matrix product, measured in the same run; operations are
 counted as a step needs them: generator, and teacher for the restored face, forward and backward; teacher for its twin,
 forward.
@@ -69,7 +69,7 @@ def seconds_of_data(res: int, config: Training) -> float:
 @one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", nargs="+", default=["attention", "small", "paper"])
+    parser.add_argument("--preset", nargs="+", default=["attention", "positions", "small", "paper"])
     parser.add_argument("--res", type=int, nargs="+", default=[14, 28, 56])
     parser.add_argument("--batch", type=int, nargs="+", default=[8, 32, 128], help="at most 128")
     parser.add_argument("--precision", nargs="+", default=["bfloat16"], choices=["float32", "tf32", "bfloat16"])

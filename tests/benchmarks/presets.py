@@ -1,8 +1,8 @@
 """Training and restoring by preset, on the CPU: faces a second and memory. `python tests/benchmarks/presets.py`.
 
-`--preset attention small paper`, `--res 14 28 56`, `--precision float32 bfloat16` (of the training). The loss and the
-number of faces in a step are those of params.yaml; 64 faces are restored at once. Each row is a process of its own,
-whose peak memory is that of the training.
+`--preset attention positions small paper`, `--res 14 28 56`, `--precision float32 bfloat16` (of the training). The loss
+and the number of faces in a step are those of params.yaml; 64 faces are restored at once. Each row is a process of its
+own, whose peak memory is that of the training.
 """
 
 import argparse

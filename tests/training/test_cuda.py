@@ -71,7 +71,7 @@ def test_ended_halfway_it_goes_on_to_the_same_bytes(data: TrainingSet, tmp_path:
     assert same(trained(data, checkpoint=checkpoint).generator, trained(data).generator)
 
 
-@pytest.mark.parametrize("preset", ["small", "attention"])
+@pytest.mark.parametrize("preset", ["positions", "attention"])
 @pytest.mark.parametrize("res", [14, 28, 56])
 def test_restored_faces_and_embeddings_are_those_of_a_cpu(data: TrainingSet, res: int, preset: str) -> None:
     prepare_device("cuda", 0)

@@ -20,7 +20,7 @@ from ftlgan.training.distributed import World, join_world, launch, launched
 from ftlgan.training.fingerprint import check_same_everywhere, check_unchanged, params_digest, take_fingerprint
 from ftlgan.training.history import History
 from ftlgan.training.loop import fit
-from ftlgan.training.start import refuse_seen_people, start_from
+from ftlgan.training.start import network_of, refuse_seen_people, start_from
 
 DEGRADED, ALIGNED, TARGETS = Path("data/degraded"), Path("data/aligned"), Path("data/targets")
 MODELS = Path("data/model")
@@ -34,12 +34,13 @@ def train(params: Params, model: str, world: World, run: tracking.Run | None) ->
     begun = take_fingerprint(params, model)
     check_same_everywhere(begun, world)
     data = read_training_set(DEGRADED, ALIGNED, TARGETS / model, config)
-    size = generator_size(params.generator, params.res)
+    start = config.train.start
+    size = generator_size(params.generator, params.res, network_of(start, params.res) if start else None)
     generator = Generator(params.res, **size)
-    if config.train.start == PACKAGED:
+    if start == PACKAGED:
         refuse_seen_people(read_faces(ALIGNED, ["identity"], ["test"])["identity"].to_pylist())
-    if config.train.start:
-        start_from(generator, config.train.start, params.res)
+    if start:
+        start_from(generator, start, params.res)
     generator.to(world.device)
     discriminator = Discriminator(config.discriminator.features).to(world.device) if config.losses.adversarial else None
     teachers = [teacher.load(name, params.recognizers[name]).to(world.device) for name in config.losses.teachers]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import ATTENTION, DENSE, small_generator
+from small import ATTENTION, DENSE, PARAMS, small_generator
 
 from ftlgan.errors import WeightsError
-from ftlgan.networks.generator import PRESETS, Generator, Size
+from ftlgan.networks.generator import PRESETS, Generator, Size, generator_size
 from ftlgan.networks.weights import save_generator
 from ftlgan.params import WeightsFile
-from ftlgan.training.start import refuse_seen_people, start_from
+from ftlgan.training.start import network_of, refuse_seen_people, start_from
 from ftlgan.weights.models import packaged_models, people_of
 from ftlgan.weights.packaged import sha256_of
 
@@ -39,8 +39,8 @@ def test_the_weights_are_those_of_the_file(trained: tuple[Generator, WeightsFile
 
 
 @pytest.mark.parametrize("res", [14, 28, 56])
-def test_the_packaged_weights_fit_a_preset(res: int, capsys: pytest.CaptureFixture[str]) -> None:
-    generator = Generator(res, **PRESETS["attention"])
+def test_the_packaged_weights_fit_the_default_network(res: int, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = Generator(res, **generator_size(PARAMS.generator, res, network_of("packaged", res)))
     start_from(generator, "packaged", res)
     kept = load_file(packaged_models("lfw")[res])
     assert all(torch.equal(weight, kept[name].float()) for name, weight in generator.state_dict().items())

@@ -54,22 +54,24 @@ PRESETS: dict[str, Size] = {
 (1 million weights each) in minutes; `paper` is ESRGAN's trunk, 17 million weights, for a GPU."""
 
 
-def generator_size(config: params.Generator, res: int) -> Size:
+def generator_size(config: params.Generator, res: int, started: Size | None = None) -> Size:
     """Return the arguments of `Generator`: those of the preset, overridden by values in the config.
 
     The preset `auto` is the one whose faces are recognized best after trainings of equal time: `attention` where the
-    grid has as many positions as the face has pixels, and `positions` at higher resolutions.
+    grid has as many positions as the face has pixels, and `positions` at higher resolutions. If a training starts from
+    weights, `auto` is their network.
 
     Args:
         config: the section `generator` of the params.
         res: width and height of the input, pixels.
+        started: the network of the weights that a training starts from, if it does.
 
     Raises:
         ParamsError: if the values are inconsistent.
     """
     own = config.model_dump(exclude={"preset"}, exclude_none=True)
-    best = "attention" if res <= GRID else "positions"
-    size = cast("Size", {**PRESETS[best if config.preset == "auto" else config.preset], **own})
+    auto = started or PRESETS["attention" if res <= GRID else "positions"]
+    size = cast("Size", {**(auto if config.preset == "auto" else PRESETS[config.preset]), **own})
     if size["trunk"] == "dense" and not size["growth"]:
         raise ParamsError("generator.growth: the dense trunk needs it; set it, e.g. to 24")
     if size["trunk"] == "attention" and config.growth is not None:

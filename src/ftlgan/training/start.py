@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from ftlgan.errors import WeightsError
 from ftlgan.networks.generator import PRESETS, Generator, Size
@@ -32,28 +32,17 @@ def start_from(generator: Generator, start: WeightsFile | Literal["packaged"], r
         WeightsError: if it is missing, has another digest, or is for another resolution or network; or if nothing
             is packaged for the resolution.
     """
+    path = _find(start, res)
     if start == PACKAGED:
-        found = packaged_models(SET)
-        if res not in found:
-            raise WeightsError(
-                f"{KEY}: packaged: there is none for {res} px, only for {', '.join(map(str, found))}; set {KEY} to null"
-            )
-        path = found[res]
         print(f"{KEY}: packaged: {SETS[SET].terms}; so are the weights that come from them", file=sys.stderr)
-    else:
-        path = _find(start)
     try:
-        description = description_of(path)
-        its_res = description["res"]
-        if its_res != res:
-            raise WeightsError(f"{path}: restores faces of {its_res} px, but res is {res}; name a file for {res} px")
         weights = load_generator(path, res).state_dict()
     except WeightsError as error:
         raise WeightsError(f"{KEY}: {error}; or set {KEY} to null") from None
     try:
         generator.load_state_dict(weights)
     except RuntimeError:
-        size = {name: description[name] for name in Size.__annotations__}
+        size = network_of(start, res)
         preset = next((f"preset={name}" for name, known in PRESETS.items() if known == size), "")
         raise WeightsError(
             f"{KEY}: {path}: is for another network; set generator to "
@@ -74,7 +63,36 @@ def refuse_seen_people(tested: Collection[str]) -> None:
         )
 
 
-def _find(start: WeightsFile) -> Path:
+def network_of(start: WeightsFile | Literal["packaged"], res: int) -> Size:
+    """Return the arguments of the generator whose weights a training starts from.
+
+    Args:
+        start: as in `start_from`.
+        res: width and height of the generator's input, pixels.
+
+    Raises:
+        DataError, WeightsError: as `start_from` does, but for the network.
+    """
+    description = description_of(_find(start, res))
+    return cast("Size", {name: description[name] for name in Size.__annotations__})
+
+
+def _find(start: WeightsFile | Literal["packaged"], res: int) -> Path:
+    """Return the file to start from, whose weights are for this resolution."""
+    if start == PACKAGED:
+        found = packaged_models(SET)
+        if res not in found:
+            raise WeightsError(
+                f"{KEY}: packaged: there is none for {res} px, only for {', '.join(map(str, found))}; set {KEY} to null"
+            )
+        return found[res]
     seen = start.seen_from(os.environ.get("DVC_ROOT", ""))  # also from a copy of the project (exp run --temp)
     cached = cache_folder("start") / f"{start.sha256}.safetensors"
-    return find_weights(KEY, seen.file, start.sha256, cached, f"set {KEY} to null")
+    path = find_weights(KEY, seen.file, start.sha256, cached, f"set {KEY} to null")
+    try:
+        its_res = description_of(path)["res"]
+        if its_res != res:
+            raise WeightsError(f"{path}: restores faces of {its_res} px, but res is {res}; name a file for {res} px")
+    except WeightsError as error:
+        raise WeightsError(f"{KEY}: {error}; or set {KEY} to null") from None
+    return path

@@ -365,6 +365,27 @@ def test_trainings_that_differ_in_their_seed_alone_are_one_row(tmp_path: Path) -
     assert [line[3] for line in runs_table(runs)] == ["train.seed", "0", "1", "2"]
 
 
+@pytest.mark.parametrize("other", ["", "data/probes", "data/pairs.csv"])
+def test_metrics_that_a_run_left_from_an_earlier_one_are_not_its_own(tmp_path: Path, other: str) -> None:
+    """`dvc exp run evaluate` leaves what identify and calibrate wrote, and their hashes in dvc.lock."""
+    name = write_run(tmp_path / "14", 14)
+    write_other_metrics(name, 0.5)
+    lock = Path(name, "dvc.lock")
+    data = {"evaluate": ["data/probes"], "identify": ["data/probes", "data/pairs.csv"], "quality": ["data/restored"]}
+    stages = {
+        stage: {"deps": [{"path": path, "md5": "0" if (stage, path) == ("identify", other) else "1"} for path in paths]}
+        for stage, paths in data.items()
+    }
+    lock.write_text(json.dumps({"stages": json.loads(lock.read_text())["stages"] | stages}))
+    (run,) = find_runs([name])
+    page = to_markdown(compare_runs([run]), [run])
+    is_of_other_faces = other == "data/probes"
+    assert run.outdated == ["identification.csv"] * is_of_other_faces
+    assert ("rank-1" in page) != is_of_other_faces
+    assert "Cllr" in page and "PSNR" in page
+    assert (f"are left out: {name} (identification.csv). Run `dvc exp run`" in page) == is_of_other_faces
+
+
 def test_means_over_resolutions_are_of_the_means_over_trainings(tmp_path: Path) -> None:
     named = [(14, 0, 0.0), (14, 1, 0.2), (28, 0, 1.0)]
     rows = compare_runs(

@@ -33,6 +33,11 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
             "Runs that differ only in train.seed share a row with their mean. The ± gives the standard deviation over "
             "these trainings, the brackets the mean ends of their intervals over people."
         )
+    if outdated := [f"{run.name} ({', '.join(run.outdated)})" for run in runs if run.outdated]:
+        parts.append(
+            "Some files of metrics are of other faces than the rest of their run, which did not compute them, and so "
+            f"are left out: {', '.join(outdated)}. Run `dvc exp run` without a target to compute all."
+        )
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
         others = [name for name in OTHER_HEADINGS if any(getattr(row, name) is not None for row in group)]

@@ -20,6 +20,13 @@ WORKSPACE = "workspace"
 """The name of the run whose metrics are in the folder `METRICS` here."""
 SEED = "train.seed"
 """The only param that may differ between the trainings of one row."""
+OPTIONAL = {
+    "quality": "quality.json",
+    "identify": "identification.csv",
+    "verify_pairs": "pairs.csv",
+    "calibrate": "calibration/calibration.csv",
+}
+"""The files in `METRICS` that a run may lack, by the stage that writes them."""
 T = TypeVar("T")
 
 
@@ -42,6 +49,8 @@ class Run:
     calibration: Sequence[Calibrated] = ()
     pairs: Sequence[Listed] = ()
     """These three are empty for runs of earlier versions; `pairs` is also empty without a list of pairs."""
+    outdated: Sequence[str] = ()
+    """The files of metrics that are of other data than `verification`, and so are not read."""
 
 
 class _Project(NamedTuple):
@@ -139,10 +148,17 @@ def _read(name: str, project: _Project) -> Run:
     if unknown := judges - origin.judges.keys():
         raise DataError(f"{name}: {METRICS}/origin.json has no judge {min(unknown)}; run `dvc repro` there")
     differences = _parsed(name, project, "differences.csv", list[Difference])
-    quality = _parsed(name, project, "quality.json", list[Quality], default="[]")
-    identification = _parsed(name, project, "identification.csv", list[Identified], default="")
-    pairs = _parsed(name, project, "pairs.csv", list[Listed], default="")
-    calibration = _parsed(name, project, "calibration/calibration.csv", list[Calibrated], default="")
+    outdated = _outdated_files(stages_in(project.read("dvc.lock") or ""))
+
+    def optional(stage: str, kind: type[list[T]]) -> list[T]:
+        file = OPTIONAL[stage]
+        nothing = "[]" if file.endswith(".json") else ""
+        return [] if file in outdated else _parsed(name, project, file, kind, default=nothing)
+
+    quality = optional("quality", list[Quality])
+    identification = optional("identify", list[Identified])
+    pairs = optional("verify_pairs", list[Listed])
+    calibration = optional("calibrate", list[Calibrated])
     shown = ("", origin.condition)
     return Run(
         name=name,
@@ -156,7 +172,26 @@ def _read(name: str, project: _Project) -> Run:
         identification=[row for row in identification if row.condition in shown],
         calibration=[row for row in calibration if row.condition in shown],
         pairs=[row for row in pairs if row.condition in shown],
+        outdated=outdated,
     )
+
+
+def _outdated_files(stages: Stages) -> list[str]:
+    """Return the optional files of metrics whose stage read other data than `evaluate`, according to dvc.lock.
+
+    After `dvc exp run evaluate`, the other stages' files are still those of an earlier run.
+    """
+
+    def data(stage: str) -> dict[str, str]:
+        deps = stages.get(stage, {}).get("deps", [])
+        return {dep["path"]: dep.get("md5", "") for dep in deps if dep["path"].startswith("data/")}
+
+    judged = data("evaluate")
+    return [
+        file
+        for stage, file in OPTIONAL.items()
+        if any(judged.get(path, md5) != md5 for path, md5 in data(stage).items())
+    ]
 
 
 def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str | None = None) -> T:

@@ -372,10 +372,11 @@ def test_metrics_that_a_run_left_from_an_earlier_one_are_not_its_own(tmp_path: P
     write_other_metrics(name, 0.5)
     lock = Path(name, "dvc.lock")
     data = {"evaluate": ["data/probes"], "identify": ["data/probes", "data/pairs.csv"], "quality": ["data/restored"]}
-    stages = {
+    stages: dict[str, Any] = {
         stage: {"deps": [{"path": path, "md5": "0" if (stage, path) == ("identify", other) else "1"} for path in paths]}
         for stage, paths in data.items()
     }
+    stages["identify"]["params"] = {"params.yaml": {"identify": {"photos": "one"}}}
     lock.write_text(json.dumps({"stages": json.loads(lock.read_text())["stages"] | stages}))
     (run,) = find_runs([name])
     page = to_markdown(compare_runs([run]), [run])
@@ -383,6 +384,7 @@ def test_metrics_that_a_run_left_from_an_earlier_one_are_not_its_own(tmp_path: P
     assert run.outdated == ["identification.csv"] * is_of_other_faces
     assert ("rank-1" in page) != is_of_other_faces
     assert "Cllr" in page and "PSNR" in page
+    assert ("identify.photos" in run.params) != is_of_other_faces
     assert (f"are left out: {name} (identification.csv). Run `dvc exp run`" in page) == is_of_other_faces
 
 

@@ -148,12 +148,13 @@ def _read(name: str, project: _Project) -> Run:
     if unknown := judges - origin.judges.keys():
         raise DataError(f"{name}: {METRICS}/origin.json has no judge {min(unknown)}; run `dvc repro` there")
     differences = _parsed(name, project, "differences.csv", list[Difference])
-    outdated = _outdated_files(stages_in(project.read("dvc.lock") or ""))
+    stages = stages_in(project.read("dvc.lock") or "")
+    outdated = _outdated(stages)
 
     def optional(stage: str, kind: type[list[T]]) -> list[T]:
         file = OPTIONAL[stage]
         nothing = "[]" if file.endswith(".json") else ""
-        return [] if file in outdated else _parsed(name, project, file, kind, default=nothing)
+        return [] if stage in outdated else _parsed(name, project, file, kind, default=nothing)
 
     quality = optional("quality", list[Quality])
     identification = optional("identify", list[Identified])
@@ -165,21 +166,23 @@ def _read(name: str, project: _Project) -> Run:
         commit=project.commit,
         res=resolutions.pop(),
         origin=origin,
-        params=_params(project, verification, origin.conditions),
+        params=_params(
+            {stage: entry for stage, entry in stages.items() if stage not in outdated}, verification, origin.conditions
+        ),
         verification=[row for row in verification if row.condition in shown],
         differences=[row for row in differences if row.condition in shown],
         quality=[row for row in quality if row.condition in shown],
         identification=[row for row in identification if row.condition in shown],
         calibration=[row for row in calibration if row.condition in shown],
         pairs=[row for row in pairs if row.condition in shown],
-        outdated=outdated,
+        outdated=[OPTIONAL[stage] for stage in outdated],
     )
 
 
-def _outdated_files(stages: Stages) -> list[str]:
-    """Return the optional files of metrics whose stage read other data than `evaluate`, according to dvc.lock.
+def _outdated(stages: Stages) -> list[str]:
+    """Return the stages in `OPTIONAL` that read other data than `evaluate`, according to dvc.lock.
 
-    After `dvc exp run evaluate`, the other stages' files are still those of an earlier run.
+    After `dvc exp run evaluate`, their files and params are still those of an earlier run.
     """
 
     def data(stage: str) -> dict[str, str]:
@@ -187,11 +190,7 @@ def _outdated_files(stages: Stages) -> list[str]:
         return {dep["path"]: dep.get("md5", "") for dep in deps if dep["path"].startswith("data/")}
 
     judged = data("evaluate")
-    return [
-        file
-        for stage, file in OPTIONAL.items()
-        if any(judged.get(path, md5) != md5 for path, md5 in data(stage).items())
-    ]
+    return [stage for stage in OPTIONAL if any(judged.get(path, md5) != md5 for path, md5 in data(stage).items())]
 
 
 def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str | None = None) -> T:
@@ -225,17 +224,17 @@ def _parsed(name: str, project: _Project, file: str, kind: type[T], default: str
         ) from None
 
 
-def _params(project: _Project, verification: Sequence[Verified], conditions: Collection[str]) -> dict[str, Any]:
+def _params(stages: Stages, verification: Sequence[Verified], conditions: Collection[str]) -> dict[str, Any]:
     """Return the params in dvc.lock, because params.yaml may have changed since the run.
 
     Args:
-        project: the commit or folder of the run.
+        stages: the stages in dvc.lock that belong to the run.
         verification: the rows that name the methods and judges of the run. For others, dvc.lock may still have stages
             with the params of earlier runs.
         conditions: the conditions of the run.
     """
     items = matrix_items({row.method for row in verification}, {row.judge for row in verification}, conditions)
-    return locked_params(stages_in(project.read("dvc.lock") or ""), {"", *items})
+    return locked_params(stages, {"", *items})
 
 
 def matrix_items(methods: Collection[str], judges: Collection[str], conditions: Collection[str]) -> set[str]:

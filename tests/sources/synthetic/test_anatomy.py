@@ -1,14 +1,12 @@
 """The surface that everybody shares, and the cache of the model behind it."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ftlgan.errors import DataError
-from ftlgan.sources.synthetic.anatomy import HumanModel
-from ftlgan.weights.cache import cache_folder
+from ftlgan.sources.synthetic.anatomy import HumanModel, model_folder
 
 
 def test_halved_edges_keep_the_surface(model: HumanModel) -> None:
@@ -31,10 +29,10 @@ def test_the_face_is_as_fine_as_the_photos(model: HumanModel) -> None:
 
 @pytest.mark.usefixtures("model")  # so that there is one on this machine
 def test_a_model_that_is_not_whole_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = cache_folder(f"anny-{version('anny')}")
+    kept = model_folder()
     whole = next(kept.glob("v*/build_model_data_*.safetensors"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    broken = cache_folder(kept.name) / whole.relative_to(kept)
+    broken = model_folder() / whole.relative_to(kept)
     broken.parent.mkdir(parents=True)
     with whole.open("rb") as file:
         broken.write_bytes(file.read(1_000_000))

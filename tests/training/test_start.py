@@ -97,6 +97,18 @@ def test_a_damaged_start_is_one_line_that_says_what_to_do(tmp_path: Path) -> Non
         start_from(small_generator(), WeightsFile(file=str(path), sha256=sha256_of(path)), 14)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"features": "a"}, {"features": 100, "trunk": "attention"}, {"trunk": "x"}, {"trunk": None}]
+)
+def test_a_start_that_describes_no_network_is_one_line(tmp_path: Path, wrong: dict[str, object]) -> None:
+    path = tmp_path / "generator.safetensors"
+    described = {"res": 14, **DENSE, **wrong}
+    save_generator(path, small_generator(), {name: value for name, value in described.items() if value is not None})
+    start = WeightsFile(file=str(path), sha256=sha256_of(path))
+    with pytest.raises(WeightsError, match=r"^train\.start: .*generator\.safetensors: its .*set train\.start to null$"):
+        network_of(start, 14)
+
+
 def test_packaged_weights_are_not_tested_on_people_whom_they_have_seen() -> None:
     unseen = {"Aaron_Peirsol", "p0"} - people_of("lfw")
     refuse_seen_people([*unseen, *unseen])

@@ -13,7 +13,7 @@ interpolation, so that training starts from the baseline.
 """
 
 import math
-from typing import TypedDict, cast
+from typing import TypedDict, cast, get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that torch users know
@@ -165,10 +165,17 @@ class Generator(nn.Module):
         blocks: number of RRDBs or attention blocks.
         growth: channels that each dense layer adds; attention ignores it.
         positions: learn an embedding of each position of an aligned face.
+
+    Raises:
+        ValueError: if there is no such trunk, or if it can't have so many features.
     """
 
     def __init__(self, res: int, *, trunk: Trunk, features: int, blocks: int, growth: int, positions: bool) -> None:
         super().__init__()
+        if trunk not in get_args(Trunk):
+            raise ValueError(f"there is no trunk {trunk!r}")
+        if trunk == "attention" and features % CHANNELS_PER_HEAD:
+            raise ValueError(f"{features} features are no multiple of {CHANNELS_PER_HEAD}")
         grid = GRID if trunk == "attention" else res
         pixels = res // grid
         self.head = nn.Sequential(nn.PixelUnshuffle(pixels), _conv(3 * pixels**2, features))

@@ -32,15 +32,11 @@ def start_from(generator: Generator, start: WeightsFile | Literal["packaged"], r
         WeightsError: if it is missing, has another digest, or is for another resolution or network; or if nothing
             is packaged for the resolution.
     """
-    path = _find(start, res)
+    path, weights = _load(start, res)
     if start == PACKAGED:
         print(f"{KEY}: packaged: {SETS[SET].terms}; so are the weights that come from them", file=sys.stderr)
     try:
-        weights = load_generator(path, res).state_dict()
-    except WeightsError as error:
-        raise WeightsError(f"{KEY}: {error}; or set {KEY} to null") from None
-    try:
-        generator.load_state_dict(weights)
+        generator.load_state_dict(weights.state_dict())
     except RuntimeError:
         size = network_of(start, res)
         preset = next((f"preset={name}" for name, known in PRESETS.items() if known == size), "")
@@ -73,8 +69,18 @@ def network_of(start: WeightsFile | Literal["packaged"], res: int) -> Size:
     Raises:
         DataError, WeightsError: as `start_from` does, but for the network.
     """
-    description = description_of(_find(start, res))
+    path, _ = _load(start, res)
+    description = description_of(path)
     return cast("Size", {name: description[name] for name in Size.__annotations__})
+
+
+def _load(start: WeightsFile | Literal["packaged"], res: int) -> tuple[Path, Generator]:
+    """Return the file to start from, and the generator in it."""
+    path = _find(start, res)
+    try:
+        return path, load_generator(path, res)
+    except WeightsError as error:
+        raise WeightsError(f"{KEY}: {error}; or set {KEY} to null") from None
 
 
 def _find(start: WeightsFile | Literal["packaged"], res: int) -> Path:

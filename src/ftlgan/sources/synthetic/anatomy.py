@@ -172,8 +172,8 @@ def _build(staging: Path) -> None:
             pool.submit(_build_here, staging).result()
     except BrokenProcessPool as error:
         raise DataError(
-            "the process that builds the human model died, perhaps for lack of memory (it needs 2.5 GB); close other "
-            "programs and run again"
+            "the process that builds the human model was stopped; if it was not you, it lacked memory (2.5 GB): close "
+            "other programs and run again"
         ) from error
     for intermediate in staging.glob("v*/load_data_*"):
         intermediate.unlink()

@@ -386,6 +386,8 @@ def test_metrics_that_a_run_left_from_an_earlier_one_are_not_its_own(tmp_path: P
     assert "Cllr" in page and "PSNR" in page
     assert ("identify.photos" in run.params) != is_of_other_faces
     assert (f"are left out: {name} (identification.csv). Run `dvc exp run`" in page) == is_of_other_faces
+    both = to_markdown(compare_runs([run]), [run, replace(run, name="again")])
+    assert (f": {name}, again (identification.csv). " in both) == is_of_other_faces
 
 
 def test_means_over_resolutions_are_of_the_means_over_trainings(tmp_path: Path) -> None:

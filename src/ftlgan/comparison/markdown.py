@@ -33,10 +33,10 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
             "Runs that differ only in train.seed share a row with their mean. The ± gives the standard deviation over "
             "these trainings, the brackets the mean ends of their intervals over people."
         )
-    if outdated := [f"{run.name} ({', '.join(run.outdated)})" for run in runs if run.outdated]:
+    if outdated := _outdated_files(runs):
         parts.append(
             "Some files of metrics are of other faces than the rest of their run, which did not compute them, and so "
-            f"are left out: {', '.join(outdated)}. Run `dvc exp run` without a target to compute all."
+            f"are left out: {outdated}. Run `dvc exp run` without a target to compute all."
         )
     for judge in dict.fromkeys(row.judge for row in ours):
         group = [row for row in ours if row.judge == judge]
@@ -55,6 +55,15 @@ def to_markdown(rows: Sequence[Row], runs: Sequence[Run]) -> str:
         _runs(runs),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _outdated_files(runs: Sequence[Run]) -> str:
+    """Return the outdated files with the runs they belong to, or nothing: `px-14, px-28 (quality.json)`."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for run in runs:
+        if run.outdated:
+            names.setdefault(tuple(run.outdated), []).append(run.name)
+    return ", ".join(f"{', '.join(group)} ({', '.join(files)})" for files, group in names.items())
 
 
 def _boxes(rows: Sequence[Row]) -> str:

@@ -17,7 +17,8 @@ def main() -> None:
     params = load_params()
     model, condition = chosen(sys.argv[1:], params.models, params.test.conditions)
     prepare_device(params.train.device, seed=0)  # nothing is random, so any seed will do
-    generator = Trained(Path("data/model") / model / "generator.safetensors", params.res, params.train.device)
+    weights = Path("data/model") / model / "generator.safetensors"
+    generator = Trained(weights, params.res, params.train.device, params.restore.mirror)
     schema = restored_schema(params.losses[model].teachers)
     where = engine.start(params.engine, params.ray_address)
     degraded, restored = Path("data/test") / condition, Path("data/restored") / condition / model

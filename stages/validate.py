@@ -27,7 +27,8 @@ METRICS = Path("metrics/validation")
 def validate(params: Params, model: str) -> dict[str, float]:
     """Return the lr-hr d' of the validation people by each judge."""
     remove_stale_outputs(GALLERY, params.recognition.judges)
-    generator = Trained(MODELS / model / "generator.safetensors", params.res, params.train.device)
+    weights = MODELS / model / "generator.safetensors"
+    generator = Trained(weights, params.res, params.train.device, params.restore.mirror)
     faces = read_faces(DEGRADED, splits=["val"])
     batches = faces.to_batches(generator.faces_per_call)
     restored = chain.from_iterable(generator.restore(decode_images(batch["image"])) for batch in batches)

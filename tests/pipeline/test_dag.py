@@ -119,6 +119,7 @@ def experiment_resolutions(project: Project) -> dict[str, int]:
         ({"train": {"checkpoint": 7}}, set[str]()),
         ({"engine": "ray", "ray_address": "10.0.0.1:6379"}, set[str]()),
         ({"train": {"steps": 5}}, {"train@ftlgan"}),
+        ({"restore": {"mirror": True}}, {"validate@ftlgan", "restore_model@ftlgan-bicubic"}),
         ({"weights": {"realesrgan": {"file": "x.pth", "sha256": "0" * 64}}}, set[str]()),
         ({"weights": {"bicubic": {"file": "x.pth", "sha256": "0" * 64}}}, {"restore@bicubic-bicubic"}),
         ({"losses": {"esrgan-like": {"pixel": 2}}}, set[str]()),

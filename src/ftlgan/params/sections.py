@@ -174,6 +174,11 @@ class Train(Section):
         return self
 
 
+class Restore(Section):
+    mirror: bool
+    """Whether a trained model also restores the mirror image of each face, and averages both."""
+
+
 class Test(Section):
     conditions: Annotated[list[Condition], Field(min_length=1)]
     """The conditions; each test face is tested under each. The first gives the headline."""
@@ -245,6 +250,7 @@ class Params(Section):
     weights: dict[str, PretrainedWeights | None]
     """An entry for each method; null for one without weights."""
     train: Train
+    restore: Restore
     test: Test
     evaluate: Evaluate
     identify: Identify

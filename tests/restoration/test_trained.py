@@ -24,8 +24,8 @@ def weights(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small(rng: np.random.Generator) -> np.ndarray:
-    return rng.integers(0, 256, (3, 14, 14, 3), np.uint8)
+def small() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 14, 14, 3), np.uint8)
 
 
 def test_mirrored_faces_are_the_mean_of_both(weights: Path, small: np.ndarray) -> None:
